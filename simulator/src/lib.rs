@@ -1,1 +1,11 @@
-//! 
+//! A mail world in memory: protocols, queue, defense, DNS, network, disks, clock.
+//!
+//! Protocols are state machines without IO: bytes and events in, bytes and effects out. The embedded backend drives them
+//! with sockets and real files, the deterministic world with a seed, virtual time, a lossy network and faulty disks. This
+//! room knows no specification and no Blueprint, reads no clock, opens no socket and ends no TLS.
+
+pub mod directory;
+pub mod disk;
+pub mod time;
+
+pub use time::Moment;
