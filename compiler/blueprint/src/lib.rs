@@ -1,1 +1,21 @@
-//! 
+//! The treaty between the compiler and everything downstream: plain data, versioned and byte-stable.
+//!
+//! A [`Blueprint`] says what runs where, a [`Roster`] who uses it, a [`Launch`] how one environment is to be run, a
+//! [`Bundle`] the bytes of every file. Nothing here knows texts, spans or backends.
+
+pub mod bundle;
+pub mod effective;
+pub mod launch;
+pub mod platform;
+pub mod roster;
+pub mod scenario;
+
+pub use bundle::{Bundle, File, Piece};
+pub use effective::{EffectiveMailbox, effective_mailbox};
+pub use launch::Launch;
+pub use platform::{Blueprint, Host, Node, Role};
+pub use roster::Roster;
+pub use scenario::Scenario;
+
+/// The version of every document of this crate; a reader refuses any other.
+pub const VERSION: u32 = 1;
