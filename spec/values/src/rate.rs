@@ -1,0 +1,95 @@
+//! Counts per span of time, such as `100/h`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Duration, ParseError, line::refuse_hostile, quoted, text_form::text_form};
+
+/// So many of something in a span of time; `250/24h` is not the same as `10/h`, since it allows a burst of 250.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate {
+    count: u64,
+    per: Duration,
+}
+
+impl Rate {
+    /// Takes a count and a span; `None` where the span is zero.
+    pub fn new(count: u64, per: Duration) -> Option<Self> {
+        (per != Duration::ZERO).then_some(Self { count, per })
+    }
+
+    /// Returns how many.
+    pub const fn count(self) -> u64 {
+        self.count
+    }
+
+    /// Returns the span of time, never zero.
+    pub const fn per(self) -> Duration {
+        self.per
+    }
+}
+
+impl FromStr for Rate {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        const EXAMPLE: &str = "write a count, `/` and a span of time, such as `50/s`, `100/h` or `250/24h`";
+        refuse_hostile(text)?;
+        let wrong = || ParseError::new(format!("{} is not a rate", quoted(text)), EXAMPLE);
+        let (count, span) = text.split_once('/').ok_or_else(wrong)?;
+        if !count.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong());
+        }
+        let count = count.parse().map_err(|_| wrong())?;
+        let spelled =
+            if span.starts_with(|first: char| first.is_ascii_digit()) { span.to_owned() } else { format!("1{span}") };
+        let per = spelled.parse().map_err(|_| wrong())?;
+        Self::new(count, per)
+            .ok_or_else(|| ParseError::new(format!("the rate {} counts over no time", quoted(text)), EXAMPLE))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = self.per.to_string();
+        let unit = span.strip_prefix('1').filter(|rest| rest.starts_with(|first: char| first.is_ascii_alphabetic()));
+        write!(f, "{}/{}", self.count, unit.unwrap_or(&span))
+    }
+}
+
+text_form!(Rate);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn rates_are_read_and_written() {
+        for (text, count, seconds, shown) in [
+            ("100/h", 100, 3600, "100/h"),
+            ("250/24h", 250, 86_400, "250/d"),
+            ("50/s", 50, 1, "50/s"),
+            ("0/15m", 0, 900, "0/15m"),
+        ] {
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!((rate.count(), rate.per().as_seconds(), rate.to_string().as_str()), (count, seconds, shown));
+        }
+        for text in ["100", "100/", "/h", "100/0s", "-1/h", "+1/h", "1.5/h", "100 /h", "100/hour"] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_rate_reads_back(count: u64, per in 1u64..) {
+            let rate = Rate::new(count, Duration::from_milliseconds(per)).unwrap();
+            prop_assert_eq!(rate.to_string().parse::<Rate>().unwrap(), rate);
+        }
+
+        #[test]
+        fn any_text_is_a_rate_or_refused(text in ".*") {
+            let _ = text.parse::<Rate>();
+        }
+    }
+}
