@@ -1,0 +1,65 @@
+//! A complete reader of KDL 2.0.0: spans for everything, all syntax errors of a file in one run, bounded depth, linear time.
+//!
+//! [`read`] makes the tree; [`tokens`] loses nothing, so that a formatter and a language server can stand on it. Both use the same
+//! lexer. Type annotations mean nothing in the specification language and are a problem, as is the marker of KDL 1.
+
+mod characters;
+mod lexer;
+mod numbers;
+mod parser;
+mod recovery;
+mod strings;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use lexer::{Quotes, Token, TokenKind};
+
+use crate::problem::Problem;
+use crate::read::{Codes, Findings, Read};
+use crate::tree::FileId;
+
+/// Reads a KDL document.
+///
+/// - `file`: the file that the spans name.
+/// - `bytes`: the file's bytes, of which texts are borrowed where they say what they spell.
+/// - Returns: the nodes that could be understood, and the problems in the order of their places.
+/// - Source: The KDL Document Language 2.0.0.
+pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
+    let codes =
+        Codes { too_large: "kdl::too-large", not_utf8: "kdl::not-utf8", too_many_problems: "kdl::too-many-problems" };
+    let mut findings = Findings::new(file, codes);
+    let Some((text, complete)) = findings.text(bytes) else {
+        return Read { nodes: Vec::new(), problems: findings.finish() };
+    };
+    for (start, end) in characters::disallowed_runs(text) {
+        if findings.is_full() {
+            break;
+        }
+        findings.add(disallowed(&findings, text, start, end));
+    }
+    let (nodes, findings) = parser::Parser::new(text, findings, complete).run();
+    Read { nodes, problems: findings.finish() }
+}
+
+/// Cuts a text into tokens that follow on each other and leave nothing out.
+pub fn tokens(text: &str) -> Vec<Token> {
+    lexer::Lexer::new(text).collect()
+}
+
+fn disallowed(findings: &Findings, text: &str, start: usize, end: usize) -> Problem {
+    let character = text.get(start..end).and_then(|run| run.chars().next()).unwrap_or_default();
+    let code = u32::from(character);
+    let what = match code {
+        0xFEFF => "a byte order mark may only stand first in a file",
+        0x200E..=0x2069 => "a character that turns the direction of writing",
+        _ => "a control character",
+    };
+    let help = match code {
+        0xFEFF => "remove it".to_owned(),
+        _ => format!("remove it, or write it as `\\u{{{code:x}}}` in a quoted string where it is meant"),
+    };
+    let message =
+        if code == 0xFEFF { what.to_owned() } else { format!("{what} (U+{code:04X}) may not stand in a file") };
+    Problem::error("kdl::disallowed-character", findings.span(start, end), message).help(help)
+}

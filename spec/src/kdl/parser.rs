@@ -1,0 +1,766 @@
+//! From tokens to the tree, without recursion: open blocks stand on a stack of their own.
+
+use super::lexer::{Lexer, Quotes, Token, TokenKind};
+use super::words::{self, Fault};
+use super::{numbers, strings};
+use crate::problem::Problem;
+use crate::read::{Findings, MAX_DEPTH, MAX_NODES, MAX_VALUES};
+use crate::tree::{Node, Property, Scalar, Spanned};
+use std::borrow::Cow;
+
+/// A node that is being read.
+pub(super) struct Open<'s> {
+    kind: Spanned<Cow<'s, str>>,
+    arguments: Vec<Spanned<Scalar<'s>>>,
+    properties: Vec<Property<'s>>,
+    children: Vec<Node<'s>>,
+    start: usize,
+    end: usize,
+    /// A slashdash stands before it, or it has no kind.
+    discarded: bool,
+    /// A block of children was read, which ends the node.
+    has_block: bool,
+    /// A block with a slashdash was read, behind which only blocks may stand.
+    has_dashed_block: bool,
+}
+
+/// A block of children that is being read, with the node that it belongs to.
+pub(super) struct Block<'s> {
+    owner: Open<'s>,
+    /// How many nodes stood on the stack of nodes before it.
+    nodes_from: usize,
+    /// Where its `{` stands.
+    pub(super) open: usize,
+    /// How far the line is indented that it was opened on.
+    indent: usize,
+    /// A slashdash stands before it.
+    discarded: bool,
+}
+
+/// Where the parser goes on.
+enum Step<'s> {
+    /// Between two nodes.
+    Between,
+    /// Behind a node's kind, an entry or a block of it.
+    Within(Open<'s>),
+    /// At the end of the file.
+    Done,
+}
+
+pub(super) struct Parser<'s> {
+    pub(super) text: &'s str,
+    pub(super) findings: Findings,
+    /// Whether the text is all of the file; if not, its end explains nothing.
+    complete: bool,
+    lexer: Lexer<'s>,
+    token: Option<Token>,
+    /// Whether blanks stand before the current token.
+    spaced: bool,
+    /// Whether only blanks stand before the current token on its line.
+    fresh: bool,
+    /// How far the current line is indented, in bytes.
+    indent: usize,
+    /// Where the token before the current one ends.
+    consumed: usize,
+    pub(super) blocks: Vec<Block<'s>>,
+    /// A block and the `}` that closed it but stood further left than its line.
+    pub(super) suspect: Option<(usize, usize)>,
+    nodes: Vec<Node<'s>>,
+    arguments: Vec<Spanned<Scalar<'s>>>,
+    properties: Vec<Property<'s>>,
+    node_count: usize,
+    value_count: usize,
+    stopped: bool,
+}
+
+impl<'s> Parser<'s> {
+    pub(super) fn new(text: &'s str, findings: Findings, complete: bool) -> Self {
+        let mut lexer = Lexer::new(text);
+        let token = lexer.next();
+        Self {
+            text,
+            findings,
+            complete,
+            lexer,
+            token,
+            spaced: true,
+            fresh: true,
+            indent: 0,
+            consumed: 0,
+            blocks: Vec::new(),
+            suspect: None,
+            nodes: Vec::new(),
+            arguments: Vec::new(),
+            properties: Vec::new(),
+            node_count: 0,
+            value_count: 0,
+            stopped: false,
+        }
+    }
+
+    /// Reads the whole text.
+    pub(super) fn run(mut self) -> (Vec<Node<'s>>, Findings) {
+        let mut step = Step::Between;
+        loop {
+            if self.findings.is_full() || self.stopped {
+                self.stopped = true;
+                self.token = None;
+            }
+            step = match step {
+                Step::Between => self.between(),
+                Step::Within(node) => self.within(node),
+                Step::Done => break,
+            };
+        }
+        (self.nodes, self.findings)
+    }
+
+    pub(super) fn kind(&self) -> Option<TokenKind> {
+        self.token.map(|token| token.kind)
+    }
+
+    /// Goes to the next token.
+    fn advance(&mut self) {
+        if let Some(token) = self.token {
+            self.spaced = false;
+            self.consumed = token.end;
+            match token.kind {
+                TokenKind::Newline => {
+                    self.fresh = true;
+                    self.indent = 0;
+                }
+                TokenKind::Space if self.fresh => self.indent = token.end - token.start,
+                _ => self.fresh = false,
+            }
+        }
+        self.token = self.lexer.next();
+    }
+
+    /// Returns the place of the current token, or of the end.
+    fn here(&self) -> (usize, usize) {
+        self.token.map_or((self.text.len(), self.text.len()), |token| (token.start, token.end))
+    }
+
+    /// Skips blanks within a node: white space, block comments and continued lines.
+    fn node_space(&mut self) {
+        while let Some(token) = self.token {
+            match token.kind {
+                TokenKind::Space | TokenKind::BlockComment => self.advance(),
+                TokenKind::UnclosedComment => self.unclosed_comment(token),
+                TokenKind::Backslash => self.continuation(token),
+                _ => return,
+            }
+            self.spaced = true;
+        }
+    }
+
+    /// Skips blanks between nodes.
+    fn line_space(&mut self) {
+        loop {
+            self.node_space();
+            match self.kind() {
+                Some(TokenKind::Newline | TokenKind::LineComment) => self.advance(),
+                Some(TokenKind::ByteOrderMark | TokenKind::Disallowed) => self.advance(),
+                _ => return,
+            }
+        }
+    }
+
+    fn unclosed_comment(&mut self, token: Token) {
+        if self.complete {
+            let (start, end) = (token.start, token.start + 2);
+            let help = "write `*/` where it ends; comments nest, so each `/*` needs its own";
+            self.problem("kdl::unclosed-comment", start, end, "the comment is not closed", help);
+        }
+        self.advance();
+    }
+
+    /// Reads a backslash that should continue the line.
+    fn continuation(&mut self, backslash: Token) {
+        self.advance();
+        while let Some(TokenKind::Space | TokenKind::BlockComment) = self.kind() {
+            self.advance();
+        }
+        if self.kind() == Some(TokenKind::LineComment) {
+            self.advance();
+        }
+        match self.kind() {
+            Some(TokenKind::Newline) => self.advance(),
+            None => {}
+            Some(_) => self.problem(
+                "kdl::stray-backslash",
+                backslash.start,
+                backslash.end,
+                "a `\\` outside of quotes continues a line, so nothing but a comment may follow it",
+                "break the line behind it, or put the text that it belongs to in quotes and write `\\\\`",
+            ),
+        }
+    }
+
+    fn between(&mut self) -> Step<'s> {
+        self.line_space();
+        let Some(token) = self.token else { return self.end() };
+        match token.kind {
+            TokenKind::CloseBrace => self.close_block(token),
+            TokenKind::Semicolon => {
+                self.problem(
+                    "kdl::stray-semicolon",
+                    token.start,
+                    token.end,
+                    "there is no node before this `;`",
+                    "remove it",
+                );
+                self.advance();
+                Step::Between
+            }
+            TokenKind::Slashdash => {
+                self.advance();
+                self.line_space();
+                match self.kind() {
+                    Some(TokenKind::CloseBrace | TokenKind::Semicolon | TokenKind::Slashdash) | None => {
+                        self.dangling_slashdash(token);
+                        Step::Between
+                    }
+                    Some(_) => self.node(true),
+                }
+            }
+            _ => self.node(false),
+        }
+    }
+
+    fn dangling_slashdash(&mut self, dash: Token) {
+        if self.token.is_none() && !self.complete {
+            return;
+        }
+        let message = "`/-` takes out what follows it, and nothing does";
+        let help = "remove it, or write it in front of a node, a value, a property or a block";
+        self.problem("kdl::dangling-slashdash", dash.start, dash.end, message, help);
+    }
+
+    /// Reads the head of a node: its kind.
+    fn node(&mut self, discarded: bool) -> Step<'s> {
+        let (start, _) = self.here();
+        if self.kind() == Some(TokenKind::OpenParenthesis) {
+            self.annotation();
+            self.node_space();
+        }
+        let Some(token) = self.token else { return Step::Between };
+        let node = |kind: Spanned<Cow<'s, str>>, discarded| Open {
+            start,
+            end: kind.span.end as usize,
+            kind,
+            arguments: Vec::new(),
+            properties: Vec::new(),
+            children: Vec::new(),
+            discarded,
+            has_block: false,
+            has_dashed_block: false,
+        };
+        match token.kind {
+            TokenKind::OpenBrace => {
+                let message = "a block of children without a node to belong to";
+                let help = "write the node's kind in front of the `{`, on the same line";
+                self.problem("kdl::missing-kind", token.start, token.end, message, help);
+                let kind = Spanned { value: Cow::Borrowed(""), span: self.findings.span(token.start, token.start) };
+                self.open_block(node(kind, true), token, true)
+            }
+            TokenKind::Word
+            | TokenKind::Number
+            | TokenKind::Keyword
+            | TokenKind::String(_)
+            | TokenKind::UnclosedString(_)
+            | TokenKind::OldRawString
+            | TokenKind::Stray => {
+                let kind = self.text_here(token, "a node's kind");
+                self.count_node(token);
+                Step::Within(node(kind, discarded))
+            }
+            TokenKind::Newline | TokenKind::Semicolon | TokenKind::LineComment | TokenKind::CloseBrace => {
+                // Only an annotation leads here.
+                let message = "there is no node behind the type annotation";
+                self.problem("kdl::malformed-annotation", start, token.start, message, "remove it");
+                Step::Between
+            }
+            _ => {
+                self.stray(token);
+                Step::Between
+            }
+        }
+    }
+
+    fn count_node(&mut self, token: Token) {
+        self.node_count += 1;
+        if self.node_count > MAX_NODES {
+            let message = format!("the file has more than {MAX_NODES} nodes");
+            self.too_many(token, message);
+        }
+    }
+
+    fn count_value(&mut self, token: Token) {
+        self.value_count += 1;
+        if self.value_count > MAX_VALUES {
+            let message = format!("the file has more than {MAX_VALUES} arguments and properties");
+            self.too_many(token, message);
+        }
+    }
+
+    fn too_many(&mut self, token: Token, message: String) {
+        if !self.stopped {
+            let help = "split the file; the order and number of files have no meaning";
+            self.problem("kdl::too-many-nodes", token.start, token.end, message, help);
+            self.stopped = true;
+            self.token = None;
+        }
+    }
+
+    /// Reads what may follow a node's kind until the node ends or a block opens.
+    fn within(&mut self, mut node: Open<'s>) -> Step<'s> {
+        loop {
+            self.node_space();
+            let Some(token) = self.token else {
+                self.finish(node);
+                return Step::Between;
+            };
+            match token.kind {
+                TokenKind::Newline | TokenKind::Semicolon | TokenKind::LineComment => {
+                    self.suspect_swallowed(token);
+                    self.advance();
+                    self.finish(node);
+                    return Step::Between;
+                }
+                TokenKind::CloseBrace => {
+                    self.finish(node);
+                    return Step::Between;
+                }
+                TokenKind::OpenBrace => {
+                    if node.has_block {
+                        let message = "the node has a block of children already";
+                        self.problem(
+                            "kdl::second-block",
+                            token.start,
+                            token.end,
+                            message,
+                            "put all children in one block",
+                        );
+                    }
+                    return self.open_block(node, token, false);
+                }
+                TokenKind::Slashdash => {
+                    self.advance();
+                    self.line_space();
+                    let Some(behind) = self.token else {
+                        self.dangling_slashdash(token);
+                        continue;
+                    };
+                    match behind.kind {
+                        TokenKind::OpenBrace => return self.open_block(node, behind, true),
+                        kind if starts_entry(kind) => {
+                            if !self.may_have_entry(&mut node, behind) {
+                                self.finish(node);
+                                return Step::Between;
+                            }
+                            self.entry(&mut node, true);
+                        }
+                        _ => self.dangling_slashdash(token),
+                    }
+                }
+                kind if starts_entry(kind) => {
+                    if !self.may_have_entry(&mut node, token) {
+                        self.finish(node);
+                        return Step::Between;
+                    }
+                    if !self.spaced {
+                        let message = "two values need a blank between them";
+                        self.problem("kdl::missing-space", token.start, token.start, message, "write a blank here");
+                    }
+                    self.entry(&mut node, false);
+                }
+                TokenKind::Equals => self.stray_equals(&mut node, token),
+                TokenKind::Disallowed | TokenKind::ByteOrderMark => self.advance(),
+                _ => self.stray(token),
+            }
+        }
+    }
+
+    /// Says whether the node may still have entries; tells the problem if not.
+    fn may_have_entry(&mut self, node: &mut Open<'s>, token: Token) -> bool {
+        if node.has_block {
+            let message = "a node ends with its block of children";
+            let help = "start a new line or write `;` before the next node; values stand before the block";
+            self.problem("kdl::behind-block", token.start, token.end, message, help);
+            return false;
+        }
+        if node.has_dashed_block {
+            let message = "behind a block that is taken out only other blocks may stand";
+            let help = "write the values before the `/-`";
+            self.problem("kdl::behind-block", token.start, token.end, message, help);
+            node.has_dashed_block = false;
+        }
+        true
+    }
+
+    /// Warns of a URL without quotes, half of which is a comment.
+    fn suspect_swallowed(&mut self, token: Token) {
+        let before = self.text.get(..token.start).unwrap_or_default();
+        if token.kind == TokenKind::LineComment && !self.spaced && before.ends_with(':') {
+            let span = self.findings.span(token.start, token.end);
+            let problem = Problem::warning("kdl::comment-in-word", span, "from here on this is a comment");
+            self.findings.add(problem.help("put the address in quotes, or write a blank before the comment"));
+        }
+    }
+
+    fn stray(&mut self, token: Token) {
+        let text = token.text(self.text);
+        let help = if token.kind == TokenKind::CloseParenthesis {
+            "remove it, or put the text that it belongs to in quotes"
+        } else {
+            "remove it, or put the text that it belongs to in quotes; a property is `name=value`"
+        };
+        let message = format!("`{text}` means nothing here");
+        self.problem("kdl::stray-character", token.start, token.end, message, help);
+        self.advance();
+    }
+
+    /// Reads an `=` that has no name before it.
+    fn stray_equals(&mut self, node: &mut Open<'s>, token: Token) {
+        let first = self.arguments.is_empty() && self.properties.is_empty() && !node.has_block;
+        if first && !node.has_dashed_block {
+            let kind = words::excerpt(&node.kind.value).into_owned();
+            let message = "a node's kind is followed by its values, without `=`";
+            let help = format!("write `{kind} value`; only a property of a node is `name=value`");
+            self.problem("kdl::node-with-equals", token.start, token.end, message, help);
+        } else if self.spaced {
+            let message = "there is no name before this `=`";
+            self.problem("kdl::stray-equals", token.start, token.end, message, "write the property as `name=value`");
+        } else {
+            let message = "a value ends before this `=`";
+            let help =
+                "put the value in quotes if the `=` belongs to it; a property's name may not be a number or a keyword";
+            self.problem("kdl::stray-equals", token.start, token.end, message, help);
+        }
+        self.advance();
+        self.node_space();
+        if let Some(value) = self.value() {
+            node.end = value.span.end as usize;
+            if first {
+                self.arguments.push(value);
+            }
+        }
+    }
+
+    /// Reads an argument or a property.
+    fn entry(&mut self, node: &mut Open<'s>, discarded: bool) {
+        let Some(token) = self.token else { return };
+        self.count_value(token);
+        let scalar = match self.value() {
+            Some(scalar) => scalar,
+            None => return,
+        };
+        let is_name = matches!(scalar.value, Scalar::Text(_)) && token.kind != TokenKind::OpenParenthesis;
+        self.node_space();
+        let equals = match self.token {
+            Some(equals) if equals.kind == TokenKind::Equals && is_name => equals,
+            _ => {
+                if !discarded {
+                    node.end = scalar.span.end as usize;
+                    self.arguments.push(scalar);
+                }
+                return;
+            }
+        };
+        self.advance();
+        self.node_space();
+        let Some(value) = self.value() else {
+            let name = token.text(self.text);
+            let message = format!("the property `{}` has no value", words::excerpt(name));
+            let help = format!("write the value behind the `=`, such as `{}=\"…\"`", words::excerpt(name));
+            if self.token.is_some() || self.complete {
+                self.problem("kdl::missing-value", token.start, equals.end, message, help);
+            }
+            return;
+        };
+        if let (Scalar::Text(name), false) = (scalar.value, discarded) {
+            node.end = value.span.end as usize;
+            self.properties.push(Property { name: Spanned { value: name, span: scalar.span }, value });
+        }
+    }
+
+    /// Reads a value with its annotation, if one stands here.
+    fn value(&mut self) -> Option<Spanned<Scalar<'s>>> {
+        if self.kind() == Some(TokenKind::OpenParenthesis) {
+            let (start, _) = self.here();
+            self.annotation();
+            self.node_space();
+            if !self.kind().is_some_and(|kind| starts_entry(kind) && kind != TokenKind::OpenParenthesis) {
+                let (end, _) = self.here();
+                let message = "there is no value behind the type annotation";
+                self.problem("kdl::malformed-annotation", start, end, message, "remove it");
+                return None;
+            }
+        }
+        let token = self.token.filter(|token| starts_entry(token.kind))?;
+        let value = match token.kind {
+            TokenKind::Word | TokenKind::Number | TokenKind::Keyword | TokenKind::Stray => self.word(token),
+            TokenKind::String(quotes) => Scalar::Text(self.string(token, quotes, true)),
+            TokenKind::UnclosedString(quotes) => Scalar::Text(self.string(token, quotes, false)),
+            TokenKind::OldRawString => Scalar::Text(self.old_raw_string(token)),
+            _ => return None,
+        };
+        Some(Spanned { value, span: self.findings.span(token.start, self.consumed) })
+    }
+
+    /// Reads a text where only one may stand, such as a node's kind.
+    fn text_here(&mut self, token: Token, what: &str) -> Spanned<Cow<'s, str>> {
+        let problems = self.findings.count();
+        let scalar = self.value();
+        let span = scalar.as_ref().map_or(self.findings.span(token.start, token.end), |scalar| scalar.span);
+        let source = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        let value = match scalar.map(|scalar| scalar.value) {
+            Some(Scalar::Text(text)) => text,
+            Some(Scalar::Number(_) | Scalar::Flag(_) | Scalar::Null) => {
+                if self.findings.count() == problems {
+                    let message = format!("{what} is a text, not a number or a keyword");
+                    let help = format!("write a word, or put it in quotes: `{}`", words::quote(source));
+                    self.problem("kdl::kind-not-text", span.start as usize, span.end as usize, message, help);
+                }
+                Cow::Borrowed(source)
+            }
+            None => Cow::Borrowed(source),
+        };
+        Spanned { value, span }
+    }
+
+    /// Reads a word: a bare text, a number or a keyword, together with what is stuck to it and should not be.
+    fn word(&mut self, first: Token) -> Scalar<'s> {
+        self.advance();
+        let mut end = first.end;
+        let mut stuck = first.kind == TokenKind::Stray;
+        while let Some(token) = self.token {
+            let belongs =
+                matches!(token.kind, TokenKind::Word | TokenKind::Number | TokenKind::Keyword | TokenKind::Stray);
+            if !belongs && token.kind != TokenKind::Disallowed {
+                break;
+            }
+            stuck |= belongs && token.kind != TokenKind::Disallowed;
+            end = token.end;
+            self.advance();
+        }
+        let word = self.text.get(first.start..end).unwrap_or_default();
+        if stuck {
+            return Scalar::Text(self.unquoted(word, first.start));
+        }
+        match first.kind {
+            TokenKind::Number if numbers::is_number(word) => Scalar::Number(Cow::Borrowed(word)),
+            TokenKind::Number => Scalar::Text(self.almost_number(word, first.start)),
+            TokenKind::Keyword => match words::keyword(word) {
+                Some(scalar) => scalar,
+                None => Scalar::Text(self.unknown_keyword(word, first.start)),
+            },
+            _ => match words::judge(word) {
+                Ok(()) => Scalar::Text(Cow::Borrowed(word)),
+                Err(Fault::BareKeyword) => self.bare_keyword(word, first.start),
+                Err(Fault::AlmostNumber) => Scalar::Text(self.almost_number(word, first.start)),
+            },
+        }
+    }
+
+    fn string(&mut self, token: Token, quotes: Quotes, closed: bool) -> Cow<'s, str> {
+        self.advance();
+        let text = token.text(self.text);
+        let hashes = text.bytes().take_while(|&byte| byte == b'#').count();
+        let opening = hashes + if matches!(quotes, Quotes::Triple | Quotes::RawTriple) { 3 } else { 1 };
+        if !closed {
+            if self.complete || self.token.is_some() {
+                self.unclosed_string(token, quotes, opening);
+            }
+            return Cow::Borrowed(text.get(opening..).unwrap_or_default());
+        }
+        let body = text.get(opening..text.len() - opening).unwrap_or_default();
+        let mut faults = Vec::new();
+        let value = strings::value(quotes, body, token.start + opening, &mut faults);
+        for fault in &faults {
+            self.string_fault(fault);
+        }
+        value
+    }
+
+    fn old_raw_string(&mut self, token: Token) -> Cow<'s, str> {
+        self.advance();
+        let text = token.text(self.text);
+        let hashes = text.bytes().skip(1).take_while(|&byte| byte == b'#').count();
+        let body = text.get(hashes + 2..text.len() - hashes - 1).unwrap_or_default();
+        let marks = "#".repeat(hashes.clamp(1, 20));
+        let help = format!("leave out the `r` and write {marks}\"…\"{marks}");
+        let message = "raw strings no longer start with `r`";
+        self.problem("kdl::old-raw-string", token.start, token.start + 2 + hashes, message, help);
+        Cow::Borrowed(body)
+    }
+
+    /// Reads a type annotation, which has no meaning in the specification language.
+    fn annotation(&mut self) {
+        let (start, mut end) = self.here();
+        self.advance();
+        self.node_space();
+        let mut well_formed = false;
+        if let Some(token) = self.token.filter(|token| is_text(token.kind)) {
+            let problems = self.findings.count();
+            self.text_here(token, "a type annotation");
+            self.node_space();
+            well_formed = self.kind() == Some(TokenKind::CloseParenthesis);
+            if self.findings.count() > problems {
+                well_formed = false;
+            }
+        }
+        while let Some(token) = self.token {
+            match token.kind {
+                TokenKind::CloseParenthesis => {
+                    end = token.end;
+                    self.advance();
+                    break;
+                }
+                TokenKind::Newline
+                | TokenKind::Semicolon
+                | TokenKind::LineComment
+                | TokenKind::OpenBrace
+                | TokenKind::CloseBrace => break,
+                _ => {
+                    well_formed = false;
+                    end = token.end;
+                    self.advance();
+                }
+            }
+        }
+        let annotation = self.text.get(start..end).unwrap_or_default();
+        let help = format!("remove `{}`, or put it in quotes where it belongs to a text", words::excerpt(annotation));
+        if well_formed {
+            let message = "type annotations have no meaning here";
+            self.problem("kdl::type-annotation", start, end, message, help);
+        } else {
+            let message = "parentheses hold a type annotation, which has no meaning here";
+            self.problem("kdl::malformed-annotation", start, end, message, help);
+        }
+    }
+
+    fn open_block(&mut self, mut owner: Open<'s>, token: Token, discarded: bool) -> Step<'s> {
+        self.seal(&mut owner);
+        let indent = self.indent;
+        self.advance();
+        if self.blocks.len() >= MAX_DEPTH {
+            self.skip_block(token);
+            owner.has_block |= !discarded;
+            owner.has_dashed_block |= discarded;
+            return Step::Within(owner);
+        }
+        let nodes_from = self.nodes.len();
+        self.blocks.push(Block { owner, nodes_from, open: token.start, indent, discarded });
+        Step::Between
+    }
+
+    /// Skips a block that lies too deep.
+    fn skip_block(&mut self, open: Token) {
+        let message = format!("blocks nest deeper than {MAX_DEPTH} levels");
+        let help = "what lies deeper is not read; close some of the blocks around it";
+        self.problem("kdl::too-deep", open.start, open.end, message, help);
+        let mut depth = 1_usize;
+        while let Some(token) = self.token {
+            match token.kind {
+                TokenKind::OpenBrace => depth += 1,
+                TokenKind::CloseBrace => depth -= 1,
+                _ => {}
+            }
+            self.advance();
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
+    fn close_block(&mut self, token: Token) -> Step<'s> {
+        let Some(block) = self.blocks.pop() else {
+            let message = "this `}` closes nothing";
+            self.problem(
+                "kdl::stray-brace",
+                token.start,
+                token.end,
+                message,
+                "remove it, or write the `{` that it belongs to",
+            );
+            self.advance();
+            return Step::Between;
+        };
+        if self.fresh && self.suspect.is_none() && self.indent < block.indent {
+            self.suspect = Some((block.open, token.start));
+        }
+        self.advance();
+        Step::Within(self.adopt(block, token.end))
+    }
+
+    /// Gives the nodes of a block to the node that it belongs to.
+    fn adopt(&mut self, block: Block<'s>, end: usize) -> Open<'s> {
+        let mut owner = block.owner;
+        let nodes = self.nodes.drain(block.nodes_from..);
+        if block.discarded {
+            drop(nodes);
+            owner.has_dashed_block = true;
+        } else {
+            if owner.has_block {
+                owner.children.extend(nodes);
+            } else {
+                owner.children = nodes.collect();
+            }
+            owner.has_block = true;
+            owner.end = end;
+        }
+        owner
+    }
+
+    /// Moves the entries that were read to their node.
+    fn seal(&mut self, node: &mut Open<'s>) {
+        // Collecting from a drain takes exactly the room that is needed, and most nodes have few entries.
+        if !self.arguments.is_empty() {
+            if node.arguments.is_empty() {
+                node.arguments = self.arguments.drain(..).collect();
+            } else {
+                node.arguments.append(&mut self.arguments);
+            }
+        }
+        if !self.properties.is_empty() {
+            if node.properties.is_empty() {
+                node.properties = self.properties.drain(..).collect();
+            } else {
+                node.properties.append(&mut self.properties);
+            }
+        }
+    }
+
+    fn finish(&mut self, mut node: Open<'s>) {
+        self.seal(&mut node);
+        if !node.discarded {
+            let span = self.findings.span(node.start, node.end);
+            let Open { kind, arguments, properties, children, .. } = node;
+            self.nodes.push(Node { kind, arguments, properties, children, span });
+        }
+    }
+
+    /// Ends the file, and the blocks that are still open.
+    fn end(&mut self) -> Step<'s> {
+        if !self.blocks.is_empty() && self.complete && !self.stopped {
+            self.unclosed_blocks();
+        }
+        let end = self.text.len();
+        while let Some(block) = self.blocks.pop() {
+            let owner = self.adopt(block, end);
+            self.finish(owner);
+        }
+        Step::Done
+    }
+}
+
+fn is_text(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::Word | TokenKind::String(_) | TokenKind::UnclosedString(_) | TokenKind::OldRawString)
+}
+
+fn starts_entry(kind: TokenKind) -> bool {
+    is_text(kind)
+        || matches!(kind, TokenKind::Number | TokenKind::Keyword | TokenKind::Stray | TokenKind::OpenParenthesis)
+}
