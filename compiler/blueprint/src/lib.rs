@@ -9,6 +9,7 @@ pub mod launch;
 pub mod platform;
 pub mod roster;
 pub mod scenario;
+pub mod shard;
 
 pub use bundle::{Bundle, File, Piece};
 pub use effective::{EffectiveMailbox, effective_mailbox};
@@ -16,6 +17,7 @@ pub use launch::Launch;
 pub use platform::{Blueprint, Host, Node, Role};
 pub use roster::Roster;
 pub use scenario::Scenario;
+pub use shard::first_store;
 
 /// The version of every document of this crate; a reader refuses any other.
 pub const VERSION: u32 = 1;

@@ -67,6 +67,20 @@ pub struct Site {
     pub networks: Vec<Network>,
     /// Networks the world sees.
     pub fronts: Vec<Network>,
+    /// Storage that state disks can lie on, sorted by name.
+    #[serde(default)]
+    pub storages: Vec<Storage>,
+}
+
+/// Storage of a site, beside the disks of its hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storage {
+    /// The storage's name.
+    pub name: Name,
+    /// What it holds.
+    pub size: ByteSize,
+    /// Whether every host of the site reaches it, so that a node on it can move.
+    pub shared: bool,
 }
 
 /// A machine that nodes are placed on.
@@ -179,8 +193,11 @@ pub struct Node {
     pub cores: u32,
     /// Memory.
     pub memory: ByteSize,
-    /// Disk.
+    /// State disk.
     pub disk: ByteSize,
+    /// The storage its state disk lies on; `None` for a disk of its host.
+    #[serde(default)]
+    pub storage: Option<Name>,
     /// Its addresses inside the platform.
     pub addresses: Vec<IpAddr>,
     /// Addresses the world sees, for nodes that have some.
