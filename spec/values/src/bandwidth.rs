@@ -52,7 +52,7 @@ impl fmt::Display for Bandwidth {
         let (unit, factor) = UNITS
             .into_iter()
             .map(|(unit, factor, _)| (unit, factor))
-            .find(|(_, factor)| self.0 != 0 && self.0 % factor == 0)
+            .find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor))
             .unwrap_or(("bit", 1));
         write!(f, "{}{unit}", self.0 / factor)
     }

@@ -102,7 +102,7 @@ impl fmt::Display for Duration {
     /// Writes the largest unit that leaves a whole number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit, factor) =
-            UNITS.into_iter().find(|(_, factor)| self.0 != 0 && self.0 % factor == 0).unwrap_or(("s", 1_000));
+            UNITS.into_iter().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor)).unwrap_or(("s", 1_000));
         write!(f, "{}{unit}", self.0 / factor)
     }
 }
