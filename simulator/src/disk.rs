@@ -4,6 +4,10 @@
 //! sync serves everything appended before it. The embedded backend puts real files behind this, the deterministic world
 //! a disk in memory that loses what was not synced.
 
+mod memory;
+
+pub use memory::MemoryDisk;
+
 /// Why a disk operation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiskError {

@@ -4,8 +4,10 @@
 //! with sockets and real files, the deterministic world with a seed, virtual time, a lossy network and faulty disks. This
 //! room knows no specification and no Blueprint, reads no clock, opens no socket and ends no TLS.
 
+pub mod chance;
 pub mod directory;
 pub mod disk;
+pub mod journal;
 pub mod time;
 
 pub use time::Moment;
