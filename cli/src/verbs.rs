@@ -1,0 +1,34 @@
+//! The verbs, one file each.
+
+mod blueprint;
+mod build;
+mod check;
+mod compiled;
+mod explain;
+
+use clap::Subcommand;
+
+use crate::failure::{Exit, Failure};
+
+/// What can be asked of the program.
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Report every problem of a specification repository.
+    Check(check::Arguments),
+    /// Print the Blueprint: every choice made for one environment.
+    Blueprint(blueprint::Arguments),
+    /// Write every file of every node to a folder.
+    Build(build::Arguments),
+    /// Explain a problem's code.
+    Explain(explain::Arguments),
+}
+
+/// Carries out a verb.
+pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Blueprint(arguments) => blueprint::run(&arguments),
+        Verb::Build(arguments) => build::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments),
+    }
+}

@@ -1,0 +1,113 @@
+//! `mailwright build`: writes every file of every node to a folder.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use blueprint::{Bundle, File};
+
+use super::compiled::{self, say};
+use crate::failure::{Exit, Failure};
+use crate::repository;
+
+/// Write every file of every node to a folder.
+///
+/// The folder is replaced as a whole or not at all. Secrets stay holes in it: only a running environment fills them.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  mailwright build examples/northmail --env qa --out /tmp/northmail-qa")]
+pub(crate) struct Arguments {
+    /// The folder that holds platform.kdl.
+    #[arg(default_value = ".")]
+    repository: PathBuf,
+    /// The environment; `dev` when it is not named.
+    #[arg(long)]
+    env: Option<String>,
+    /// The folder to write; it must not exist yet, or be one that `build` wrote.
+    #[arg(long)]
+    out: PathBuf,
+    /// Print the manifest on stdout and nothing else.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let repository = repository::read(&arguments.repository)?;
+    let output = compiled::compile(&repository, arguments.env.as_deref())?;
+    let bundle = compiler::render(&output, &repository.sources);
+    let manifest = format!("{:#}\n", compiler::manifest(&output.blueprint, &bundle));
+    write_folder(&arguments.out, &bundle, &manifest)?;
+    if arguments.json {
+        write!(std::io::stdout(), "{manifest}")?;
+    } else {
+        let files: usize = bundle.nodes.values().map(std::collections::BTreeMap::len).sum();
+        say(false, &format!("wrote {files} files of {} nodes to {}", bundle.nodes.len(), arguments.out.display()));
+    }
+    Ok(Exit::Done)
+}
+
+fn write_folder(out: &Path, bundle: &Bundle, manifest: &str) -> Result<(), Failure> {
+    if out.exists() && !out.join("manifest.json").is_file() && !is_empty(out) {
+        return Err(Failure::usage(format!("{} exists and was not written by build", out.display()))
+            .help("name a new folder with --out"));
+    }
+    let Some(name) = out.file_name() else {
+        return Err(Failure::usage(format!("{} is no name for a folder", out.display())).help("name a new folder with --out"));
+    };
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = parent.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
+    let written = write_tree(&beside, bundle, manifest).and_then(|()| replace(&beside, out));
+    if written.is_err() {
+        let _ = fs::remove_dir_all(&beside);
+    }
+    written.map_err(|error| {
+        Failure::failed(format!("could not write {}", out.display()))
+            .cause(&error)
+            .help("see that the folder above it exists, can be written and has space")
+    })
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn write_tree(root: &Path, bundle: &Bundle, manifest: &str) -> std::io::Result<()> {
+    for (node, files) in &bundle.nodes {
+        for (path, file) in files {
+            write_file(&root.join("nodes").join(node).join(path.trim_start_matches('/')), file)?;
+        }
+    }
+    for (folder, files) in [("dns", &bundle.dns), ("hypervisor", &bundle.hypervisor), ("brands", &bundle.brands)] {
+        fs::create_dir_all(root.join(folder))?;
+        for (path, file) in files {
+            write_file(&root.join(folder).join(path), file)?;
+        }
+    }
+    fs::write(root.join("manifest.json"), manifest)
+}
+
+fn write_file(path: &Path, file: &File) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let (bytes, _holes) = file.unfilled();
+    let mut open = fs::OpenOptions::new();
+    open.write(true).create_new(true).mode(file.mode);
+    let mut handle = open.open(path)?;
+    handle.write_all(&bytes)?;
+    // The process's umask may have taken bits away.
+    handle.set_permissions(fs::Permissions::from_mode(file.mode))
+}
+
+fn replace(new: &Path, out: &Path) -> std::io::Result<()> {
+    if !out.exists() {
+        return fs::rename(new, out);
+    }
+    let old = new.with_extension("old");
+    fs::rename(out, &old)?;
+    if let Err(error) = fs::rename(new, out) {
+        fs::rename(&old, out)?;
+        return Err(error);
+    }
+    fs::remove_dir_all(&old)
+}

@@ -1,0 +1,51 @@
+//! What every verb that works on one environment does first: read the repository, choose the environment, compile.
+
+use std::io::Write;
+
+use compiler::Output;
+
+use crate::failure::Failure;
+use crate::problems;
+use crate::repository::Repository;
+
+/// Compiles one environment of a repository; problems are shown on stderr.
+///
+/// - `environment`: as the user named it; without it `dev`, else the only one there is.
+pub(crate) fn compile(repository: &Repository, environment: Option<&str>) -> Result<Output, Failure> {
+    let parsed = spec::parse(&repository.sources);
+    let names = compiler::environments(&parsed);
+    let environment = choose(&names, environment)?;
+    let compiled = compiler::compile(&repository.sources, &parsed, &environment);
+    problems::write_human(&mut std::io::stderr().lock(), &repository.sources, &compiled.problems)?;
+    if problems::any_error(&compiled.problems) {
+        return Err(Failure::problems());
+    }
+    compiled.output.ok_or_else(|| Failure::fault("the compiler gave neither a Blueprint nor a problem"))
+}
+
+fn choose(names: &[String], asked: Option<&str>) -> Result<String, Failure> {
+    let known = || format!("environments of this repository: {}", names.join(", "));
+    if let Some(asked) = asked {
+        return match names.iter().find(|name| *name == asked) {
+            Some(name) => Ok(name.clone()),
+            None => Err(Failure::usage(format!("there is no environment `{asked}`")).help(known())),
+        };
+    }
+    if names.iter().any(|name| name == "dev") {
+        return Ok("dev".to_owned());
+    }
+    match names {
+        [only] => Ok(only.clone()),
+        [] => Err(Failure::usage("the repository declares no environment")
+            .help("write environments/dev.kdl with an `environment \"dev\"` node")),
+        _ => Err(Failure::usage("no environment is called `dev`, and there are several")
+            .help(format!("say which with --env; {}", known()))),
+    }
+}
+
+/// Says on stderr what is being done, unless a program reads along.
+pub(crate) fn say(quiet: bool, text: &str) {
+    if !quiet {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
