@@ -8,6 +8,7 @@ pub mod chance;
 pub mod directory;
 pub mod disk;
 pub mod journal;
+pub mod store;
 pub mod time;
 
 pub use time::Moment;
