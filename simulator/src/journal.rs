@@ -136,6 +136,8 @@ pub struct Journal {
     /// Length of every segment, in bytes.
     segments: BTreeMap<u64, u64>,
     tail: Position,
+    /// The checksum of the last head written.
+    link: u32,
     durable: Position,
     /// Where the log ended when it was opened.
     opened: Position,
@@ -174,6 +176,7 @@ impl Journal {
                 segment_bytes: options.segment_bytes.max(SEGMENT_HEAD as u64 + 1),
                 segments: found.segments,
                 tail: found.tail,
+                link: found.link,
                 durable: found.durable,
                 opened: found.tail,
                 outstanding: None,
@@ -203,17 +206,19 @@ impl Journal {
             return Err(DiskError::Full);
         }
         let checksum = Checksum::of(body);
-        let head = RecordHead::new(meta, meta_length, body_length, checksum).encode();
         let whole = RECORD_HEAD as u64 + u64::from(meta_length) + u64::from(body_length);
         let is_full = self.tail.offset > SEGMENT_HEAD as u64 && self.tail.offset + whole > self.segment_bytes;
         if self.tail.segment == 0 || is_full {
             self.begin_segment(disk)?;
         }
+        let head = RecordHead::new(self.link, meta, meta_length, body_length, checksum);
+        let encoded = head.encode();
         let mut parts: Vec<&[u8]> = Vec::with_capacity(body.len() + 2);
-        parts.push(&head);
+        parts.push(&encoded);
         parts.push(meta);
         parts.extend_from_slice(body);
         let start = self.write(disk, self.tail, &parts, whole)?;
+        self.link = head.checksum;
         let location = Location {
             segment: start.segment,
             offset: start.offset + RECORD_HEAD as u64 + u64::from(meta_length),
@@ -225,8 +230,9 @@ impl Journal {
 
     fn begin_segment(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
         let number = self.tail.segment + 1;
-        let head = SegmentHead { number, oldest: self.oldest, durable: self.durable }.encode();
-        self.write(disk, Position { segment: number, offset: 0 }, &[&head], SEGMENT_HEAD as u64)?;
+        let head = SegmentHead { number, oldest: self.oldest, durable: self.durable, link: self.link };
+        self.write(disk, Position { segment: number, offset: 0 }, &[&head.encode()], SEGMENT_HEAD as u64)?;
+        self.link = head.next_link();
         Ok(())
     }
 

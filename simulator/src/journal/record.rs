@@ -1,10 +1,11 @@
 //! How a segment's header and a record lie on the disk.
 //!
 //! ```text
-//! segment: "MWJ" version, number u64, oldest u64, durable segment u64, durable offset u64, CRC-32C of all before
-//! record:  meta length u32, body length u32, CRC-32C of the body, CRC-32C of these twelve bytes and the meta; meta; body
+//! segment: "MWJ" version, number u64, oldest u64, durable segment u64, durable offset u64, link u32, CRC-32C of all before
+//! record:  meta length u32, body length u32, CRC-32C of the body, CRC-32C of link, these twelve bytes and the meta; meta; body
 //! ```
-//! All numbers are little-endian.
+//! All numbers are little-endian. A link is the CRC-32C of the head before, so that a tail which was cut and which a power
+//! loss brings back is not taken for the continuation of what was written in its place.
 
 use super::Position;
 use super::checksum::Checksum;
@@ -13,7 +14,7 @@ const MAGIC: [u8; 3] = *b"MWJ";
 const VERSION: u8 = 1;
 
 /// Bytes of a segment's header.
-pub(super) const SEGMENT_HEAD: usize = 40;
+pub(super) const SEGMENT_HEAD: usize = 44;
 /// Bytes of a record before its meta.
 pub(super) const RECORD_HEAD: usize = 16;
 /// The longest meta that is written or believed.
@@ -27,6 +28,8 @@ pub(super) struct SegmentHead {
     pub(super) oldest: u64,
     /// Everything before this position was durable when the segment was begun.
     pub(super) durable: Position,
+    /// The checksum of the last record of the segment before.
+    pub(super) link: u32,
 }
 
 /// Why a segment's header could not be used.
@@ -52,9 +55,16 @@ impl SegmentHead {
         put(&self.oldest.to_le_bytes());
         put(&self.durable.segment.to_le_bytes());
         put(&self.durable.offset.to_le_bytes());
+        put(&self.link.to_le_bytes());
         let (covered, sum) = bytes.split_at_mut(SEGMENT_HEAD - 4);
         sum.copy_from_slice(&Checksum::of(&[covered]).to_le_bytes());
         bytes
+    }
+
+    /// Returns the link of the segment's first record.
+    pub(super) fn next_link(self) -> u32 {
+        let encoded = self.encode();
+        encoded.last_chunk::<4>().map_or(0, |sum| u32::from_le_bytes(*sum))
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadHead> {
@@ -67,9 +77,15 @@ impl SegmentHead {
         if *version != VERSION {
             return Err(BadHead::Version(*version));
         }
+        let (rest, link) = rest.split_last_chunk::<4>().ok_or(BadHead::Torn)?;
         let mut numbers = rest.chunks_exact(8).map(|chunk| chunk.try_into().map_or(0, u64::from_le_bytes));
         let mut next = || numbers.next().ok_or(BadHead::Torn);
-        Ok(Self { number: next()?, oldest: next()?, durable: Position { segment: next()?, offset: next()? } })
+        Ok(Self {
+            number: next()?,
+            oldest: next()?,
+            durable: Position { segment: next()?, offset: next()? },
+            link: u32::from_le_bytes(*link),
+        })
     }
 }
 
@@ -83,15 +99,21 @@ pub(super) struct RecordHead {
 }
 
 impl RecordHead {
-    pub(super) fn new(meta: &[u8], meta_length: u32, body_length: u32, body_checksum: u32) -> Self {
+    pub(super) fn new(link: u32, meta: &[u8], meta_length: u32, body_length: u32, body_checksum: u32) -> Self {
         let mut head = Self { meta: meta_length, body: body_length, body_checksum, checksum: 0 };
-        head.checksum = head.expected(meta);
+        head.checksum = head.expected(link, meta);
         head
     }
 
-    /// Returns the checksum that the head and this meta should have.
-    pub(super) fn expected(&self, meta: &[u8]) -> u32 {
-        Checksum::of(&[&self.meta.to_le_bytes(), &self.body.to_le_bytes(), &self.body_checksum.to_le_bytes(), meta])
+    /// Returns the checksum that the head and this meta should have behind this link.
+    pub(super) fn expected(&self, link: u32, meta: &[u8]) -> u32 {
+        Checksum::of(&[
+            &link.to_le_bytes(),
+            &self.meta.to_le_bytes(),
+            &self.body.to_le_bytes(),
+            &self.body_checksum.to_le_bytes(),
+            meta,
+        ])
     }
 
     pub(super) fn encode(&self) -> [u8; RECORD_HEAD] {
@@ -130,17 +152,17 @@ mod tests {
 
     #[test]
     fn heads_come_back_as_they_were_written() {
-        let head = SegmentHead { number: 7, oldest: 3, durable: Position { segment: 6, offset: 123_456 } };
+        let head = SegmentHead { number: 7, oldest: 3, durable: Position { segment: 6, offset: 123_456 }, link: 77 };
         assert_eq!(SegmentHead::decode(&head.encode()), Ok(head));
-        let record = RecordHead::new(b"meta", 4, 99, 0xDEAD_BEEF);
+        let record = RecordHead::new(5, b"meta", 4, 99, 0xDEAD_BEEF);
         assert_eq!(RecordHead::decode(&record.encode()), Some(record));
-        assert_eq!(record.expected(b"meta"), record.checksum);
-        assert_ne!(record.expected(b"mete"), record.checksum);
+        assert_eq!(record.expected(5, b"meta"), record.checksum);
+        assert_ne!(record.expected(6, b"meta"), record.checksum);
     }
 
     #[test]
     fn another_version_is_told_apart_from_damage() {
-        let mut bytes = SegmentHead { number: 1, oldest: 1, durable: Position::default() }.encode();
+        let mut bytes = SegmentHead { number: 1, oldest: 1, durable: Position::default(), link: 0 }.encode();
         bytes[3] = 9;
         assert_eq!(SegmentHead::decode(&bytes), Err(BadHead::Torn));
         let sum = Checksum::of(&[&bytes[..SEGMENT_HEAD - 4]]);

@@ -13,6 +13,8 @@ const WINDOW: usize = 64 << 10;
 pub(super) struct Found {
     pub(super) segments: BTreeMap<u64, u64>,
     pub(super) tail: Position,
+    /// The checksum of the last head.
+    pub(super) link: u32,
     pub(super) durable: Position,
     pub(super) oldest: u64,
     pub(super) recovery: Recovery,
@@ -23,7 +25,7 @@ pub(super) fn replay(disk: &mut dyn Disk, visit: &mut Visit<'_>) -> Result<Found
         disk.files()?.into_iter().filter_map(|(name, length)| Some((record::file_number(&name)?, length))).collect();
     let heads = read_heads(disk, &files)?;
     let durable = heads.values().map(|head| head.durable).max().unwrap_or_default();
-    let (mut segments, cut) = whole_tail(disk, &files, durable)?;
+    let (mut segments, cut, link) = whole_tail(disk, &files, durable)?;
 
     // A header that is cut counts for nothing: what it says had not begun to happen.
     let oldest = heads.range(..cut).map(|(_, head)| head.oldest).max().unwrap_or(1);
@@ -33,7 +35,7 @@ pub(super) fn replay(disk: &mut dyn Disk, visit: &mut Visit<'_>) -> Result<Found
         let checked = segments.get(&number).copied();
         let length = checked.or_else(|| files.get(&number).copied()).ok_or_else(|| damaged(0))?;
         let trusted = Position { segment: if checked.is_some() { u64::MAX } else { durable.segment }, ..durable };
-        let end = replay_segment(disk, number, length, trusted, visit, &mut recovery.records)?;
+        let end = replay_segment(disk, number, length, trusted, visit, &mut recovery.records)?.end;
         if end != length {
             return Err(damaged(end));
         }
@@ -54,7 +56,7 @@ pub(super) fn replay(disk: &mut dyn Disk, visit: &mut Visit<'_>) -> Result<Found
         recovery.stale_segments += 1;
     }
     let tail = segments.last_key_value().map(|(&segment, &offset)| Position { segment, offset }).unwrap_or_default();
-    Ok(Found { segments, tail, durable, oldest, recovery })
+    Ok(Found { segments, tail, link, durable, oldest, recovery })
 }
 
 /// Returns the header of every segment where it is whole.
@@ -74,21 +76,24 @@ fn read_heads(disk: &dyn Disk, files: &BTreeMap<u64, u64>) -> Result<BTreeMap<u6
 
 /// Finds how far the log is whole behind what is noted as durable.
 ///
-/// - Returns: the whole lengths of the segments there, and the number of the first that is lost.
+/// - Returns: the whole lengths of the segments there, the number of the first that is lost, and the checksum of the last head.
 fn whole_tail(
     disk: &dyn Disk,
     files: &BTreeMap<u64, u64>,
     durable: Position,
-) -> Result<(BTreeMap<u64, u64>, u64), OpenError> {
+) -> Result<(BTreeMap<u64, u64>, u64, u32), OpenError> {
     let mut segments = BTreeMap::new();
     let mut number = durable.segment.max(1);
+    let mut link = None;
     while let Some(&length) = files.get(&number) {
-        let end = replay_segment(disk, number, length, durable, &mut |_, _, _| Ok(()), &mut 0)?;
-        if end > 0 {
-            segments.insert(number, end);
-            number += 1;
+        let whole = replay_segment(disk, number, length, durable, &mut |_, _, _| Ok(()), &mut 0)?;
+        if whole.end == 0 || link.is_some_and(|link| link != whole.link_before) {
+            break;
         }
-        if end < length || end == 0 {
+        segments.insert(number, whole.end);
+        link = Some(whole.link);
+        number += 1;
+        if whole.end < length {
             break;
         }
     }
@@ -96,10 +101,21 @@ fn whole_tail(
     if tail < durable {
         return Err(OpenError::Damaged { segment: durable.segment, offset: tail.offset });
     }
-    Ok((segments, number))
+    Ok((segments, number, link.unwrap_or(0)))
 }
 
-/// Returns the offset behind the segment's last whole record; zero when not even its header is.
+/// How far a segment is whole.
+#[derive(Default)]
+struct Whole {
+    /// The offset behind the last whole record; zero when not even the header is.
+    end: u64,
+    /// The link that the header names.
+    link_before: u32,
+    /// The checksum of the last whole head.
+    link: u32,
+}
+
+/// Reads a segment as far as it is whole.
 fn replay_segment(
     disk: &dyn Disk,
     number: u64,
@@ -107,18 +123,19 @@ fn replay_segment(
     durable: Position,
     visit: &mut Visit<'_>,
     records: &mut u64,
-) -> Result<u64, OpenError> {
+) -> Result<Whole, OpenError> {
     let mut window = Window { disk, file: record::file_name(number), length, start: 0, bytes: Vec::new() };
-    match window.get(0, SEGMENT_HEAD)?.map(SegmentHead::decode) {
-        Some(Ok(head)) if head.number == number => {}
+    let segment = match window.get(0, SEGMENT_HEAD)?.map(SegmentHead::decode) {
+        Some(Ok(head)) if head.number == number => head,
         Some(Err(BadHead::Version(found))) => return Err(OpenError::Version { segment: number, found }),
-        _ => return Ok(0),
-    }
-    let mut offset = SEGMENT_HEAD as u64;
+        _ => return Ok(Whole::default()),
+    };
+    let mut whole = Whole { end: SEGMENT_HEAD as u64, link_before: segment.link, link: segment.next_link() };
     loop {
-        let Some(head) = window.get(offset, RECORD_HEAD)?.and_then(RecordHead::decode) else { return Ok(offset) };
+        let offset = whole.end;
+        let Some(head) = window.get(offset, RECORD_HEAD)?.and_then(RecordHead::decode) else { return Ok(whole) };
         if head.meta as usize > META_LIMIT {
-            return Ok(offset);
+            return Ok(whole);
         }
         let body = Location {
             segment: number,
@@ -128,19 +145,20 @@ fn replay_segment(
         };
         let end = Position { segment: number, offset: body.offset + u64::from(head.body) };
         if end.offset > length {
-            return Ok(offset);
+            return Ok(whole);
         }
         // A body that was durable is checked when it is read; the others decide here whether their record counts.
         if end > durable && !window.is_whole(body)? {
-            return Ok(offset);
+            return Ok(whole);
         }
-        let Some(meta) = window.get(offset + RECORD_HEAD as u64, head.meta as usize)? else { return Ok(offset) };
-        if head.expected(meta) != head.checksum {
-            return Ok(offset);
+        let Some(meta) = window.get(offset + RECORD_HEAD as u64, head.meta as usize)? else { return Ok(whole) };
+        if head.expected(whole.link, meta) != head.checksum {
+            return Ok(whole);
         }
         visit(meta, body, end).map_err(|reason| OpenError::Meaning { segment: number, offset, reason })?;
         *records += 1;
-        offset = end.offset;
+        whole.end = end.offset;
+        whole.link = head.checksum;
     }
 }
 
