@@ -1,4 +1,8 @@
-//! Shows problems of a specification: to people with the lines they are about, to programs as JSON.
+//! Shows problems of a specification: to people with the lines they are about, to programs in the formats they read.
+
+pub(crate) mod github;
+pub(crate) mod junit;
+pub(crate) mod sarif;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};

@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     /// The folder that holds platform.kdl.
     #[arg(default_value = ".")]
     repository: PathBuf,
-    /// How to print the problems: with their lines on stderr, or as one JSON document on stdout.
+    /// How to print the problems.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
     /// The same as `--format json`.
@@ -25,22 +25,34 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
+    /// For people, on stderr.
     Human,
+    /// One JSON document.
     Json,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// JUnit XML.
+    Junit,
+    /// GitHub workflow commands.
+    Github,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
     let found = compiler::check_all(&repository.sources);
-    if arguments.json || arguments.format == Format::Json {
-        let document = problems::json(&repository.sources, &found);
-        writeln!(std::io::stdout(), "{document:#}")?;
-    } else {
-        problems::write_human(&mut std::io::stderr().lock(), &repository.sources, &found)?;
-        if found.is_empty() {
-            let files = repository.sources.files().count();
-            writeln!(std::io::stderr(), "no problems in {files} files")?;
+    let sources = &repository.sources;
+    let mut out = std::io::stdout().lock();
+    match if arguments.json { Format::Json } else { arguments.format } {
+        Format::Human => {
+            problems::write_human(&mut std::io::stderr().lock(), sources, &found)?;
+            if found.is_empty() {
+                writeln!(std::io::stderr(), "no problems in {} files", sources.files().count())?;
+            }
         }
+        Format::Json => writeln!(out, "{:#}", problems::json(sources, &found))?,
+        Format::Sarif => writeln!(out, "{:#}", problems::sarif::document(sources, &found))?,
+        Format::Junit => write!(out, "{}", problems::junit::document(sources, &found))?,
+        Format::Github => write!(out, "{}", problems::github::document(sources, &found))?,
     }
     Ok(if problems::any_error(&found) { Exit::Problems } else { Exit::Done })
 }
