@@ -1,0 +1,3 @@
+//! The embedded backend: all nodes in one process, front doors as real sockets.
+
+mod disk;
