@@ -9,6 +9,8 @@ pub mod directory;
 pub mod disk;
 pub mod journal;
 pub mod store;
+pub mod mime;
+pub mod smtp;
 pub mod time;
 
 pub use time::Moment;
