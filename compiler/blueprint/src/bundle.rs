@@ -55,7 +55,8 @@ impl File {
                 Piece::Bytes(part) => bytes.extend_from_slice(part),
                 Piece::Secret(reference) => {
                     holes = true;
-                    bytes.extend_from_slice(format!("{{{{secret:{}/{}}}}}", reference.owner, reference.name).as_bytes());
+                    bytes
+                        .extend_from_slice(format!("{{{{secret:{}/{}}}}}", reference.owner, reference.name).as_bytes());
                 }
             }
         }

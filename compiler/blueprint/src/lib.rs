@@ -4,7 +4,10 @@
 //! [`Bundle`] the bytes of every file. Nothing here knows texts, spans or backends.
 
 pub mod bundle;
+pub mod changes;
+pub mod diff;
 pub mod effective;
+mod impact;
 pub mod launch;
 pub mod platform;
 pub mod roster;
@@ -12,6 +15,8 @@ pub mod scenario;
 pub mod shard;
 
 pub use bundle::{Bundle, File, Piece};
+pub use changes::Changes;
+pub use diff::{Revision, diff};
 pub use effective::{EffectiveMailbox, effective_mailbox};
 pub use launch::Launch;
 pub use platform::{Blueprint, Host, Node, Role};
