@@ -1,3 +1,5 @@
 //! The embedded backend: all nodes in one process, front doors as real sockets.
 
+mod authority;
 mod disk;
+mod ports;

@@ -1,0 +1,348 @@
+//! The environment's own certificate authority and the certificate that all doors show.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, FileFailure};
+
+/// Days a CA is good for.
+const AUTHORITY_DAYS: i64 = 3650;
+
+/// Days the doors' certificate is good for; browsers refuse more than 398.
+const DOOR_DAYS: i64 = 397;
+
+/// A certificate that ends within so many days is made anew.
+const RENEWAL_DAYS: i64 = 30;
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityFailure {
+    /// The CA could not be made.
+    #[error("could not make the certificate authority in {}", folder.display())]
+    Make {
+        /// The authority's folder.
+        folder: PathBuf,
+        /// What the maker said.
+        source: rcgen::Error,
+    },
+    /// The doors' certificate could not be issued.
+    #[error("could not issue the certificate of the front doors in {}", folder.display())]
+    Issue {
+        /// The authority's folder.
+        folder: PathBuf,
+        /// What the maker said.
+        source: rcgen::Error,
+    },
+    /// A certificate or key that is kept cannot be read.
+    #[error("what {} holds is no certificate or key", folder.display())]
+    Form {
+        /// The authority's folder.
+        folder: PathBuf,
+        /// What the reader said.
+        source: pem::Error,
+    },
+    /// TLS does not take the certificate.
+    #[error("TLS does not take the certificate in {}", folder.display())]
+    Refused {
+        /// The authority's folder.
+        folder: PathBuf,
+        /// What TLS said.
+        source: rustls::Error,
+    },
+    /// A file could not be kept or read.
+    #[error(transparent)]
+    File(#[from] FileFailure),
+}
+
+impl AuthorityFailure {
+    /// Returns what to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Make { folder, .. }
+            | Self::Issue { folder, .. }
+            | Self::Form { folder, .. }
+            | Self::Refused { folder, .. } => {
+                format!(
+                    "remove {} to get a new authority; whoever trusted the old one has to trust it",
+                    folder.display()
+                )
+            }
+            Self::File(failure) => failure.help(),
+        }
+    }
+}
+
+/// The authority of one environment, and TLS as its doors and probes speak it.
+#[derive(Clone)]
+pub(crate) struct Authority {
+    /// For mail doors.
+    pub(crate) server: Arc<rustls::ServerConfig>,
+    /// For web doors, which offer HTTP/1.1 by ALPN.
+    pub(crate) web: Arc<rustls::ServerConfig>,
+}
+
+/// Everything that is kept, in one private file, so that no crash leaves a key beside another's certificate.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    /// The CA's common name.
+    subject: String,
+    authority_key: String,
+    authority_certificate: String,
+    /// Last day of the CA, counted from 1970.
+    authority_until: i64,
+    /// Host names and addresses of the doors' certificate, sorted.
+    names: BTreeSet<String>,
+    door_key: String,
+    door_certificate: String,
+    /// Last day of the doors' certificate, counted from 1970.
+    door_until: i64,
+}
+
+/// Returns where the CA certificate of an environment lies, PEM.
+pub(crate) fn certificate_path(folder: &Path) -> PathBuf {
+    folder.join("ca.pem")
+}
+
+impl Authority {
+    /// Takes the authority of an environment, made or renewed where needed.
+    ///
+    /// - `names`: host names the doors are reached by, beside `localhost` and the loopback addresses.
+    /// - `minimum`: lowest TLS version; `1.3` leaves out TLS 1.2, everything else has both.
+    /// - `today`: days since 1970.
+    pub(crate) fn open(
+        folder: &Path,
+        platform: &str,
+        names: &BTreeSet<String>,
+        minimum: &str,
+        today: i64,
+    ) -> Result<Self, AuthorityFailure> {
+        files::make_folder(folder)?;
+        let path = folder.join("authority.json");
+        let mut names = names.clone();
+        names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+        let kept: Option<Kept> = files::read_json(&path)?;
+        let kept = kept.filter(|kept| kept.version == 1 && kept.authority_until > today + RENEWAL_DAYS);
+        let fits =
+            kept.as_ref().is_some_and(|kept| kept.door_until > today + RENEWAL_DAYS && kept.names.is_superset(&names));
+        let kept = match kept {
+            Some(kept) if fits => kept,
+            old => {
+                let made = match old {
+                    Some(old) => old,
+                    None => make(platform, today)
+                        .map_err(|source| AuthorityFailure::Make { folder: folder.to_owned(), source })?,
+                };
+                let kept = issue(made, names, today)
+                    .map_err(|source| AuthorityFailure::Issue { folder: folder.to_owned(), source })?;
+                files::write_json(&path, &kept, 0o600)?;
+                kept
+            }
+        };
+        let public = certificate_path(folder);
+        if files::read(&public)?.as_deref() != Some(kept.authority_certificate.as_bytes()) {
+            files::write(&public, kept.authority_certificate.as_bytes(), 0o644)?;
+        }
+        let server = server(folder, &kept, minimum)?;
+        let mut web = server.clone();
+        web.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { server: Arc::new(server), web: Arc::new(web) })
+    }
+}
+
+/// Returns the cryptography that TLS is made of, everywhere in this program.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// Returns TLS for probes, which trust this environment's authority and no other.
+pub(crate) fn client(folder: &Path) -> Result<Arc<rustls::ClientConfig>, AuthorityFailure> {
+    let path = certificate_path(folder);
+    let bytes = files::read(&path)?.unwrap_or_default();
+    let certificate = CertificateDer::from_pem_slice(&bytes)
+        .map_err(|source| AuthorityFailure::Form { folder: folder.to_owned(), source })?;
+    let refused = |source| AuthorityFailure::Refused { folder: folder.to_owned(), source };
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).map_err(refused)?;
+    let configuration = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(refused)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(configuration))
+}
+
+fn server(folder: &Path, kept: &Kept, minimum: &str) -> Result<rustls::ServerConfig, AuthorityFailure> {
+    let form = |source| AuthorityFailure::Form { folder: folder.to_owned(), source };
+    let refused = |source| AuthorityFailure::Refused { folder: folder.to_owned(), source };
+    let door = CertificateDer::from_pem_slice(kept.door_certificate.as_bytes()).map_err(form)?;
+    let key = PrivateKeyDer::from_pem_slice(kept.door_key.as_bytes()).map_err(form)?;
+    let versions: &[_] = match minimum {
+        "1.3" => &[&rustls::version::TLS13],
+        _ => &[&rustls::version::TLS13, &rustls::version::TLS12],
+    };
+    rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .map_err(refused)?
+        .with_no_client_auth()
+        .with_single_cert(vec![door], key)
+        .map_err(refused)
+}
+
+/// Makes a CA that has issued nothing yet.
+fn make(platform: &str, today: i64) -> Result<Kept, rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let mark = key.public_key_raw().iter().rev().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
+    // Two environments' authorities in one list of trusted ones can be told apart by the mark.
+    let subject = format!("Mailwright test authority {mark} of {platform}").chars().take(64).collect::<String>();
+    let authority_until = today + AUTHORITY_DAYS;
+    let mut parameters = authority_parameters(&subject)?;
+    let (year, month, day) = calendar(today - 1);
+    parameters.not_before = date_time_ymd(year, month, day);
+    let (year, month, day) = calendar(authority_until);
+    parameters.not_after = date_time_ymd(year, month, day);
+    Ok(Kept {
+        version: 1,
+        authority_certificate: parameters.self_signed(&key)?.pem(),
+        authority_key: key.serialize_pem(),
+        subject,
+        authority_until,
+        names: BTreeSet::new(),
+        door_key: String::new(),
+        door_certificate: String::new(),
+        door_until: 0,
+    })
+}
+
+/// What stands in the CA's own certificate and must stand again where it issues, or chains would not match.
+fn authority_parameters(subject: &str) -> Result<CertificateParams, rcgen::Error> {
+    let mut parameters = CertificateParams::new(Vec::new())?;
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters.distinguished_name.push(DnType::CommonName, subject);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(parameters)
+}
+
+/// Issues the doors' certificate, with a key of its own.
+fn issue(kept: Kept, names: BTreeSet<String>, today: i64) -> Result<Kept, rcgen::Error> {
+    let authority_key = KeyPair::from_pem(&kept.authority_key)?;
+    let issuer = Issuer::new(authority_parameters(&kept.subject)?, authority_key);
+    let key = KeyPair::generate()?;
+    let mut parameters = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters.distinguished_name.push(DnType::CommonName, "localhost");
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    parameters.use_authority_key_identifier_extension = true;
+    let door_until = (today + DOOR_DAYS).min(kept.authority_until);
+    let (year, month, day) = calendar(today - 1);
+    parameters.not_before = date_time_ymd(year, month, day);
+    let (year, month, day) = calendar(door_until);
+    parameters.not_after = date_time_ymd(year, month, day);
+    let certificate = parameters.signed_by(&key, &issuer)?;
+    Ok(Kept { names, door_certificate: certificate.pem(), door_key: key.serialize_pem(), door_until, ..kept })
+}
+
+/// Returns year, month and day of a day counted from 1970; days no calendar has end in 9999.
+fn calendar(days: i64) -> (i32, u8, u8) {
+    let date = Date::constant(1970, 1, 1)
+        .checked_add(jiff::Span::new().try_days(days).unwrap_or_default())
+        .unwrap_or(Date::constant(9999, 12, 31));
+    (i32::from(date.year()), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn kept(folder: &Path) -> Kept {
+        files::read_json(&folder.join("authority.json")).unwrap().unwrap()
+    }
+
+    #[test]
+    fn an_authority_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), "1.2", 20_000).unwrap();
+        let first = kept(folder.path());
+        Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), "1.2", 20_100).unwrap();
+        let second = kept(folder.path());
+        assert_eq!(first.door_certificate, second.door_certificate);
+        assert_eq!(std::fs::read_to_string(certificate_path(folder.path())).unwrap(), first.authority_certificate);
+        assert!(files::private(&folder.path().join("authority.json")).unwrap());
+    }
+
+    #[test]
+    fn a_new_name_or_a_near_end_brings_a_new_certificate_of_the_same_authority() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::open(folder.path(), "northmail", &names(&["a.example"]), "1.2", 20_000).unwrap();
+        let first = kept(folder.path());
+        Authority::open(folder.path(), "northmail", &names(&["a.example", "b.example"]), "1.2", 20_000).unwrap();
+        let second = kept(folder.path());
+        assert_ne!(first.door_certificate, second.door_certificate);
+        Authority::open(folder.path(), "renamed", &names(&["a.example"]), "1.2", 20_000 + DOOR_DAYS - 29).unwrap();
+        let third = kept(folder.path());
+        assert_ne!(second.door_certificate, third.door_certificate);
+        assert_eq!(first.authority_certificate, third.authority_certificate);
+    }
+
+    #[test]
+    fn an_authority_that_ends_soon_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::open(folder.path(), "northmail", &names(&[]), "1.2", 20_000).unwrap();
+        let first = kept(folder.path());
+        Authority::open(folder.path(), "northmail", &names(&[]), "1.2", 20_000 + AUTHORITY_DAYS - 10).unwrap();
+        assert_ne!(first.authority_certificate, kept(folder.path()).authority_certificate);
+    }
+
+    #[test]
+    fn the_doors_certificate_is_trusted_by_those_who_trust_the_authority_and_by_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let today = jiff::Timestamp::now().as_second() / 86_400;
+        let authority =
+            Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), "1.2", today).unwrap();
+        Authority::open(other.path(), "northmail", &names(&[]), "1.2", today).unwrap();
+        let good = client(folder.path()).unwrap();
+        for name in ["localhost", "127.0.0.1", "imap.acme.example"] {
+            handshake(&authority, &good, name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        assert!(handshake(&authority, &good, "elsewhere.example").is_err());
+        assert!(handshake(&authority, &client(other.path()).unwrap(), "localhost").is_err());
+    }
+
+    fn handshake(authority: &Authority, client: &Arc<rustls::ClientConfig>, name: &str) -> Result<(), rustls::Error> {
+        let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
+        let mut client = rustls::ClientConnection::new(Arc::clone(client), name)?;
+        let mut server = rustls::ServerConnection::new(Arc::clone(&authority.server))?;
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut wire = Vec::new();
+            client.write_tls(&mut wire).unwrap();
+            server.read_tls(&mut wire.as_slice()).unwrap();
+            server.process_new_packets()?;
+            wire.clear();
+            server.write_tls(&mut wire).unwrap();
+            let mut wire = wire.as_slice();
+            while !wire.is_empty() {
+                client.read_tls(&mut wire).unwrap();
+                client.process_new_packets()?;
+            }
+        }
+        Ok(())
+    }
+}
