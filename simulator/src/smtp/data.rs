@@ -194,7 +194,7 @@ mod tests {
             (b"\r\n.\r\r\n", BareCarriageReturn),
             (b"\r\n\0.\r\n", Nul),
             (b"\r\n.\0\r\n", Nul),
-            (b"\r\0\n.\r\n", BareCarriageReturn),
+            (b"\r\0\n.\r\n", Nul),
             (b"\0", Nul),
         ] {
             let mut input = b"a".to_vec();

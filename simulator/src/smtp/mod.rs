@@ -2,6 +2,7 @@
 //!
 //! Bytes and completions go in, effects come out. Nothing here opens a socket, ends TLS, asks a directory or writes a queue.
 
+pub mod client;
 pub mod command;
 pub mod data;
 pub mod date;

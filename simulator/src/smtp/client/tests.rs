@@ -1,0 +1,1 @@
+//! Dialogues with servers, and with our own.
