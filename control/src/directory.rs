@@ -1,0 +1,202 @@
+//! The directory: who exists, what they may use, where their mail goes.
+
+mod account;
+mod changes;
+mod domain;
+mod effective;
+mod facts;
+mod pending;
+mod recipient;
+mod seed;
+mod settings;
+mod sign_in;
+mod tenant;
+mod token;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, Transaction};
+
+pub(crate) use account::{Account, Kind, Status};
+pub(crate) use changes::Change;
+pub(crate) use domain::DomainRow;
+pub(crate) use effective::Effective;
+pub(crate) use facts::Facts;
+pub use seed::{Seed, SeedReport};
+pub(crate) use settings::Settings;
+pub(crate) use sign_in::{Admin, Means, Who};
+pub(crate) use token::{NewToken, TokenKind};
+
+use crate::password::{Checks, locked};
+use crate::time::{Chance, Clock, seconds};
+
+use pending::Pending;
+use recipient::Remembered;
+
+/// Every migration of the schema, in order.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Why the directory could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The file could not be made.
+    #[error("could not create the directory's file {path}")]
+    Create {
+        /// The file.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is of a later version of this program.
+    #[error(
+        "the directory {path} has schema {found}, this program knows {known}: run the newer program, or reset the environment"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// The schema's version that was found.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// The schema could not be brought up to date.
+    #[error("could not bring the schema of the directory {path} up to date")]
+    Migrate {
+        /// The file.
+        path: String,
+        /// The cause.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The database failed.
+    #[error("the directory's database did not answer")]
+    Database(#[from] sqlx::Error),
+    /// A row holds what this program never writes.
+    #[error("the directory holds {what}, which cannot be read")]
+    Unreadable {
+        /// The table and what stands there.
+        what: String,
+    },
+}
+
+/// The directory of one environment; open once, share by reference.
+pub struct Directory {
+    /// One connection: writes are taken in turn.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
+    pub(crate) checks: Checks,
+    facts: RwLock<Option<Arc<Facts>>>,
+    remembered: Mutex<Remembered>,
+    pending: Arc<Pending>,
+}
+
+impl Directory {
+    /// Opens the directory in a file, which is made when it is not there.
+    ///
+    /// - Errors: a file of a later version is refused, and nothing in it is touched.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Result<Self, DirectoryError> {
+        let shown = path.display().to_string();
+        create(path).map_err(|source| DirectoryError::Create { path: shown.clone(), source })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(std::time::Duration::from_secs(10))
+            .pragma("cache_size", "-1024");
+        let pool = || SqlitePoolOptions::new().test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+        migrate(&writer, &shown).await?;
+        let readers = pool().max_connections(4).connect_lazy_with(options.read_only(true));
+        let directory = Self {
+            checks: Checks::new(&*chance),
+            pending: Arc::new(Pending::load(&writer).await?),
+            facts: RwLock::default(),
+            remembered: Mutex::default(),
+            writer,
+            readers,
+            clock,
+            chance,
+        };
+        let facts = Facts::load(&directory.writer).await?;
+        directory.set_facts(facts);
+        Ok(directory)
+    }
+
+    /// Writes out what was only counted so far, and closes the file.
+    pub async fn close(&self) {
+        self.pending.flush(&self.writer).await;
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Returns whole seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        seconds(self.clock.now())
+    }
+
+    /// Returns what the last seed said of the platform; `None` before the first.
+    pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
+        self.facts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_facts(&self, facts: Option<Facts>) {
+        *self.facts.write().unwrap_or_else(PoisonError::into_inner) = facts.map(Arc::new);
+    }
+
+    /// Starts a write; nothing is seen of it before [`Self::commit`].
+    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, DirectoryError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Makes a write durable and seen.
+    pub(crate) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), DirectoryError> {
+        let done = transaction.commit().await;
+        self.forget();
+        Ok(done?)
+    }
+
+    /// Forgets every remembered answer.
+    fn forget(&self) {
+        let mut remembered = locked(&self.remembered);
+        remembered.generation += 1;
+        remembered.answers = HashMap::new();
+    }
+
+    /// Returns an identifier of so many random bytes, in hexadecimal.
+    pub(crate) fn identifier(&self, bytes: usize) -> String {
+        let mut buffer = vec![0; bytes];
+        self.chance.fill(&mut buffer);
+        hexadecimal(&buffer)
+    }
+}
+
+/// Writes bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes the file for its owner alone; SQLite gives its log the same mode.
+fn create(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+async fn migrate(writer: &SqlitePool, path: &str) -> Result<(), DirectoryError> {
+    use sqlx::migrate::MigrateError;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    MIGRATIONS.run(writer).await.map_err(|source| match source {
+        MigrateError::VersionMissing(found) if found > known => {
+            DirectoryError::Newer { path: path.to_owned(), found, known }
+        }
+        source => DirectoryError::Migrate { path: path.to_owned(), source },
+    })
+}
