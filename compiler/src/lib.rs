@@ -1,1 +1,5 @@
-//! 
+//! Spec to Blueprint, Roster and Bundle.
+
+pub mod check;
+pub mod decide;
+pub mod render;

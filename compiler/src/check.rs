@@ -1,0 +1,3 @@
+//! What is wrong with a specification whose parts are all right: one rule a file.
+pub mod confusable;
+pub mod svg;

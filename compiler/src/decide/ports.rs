@@ -1,0 +1,58 @@
+//! The ports that nodes answer on.
+
+/// SMTP between hosts of the internet (RFC 5321 §4.5.4.2).
+pub const SMTP: u16 = 25;
+/// LMTP at a store.
+pub const LMTP: u16 = 24;
+/// Submission with STARTTLS (RFC 6409 §3.1).
+pub const SUBMISSION: u16 = 587;
+/// Submission with implicit TLS (RFC 8314 §3.3).
+pub const SUBMISSIONS: u16 = 465;
+/// IMAP (RFC 9051 §2.1).
+pub const IMAP: u16 = 143;
+/// IMAP with implicit TLS (RFC 8314 §3.2).
+pub const IMAPS: u16 = 993;
+/// POP3 (RFC 1939 §3).
+pub const POP3: u16 = 110;
+/// POP3 with implicit TLS (RFC 8314 §3.1).
+pub const POP3S: u16 = 995;
+/// ManageSieve (RFC 5804 §1.8).
+pub const MANAGESIEVE: u16 = 4190;
+/// HTTPS.
+pub const HTTPS: u16 = 443;
+/// DNS.
+pub const DNS: u16 = 53;
+/// The resolver that the platform's own nodes ask, beside the authoritative server on 53.
+pub const RESOLVER: u16 = 5300;
+/// SMTP between nodes: past the tests for strangers, never reached from outside.
+pub const RELAY: u16 = 10025;
+/// The gateway form of the defense, where an mx hands a message over before it answers.
+pub const GATEWAY: u16 = 10024;
+/// The milter form of the defense.
+pub const MILTER: u16 = 11332;
+/// Rspamd's controller.
+pub const DEFENSE_CONTROLLER: u16 = 11334;
+/// Where a store says whether a mailbox has room.
+pub const QUOTA_STATUS: u16 = 12340;
+/// Where a store checks sign-ins for other daemons.
+pub const SASL: u16 = 12345;
+/// Redis.
+pub const REDIS: u16 = 6379;
+/// Redis's sentinels.
+pub const SENTINEL: u16 = 26379;
+/// PostgreSQL.
+pub const POSTGRESQL: u16 = 5432;
+/// pgbouncer.
+pub const PGBOUNCER: u16 = 6432;
+/// Patroni.
+pub const PATRONI: u16 = 8008;
+/// Radicale.
+pub const CALDAV: u16 = 5232;
+/// Prometheus.
+pub const PROMETHEUS: u16 = 9090;
+/// Alertmanager.
+pub const ALERTMANAGER: u16 = 9093;
+/// Where nodes ship their journals to.
+pub const JOURNAL: u16 = 19532;
+/// Where a balancer says how it is.
+pub const BALANCER_STATUS: u16 = 8404;

@@ -1,0 +1,50 @@
+//! What every node has, whatever its role: its name and its table of hosts.
+//!
+//! Source: hostname(5), hosts(5). Values are host names and addresses, which hold nothing that either file could misread.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use blueprint::{Blueprint, File, Node, Role};
+use values::Name;
+
+use crate::decide::names::group_host;
+
+/// Returns the files that every node has.
+pub fn files(blueprint: &Blueprint, node: &Node) -> BTreeMap<String, File> {
+    BTreeMap::from([
+        ("/etc/hostname".to_owned(), File::text(format!("{}\n", node.name))),
+        ("/etc/hosts".to_owned(), File::text(hosts(blueprint, node))),
+    ])
+}
+
+/// Names each node, and each group of nodes by as many lines as it has nodes.
+fn hosts(blueprint: &Blueprint, node: &Node) -> String {
+    let mut text = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
+    for other in &blueprint.nodes {
+        for address in &other.addresses {
+            let _ = writeln!(text, "{address} {} {}", other.hostname, other.name);
+        }
+    }
+    let mut groups: BTreeMap<(Role, &Name), Vec<&Node>> = BTreeMap::new();
+    for other in &blueprint.nodes {
+        groups.entry((other.role, &other.cluster)).or_default().push(other);
+    }
+    let position = |members: &[&Node]| {
+        let peers = groups.get(&(node.role, &node.cluster)).map_or(0, |peers| {
+            peers.iter().position(|peer| peer.name == node.name).unwrap_or(0)
+        });
+        peers.checked_rem(members.len()).unwrap_or(0)
+    };
+    for ((role, cluster), members) in &groups {
+        let host = group_host(*role, cluster, &blueprint.service_domain);
+        // The first line is asked first: neighbours begin at different members, so that load spreads.
+        let mut members = members.clone();
+        let first = position(&members);
+        members.rotate_left(first);
+        for address in members.iter().flat_map(|member| &member.addresses) {
+            let _ = writeln!(text, "{address} {host}");
+        }
+    }
+    text
+}
