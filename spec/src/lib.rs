@@ -1,14 +1,24 @@
 //! Text to Spec: parses, types and checks locally.
 //!
 //! This room opens no file and decides nothing. Reading never fails: it returns a value and its problems.
+//!
+//! In reading order: [`sources`] are the texts, [`kdl`] and [`yaml`] read them into the one [`tree`], [`language`] describes what a tree may
+//! say, the decoder walks the two together, and [`model`] is what comes out. What needs more than one file is the
+//! compiler's to check.
 
+mod decode;
 pub mod kdl;
+pub mod language;
+pub mod model;
+mod parse;
 pub mod problem;
 pub mod read;
 pub mod sources;
 pub mod tree;
 pub mod yaml;
 
+pub use model::Spec;
+pub use parse::{Parsed, parse};
 pub use problem::{Problem, Related, Severity};
 pub use read::{Read, read};
 pub use sources::{Asset, Place, SourceFile, Sources, Trust};

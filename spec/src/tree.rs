@@ -19,6 +19,24 @@ pub struct Span {
     pub end: u32,
 }
 
+impl Span {
+    /// The place of a value that nobody wrote: it stands where a required one is missing or could not be read.
+    ///
+    /// That mistake has its own problem; a problem placed here only follows from it and is not worth telling.
+    pub const HOLE: Self = Self { file: FileId(u32::MAX), start: 0, end: 0 };
+
+    /// Tells whether this is [`Self::HOLE`].
+    pub fn is_hole(self) -> bool {
+        self == Self::HOLE
+    }
+
+    /// Returns the place from the beginning of this one to the end of another one behind it in the same file.
+    #[must_use]
+    pub fn to(self, end: Self) -> Self {
+        Self { end: end.end.max(self.end), ..self }
+    }
+}
+
 /// A value that knows where it was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spanned<T> {
@@ -26,6 +44,18 @@ pub struct Spanned<T> {
     pub value: T,
     /// Where it was written.
     pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// Puts a value at a place.
+    pub const fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// Tells whether nobody wrote this value, see [`Span::HOLE`].
+    pub fn is_hole(&self) -> bool {
+        self.span.is_hole()
+    }
 }
 
 /// A node: `kind argument… property=value { children }` in KDL, a mapping's entry in YAML.

@@ -1,0 +1,174 @@
+//! One file: the edition it is written in, who may write what in it, and its nodes.
+
+use values::quoted;
+
+use crate::language::{EDITION, Kinded, ROOTS, Root, Writer};
+use crate::model::{Environment, Platform, Reseller, Scenario, Spec};
+use crate::problem::Problem;
+use crate::sources::Trust;
+use crate::tree::{FileId, Node, Scalar, Span};
+
+use super::{Decoder, Matched, nearest};
+
+/// Decodes the nodes of one file into the specification.
+///
+/// - `whole`: whether the file's form was read without a problem, so that what is missing is really missing.
+pub(crate) fn document(
+    file: FileId,
+    nodes: &[Node<'_>],
+    whole: bool,
+    trust: &Trust,
+    spec: &mut Spec,
+    decoder: &mut Decoder,
+) {
+    if !edition(file, nodes, whole, decoder) {
+        return;
+    }
+    for node in nodes.iter().filter(|node| node.kind.value != "language") {
+        let name = node.kind.value.as_ref();
+        let Some(root) = ROOTS.iter().find(|root| root.name == name) else {
+            report_unknown_root(node, trust, decoder);
+            continue;
+        };
+        if let Trust::Reseller(owner) = trust
+            && !may_write(root, owner, node, decoder)
+        {
+            continue;
+        }
+        match name {
+            "platform" => spec.platforms.push(lower::<Platform>(node, decoder)),
+            "reseller" => spec.resellers.push(lower::<Reseller>(node, decoder)),
+            "environment" => spec.environments.push(lower::<Environment>(node, decoder)),
+            "scenario" => spec.scenarios.push(lower::<Scenario>(node, decoder)),
+            _ => {}
+        }
+    }
+}
+
+fn lower<K: Kinded>(node: &Node<'_>, decoder: &mut Decoder) -> K {
+    let mut matched = Matched::of(node, K::KIND, decoder);
+    K::lower(&mut matched, decoder)
+}
+
+/// Checks `language 1`; returns whether the rest of the file can be understood.
+fn edition(file: FileId, nodes: &[Node<'_>], whole: bool, decoder: &mut Decoder) -> bool {
+    let mut statements = nodes.iter().enumerate().filter(|(_, node)| node.kind.value == "language");
+    let Some((position, statement)) = statements.next() else {
+        if whole {
+            let place = nodes.first().map_or(Span { file, start: 0, end: 0 }, |node| node.kind.span);
+            let written = if decoder.syntax == super::Syntax::Kdl { "language 1" } else { "language: 1" };
+            decoder.report(
+                Problem::error(
+                    "spec::language",
+                    place,
+                    "the file does not say which edition of the language it is written in",
+                )
+                .label("the edition stands before everything else")
+                .help(format!("write `{written}` as the first line")),
+            );
+        }
+        return true;
+    };
+    if position > 0 {
+        decoder.report(
+            Problem::error("spec::language", statement.kind.span, "`language` does not stand first")
+                .label("something stands before it")
+                .help("move this line to the beginning of the file"),
+        );
+    }
+    for (_, again) in statements {
+        decoder.report(
+            Problem::error("spec::given-twice", again.kind.span, "`language` is given twice")
+                .label("given again here")
+                .help("remove one of the two")
+                .related(statement.kind.span, "first given here"),
+        );
+    }
+    let written = match statement.arguments.as_slice() {
+        [edition] => match &edition.value {
+            Scalar::Number(text) | Scalar::Text(text) => text.parse::<u64>().ok().map(|number| (number, edition.span)),
+            Scalar::Flag(_) | Scalar::Null => None,
+        },
+        _ => None,
+    };
+    let plain = statement.properties.is_empty() && statement.children.is_empty();
+    match written.filter(|_| plain) {
+        Some((EDITION, _)) => true,
+        Some((edition, span)) => {
+            decoder.report(
+                Problem::error(
+                    "spec::language",
+                    span,
+                    format!("this program does not know edition {edition} of the language"),
+                )
+                .label("nothing else in this file was checked")
+                .help(format!("write `{EDITION}`, or use a newer mailwright")),
+            );
+            false
+        }
+        None => {
+            decoder.report(
+                Problem::error(
+                    "spec::language",
+                    statement.span,
+                    "`language` takes the number of an edition and nothing else",
+                )
+                .label("not an edition")
+                .help(format!("write `language {EDITION}`, in YAML `language: {EDITION}`")),
+            );
+            true
+        }
+    }
+}
+
+fn report_unknown_root(node: &Node<'_>, trust: &Trust, decoder: &mut Decoder) {
+    let name = node.kind.value.as_ref();
+    let known = ROOTS.iter().filter(|root| *trust == Trust::Operator || root.writer == Writer::Reseller);
+    let known: Vec<&str> = known.map(|root| root.name).collect();
+    let parents = crate::language::find_parents(name);
+    let help = match (nearest(name, known.iter().copied()), parents.as_slice()) {
+        (Some(near), _) => format!("write `{near}`"),
+        (None, [only]) => format!("move it into `{only}`, where `{name}` has a meaning"),
+        (None, [first, .., last]) => format!("move it into `{first}` or `{last}`, where `{name}` has a meaning"),
+        (None, []) => format!("what a file may hold: language, {}", known.join(", ")),
+    };
+    decoder.report(
+        Problem::error("spec::unknown-name", node.kind.span, format!("a file knows no {}", quoted(name)))
+            .label("unknown at the top of a file")
+            .help(help),
+    );
+}
+
+/// Refuses what a reseller's folder may not hold.
+fn may_write(root: &Root, owner: &str, node: &Node<'_>, decoder: &mut Decoder) -> bool {
+    let owner = quoted(owner);
+    if root.writer == Writer::Operator {
+        decoder.report(
+            Problem::error(
+                "spec::not-for-resellers",
+                node.kind.span,
+                format!("a reseller's folder cannot hold `{}`", root.name),
+            )
+            .label(format!("this folder belongs to the reseller {owner}"))
+            .help("remove it; only the operator writes it, outside the folder `resellers`"),
+        );
+        return false;
+    }
+    let Some(argument) = node.arguments.first() else { return true };
+    let named = match &argument.value {
+        Scalar::Text(text) | Scalar::Number(text) => quoted(text),
+        Scalar::Flag(_) | Scalar::Null => return true,
+    };
+    if named != owner {
+        decoder.report(
+            Problem::error(
+                "spec::not-for-resellers",
+                argument.span,
+                format!("the folder of the reseller {owner} cannot speak for {named}"),
+            )
+            .label("another reseller's name")
+            .help(format!("write {owner}, or move the file into the folder `resellers/{}`", named.trim_matches('`'))),
+        );
+    }
+    named == owner
+}

@@ -1,0 +1,305 @@
+//! The types that a struct's fields may have, taken from a matched node.
+
+use std::collections::BTreeMap;
+
+use values::quoted;
+
+use crate::language::{Field, FieldShape, Form, Kinded, Place, Shape, Typed, Variant, hole};
+use crate::problem::Problem;
+use crate::tree::{Node, Scalar, Span, Spanned};
+
+use super::matched::Entry;
+use super::{Decoder, Matched};
+
+/// Takes the values of the next field; a flag without an argument is true.
+fn take_values<T: Typed>(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Option<Taken<T>> {
+    let (field, entries) = matched.next()?;
+    let mut values = Vec::new();
+    let written = !entries.is_empty();
+    for entry in entries {
+        match entry {
+            Entry::Argument(argument) => values.extend(decoder.value(matched.name(), field, argument)),
+            Entry::Property(property) => values.extend(decoder.value(matched.name(), field, &property.value)),
+            Entry::Child(child) => child_values(matched.name(), field, child, decoder, &mut values),
+        }
+    }
+    Some(Taken { field, values, written })
+}
+
+struct Taken<T> {
+    field: &'static Field,
+    values: Vec<Spanned<T>>,
+    written: bool,
+}
+
+/// Reads the arguments of a child that is a value, and reports all else it holds.
+fn child_values<T: Typed>(
+    holder: &str,
+    field: &'static Field,
+    child: &Node<'_>,
+    decoder: &mut Decoder,
+    values: &mut Vec<Spanned<T>>,
+) {
+    let surplus = child.properties.iter().map(|property| property.name.span);
+    for span in surplus.chain(child.children.iter().map(|child| child.kind.span)) {
+        decoder.report(
+            Problem::error("spec::unknown-name", span, format!("`{}` takes a value and no settings", field.name))
+                .label("unknown here")
+                .help("remove it"),
+        );
+    }
+    if child.arguments.is_empty() {
+        if T::TYPE.form == Form::Flag {
+            let flag = Spanned::new(Scalar::Flag(true), child.kind.span);
+            values.extend(decoder.value(holder, field, &flag));
+        } else {
+            let example = decoder.setting(field.name, &T::TYPE.written(field.example));
+            decoder.report(
+                Problem::error("spec::missing", child.kind.span, format!("`{}` has no value", field.name))
+                    .label(format!("a {} is missing here", T::TYPE.name))
+                    .help(format!("write a value behind it, such as {example}")),
+            );
+        }
+        return;
+    }
+    for (index, argument) in child.arguments.iter().enumerate() {
+        if index > 0 && !field.is_many() {
+            decoder.report(
+                Problem::error("spec::surplus-argument", argument.span, format!("`{}` takes one value", field.name))
+                    .label("this is one too many")
+                    .help("remove it"),
+            );
+            return;
+        }
+        values.extend(decoder.value(holder, field, argument));
+    }
+}
+
+/// Reports that a field is missing, at its holder's head.
+fn report_missing(field: &'static Field, matched: &Matched<'_, '_>, decoder: &mut Decoder) {
+    let holder = matched.name();
+    let (message, help) = match (&field.shape, field.place) {
+        (Shape::Value { of, .. }, Place::Argument | Place::Arguments) => {
+            let head = decoder.head(&format!("{holder} {}", of.written(field.example)));
+            (format!("`{holder}` has no {}", field.name), format!("write one behind it, such as {head}"))
+        }
+        (Shape::Value { of, .. }, _) => {
+            let setting = decoder.setting(field.name, &of.written(field.example));
+            (format!("`{holder}` has no `{}`", field.name), format!("add it, such as {setting}"))
+        }
+        (Shape::Node { of, .. }, _) => {
+            let head = decoder.head(&of.example(field.name));
+            (format!("`{holder}` has no `{}`", field.name), format!("add a child {head}"))
+        }
+        (Shape::Either(_), _) => return,
+    };
+    let label = field.about.trim().trim_end_matches('.').to_owned();
+    decoder.report(
+        Problem::error("spec::missing", matched.head(), message).label(format!("missing here: {label}")).help(help),
+    );
+}
+
+impl<T: Typed> FieldShape for Spanned<T> {
+    const SHAPE: Shape = Shape::Value { of: T::TYPE, required: true, many: false };
+
+    fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
+        let Some(taken) = take_values::<T>(matched, decoder) else { return Self::new(hole(), Span::HOLE) };
+        if let Some(value) = taken.values.into_iter().next() {
+            return value;
+        }
+        if let Some(default) = taken.field.default.filter(|_| !taken.written)
+            && let Ok(value) = T::read(default)
+        {
+            return Self::new(value, matched.head());
+        }
+        if !taken.written {
+            report_missing(taken.field, matched, decoder);
+        }
+        Self::new(hole(), Span::HOLE)
+    }
+
+    fn spell(&self) -> Vec<String> {
+        vec![self.value.spell()]
+    }
+}
+
+impl<T: Typed> FieldShape for Option<Spanned<T>> {
+    const SHAPE: Shape = Shape::Value { of: T::TYPE, required: false, many: false };
+
+    fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
+        take_values(matched, decoder)?.values.into_iter().next()
+    }
+
+    fn spell(&self) -> Vec<String> {
+        self.iter().map(|value| value.value.spell()).collect()
+    }
+}
+
+impl<T: Typed> FieldShape for Vec<Spanned<T>> {
+    const SHAPE: Shape = Shape::Value { of: T::TYPE, required: false, many: true };
+
+    fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
+        let Some(taken) = take_values::<T>(matched, decoder) else { return Self::new() };
+        if !taken.written && taken.field.is_required() {
+            report_missing(taken.field, matched, decoder);
+        }
+        let mut first: BTreeMap<String, Span> = BTreeMap::new();
+        let mut values = Self::new();
+        for value in taken.values {
+            let key = value.value.spell();
+            match first.get(&key) {
+                Some(&before) => decoder.report(
+                    Problem::error(
+                        "spec::given-twice",
+                        value.span,
+                        format!("{} stands twice in `{}` of `{}`", quoted(&key), taken.field.name, matched.name()),
+                    )
+                    .label("given again here")
+                    .help("remove one of the two")
+                    .related(before, "first given here"),
+                ),
+                None => {
+                    first.insert(key, value.span);
+                    values.push(value);
+                }
+            }
+        }
+        values
+    }
+
+    fn spell(&self) -> Vec<String> {
+        self.iter().map(|value| value.value.spell()).collect()
+    }
+}
+
+/// Lowers the node that an entry is; a property is a node with one argument.
+fn lower_entry<K: Kinded>(entry: Entry<'_, '_>, decoder: &mut Decoder) -> (K, Option<(String, Span)>) {
+    match entry {
+        Entry::Child(child) => lower_node(child, decoder),
+        Entry::Property(property) => {
+            let node = Node {
+                kind: property.name.clone(),
+                arguments: vec![property.value.clone()],
+                properties: Vec::new(),
+                children: Vec::new(),
+                span: property.name.span.to(property.value.span),
+            };
+            lower_node(&node, decoder)
+        }
+        Entry::Argument(argument) => {
+            let mut matched = Matched::unwritten("", K::KIND, argument.span);
+            (decoder.quietly(|decoder| K::lower(&mut matched, decoder)), None)
+        }
+    }
+}
+
+fn lower_node<K: Kinded>(node: &Node<'_>, decoder: &mut Decoder) -> (K, Option<(String, Span)>) {
+    let mut matched = Matched::of(node, K::KIND, decoder);
+    let key = matched.unique_key();
+    (K::lower(&mut matched, decoder), key)
+}
+
+impl<K: Kinded> FieldShape for K {
+    const SHAPE: Shape = Shape::Node { of: K::KIND, required: true, many: false };
+
+    fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
+        let (name, head) = match matched.next() {
+            Some((field, entries)) => {
+                if let Some(entry) = entries.into_iter().next() {
+                    return lower_entry(entry, decoder).0;
+                }
+                if field.is_required() {
+                    report_missing(field, matched, decoder);
+                    (field.name, Span::HOLE)
+                } else {
+                    (field.name, matched.head())
+                }
+            }
+            None => ("", Span::HOLE),
+        };
+        let mut unwritten = Matched::unwritten(name, K::KIND, head);
+        decoder.quietly(|decoder| K::lower(&mut unwritten, decoder))
+    }
+
+    fn spell(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl<K: Kinded> FieldShape for Option<K> {
+    const SHAPE: Shape = Shape::Node { of: K::KIND, required: false, many: false };
+
+    fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
+        let (_, entries) = matched.next()?;
+        entries.into_iter().next().map(|entry| lower_entry(entry, decoder).0)
+    }
+
+    fn spell(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl<K: Kinded> FieldShape for Vec<K> {
+    const SHAPE: Shape = Shape::Node { of: K::KIND, required: false, many: true };
+
+    fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
+        let Some((field, entries)) = matched.next() else { return Self::new() };
+        if entries.is_empty() && field.is_required() {
+            report_missing(field, matched, decoder);
+        }
+        let mut first: BTreeMap<String, Span> = BTreeMap::new();
+        let mut nodes = Self::new();
+        for entry in entries {
+            let (node, key) = lower_entry(entry, decoder);
+            nodes.push(node);
+            let Some((key, span)) = key else { continue };
+            match first.get(&key) {
+                Some(&before) => decoder.report(
+                    Problem::error(
+                        "spec::duplicate-name",
+                        span,
+                        format!("the {} {} is declared twice", field.name, quoted(&key)),
+                    )
+                    .label("declared again here")
+                    .help("give it another name, or remove one of the two")
+                    .related(before, "first declared here"),
+                ),
+                None => {
+                    first.insert(key, span);
+                }
+            }
+        }
+        nodes
+    }
+
+    fn spell(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Takes nodes of several kinds in the order they were written.
+pub(crate) fn take_either<V>(
+    variants: &'static [Variant],
+    lower: impl Fn(usize, &mut Matched<'_, '_>, &mut Decoder) -> Option<V>,
+    matched: &mut Matched<'_, '_>,
+    decoder: &mut Decoder,
+) -> Vec<V> {
+    let Some((_, entries)) = matched.next() else { return Vec::new() };
+    let mut nodes = Vec::new();
+    for entry in entries {
+        let Entry::Child(child) = entry else {
+            decoder.report(
+                Problem::error("spec::unknown-name", entry.span(), "this can only be a child")
+                    .label("written as a property")
+                    .help(format!("write it between the braces of `{}`", matched.name())),
+            );
+            continue;
+        };
+        let found = variants.iter().enumerate().find(|(_, variant)| variant.name == child.kind.value);
+        if let Some((index, variant)) = found {
+            let mut matched = Matched::of(child, variant.kind, decoder);
+            nodes.extend(lower(index, &mut matched, decoder));
+        }
+    }
+    nodes
+}

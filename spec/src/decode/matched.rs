@@ -1,0 +1,201 @@
+//! A node sorted into the fields of its kind.
+
+use values::quoted;
+
+use crate::language::{Field, Kind, Place, Shape, find_parents};
+use crate::model::Platform;
+use crate::problem::Problem;
+use crate::tree::{Node, Property, Scalar, Span, Spanned};
+
+use super::{Decoder, nearest};
+use crate::language::Kinded;
+
+/// Where a field's value was found.
+#[derive(Clone, Copy)]
+pub(crate) enum Entry<'n, 's> {
+    Argument(&'n Spanned<Scalar<'s>>),
+    Property(&'n Property<'s>),
+    Child(&'n Node<'s>),
+}
+
+impl Entry<'_, '_> {
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Argument(argument) => argument.span,
+            Self::Property(property) => property.name.span,
+            Self::Child(child) => child.kind.span,
+        }
+    }
+}
+
+/// A node whose arguments, properties and children are sorted into its kind's fields.
+pub(crate) struct Matched<'n, 's> {
+    name: String,
+    kind: &'static Kind,
+    head: Span,
+    entries: Vec<Vec<Entry<'n, 's>>>,
+    cursor: usize,
+}
+
+impl<'n, 's> Matched<'n, 's> {
+    /// Stands for a node that was not written; its values get their defaults, at the place given.
+    pub(crate) fn unwritten(name: &str, kind: &'static Kind, head: Span) -> Self {
+        Self { name: name.to_owned(), kind, head, entries: vec![Vec::new(); kind.fields.len()], cursor: 0 }
+    }
+
+    /// Sorts a node, and reports what its kind does not know and what is there twice.
+    pub(crate) fn of(node: &'n Node<'s>, kind: &'static Kind, decoder: &mut Decoder) -> Self {
+        let name = node.kind.value.as_ref();
+        let head = node.arguments.first().map_or(node.kind.span, |argument| node.kind.span.to(argument.span));
+        let mut matched = Self::unwritten(name, kind, head);
+        matched.sort_arguments(node, decoder);
+        for property in &node.properties {
+            matched.sort_named(&property.name.value, property.name.span, Entry::Property(property), decoder);
+        }
+        for child in &node.children {
+            matched.sort_named(&child.kind.value, child.kind.span, Entry::Child(child), decoder);
+        }
+        matched.report_repeated(decoder);
+        matched
+    }
+
+    fn sort_arguments(&mut self, node: &'n Node<'s>, decoder: &mut Decoder) {
+        let mut places = self
+            .kind
+            .fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| matches!(field.place, Place::Argument | Place::Arguments))
+            .map(|(index, field)| (index, field.place))
+            .peekable();
+        let takes = self.kind.fields.iter().filter(|field| field.place == Place::Argument).count();
+        for argument in &node.arguments {
+            let Some(&(index, place)) = places.peek() else {
+                // A node that takes no argument may be switched on like a flag, as YAML invites to.
+                if takes > 0 || argument.value != Scalar::Flag(true) {
+                    self.report_surplus(argument, takes, decoder);
+                }
+                continue;
+            };
+            if let Some(entries) = self.entries.get_mut(index) {
+                entries.push(Entry::Argument(argument));
+            }
+            if place == Place::Argument {
+                places.next();
+            }
+        }
+    }
+
+    fn report_surplus(&self, argument: &Spanned<Scalar<'_>>, takes: usize, decoder: &mut Decoder) {
+        let takes = match takes {
+            0 => "no argument".to_owned(),
+            1 => "one argument".to_owned(),
+            several => format!("{several} arguments"),
+        };
+        let names: Vec<&str> =
+            self.kind.fields.iter().filter(|field| field.place == Place::Named).map(|field| field.name).collect();
+        let help = match names.first() {
+            Some(first) => format!("remove it, or write it behind the name of what it is, such as `{first}`"),
+            None => "remove it".to_owned(),
+        };
+        decoder.report(
+            Problem::error("spec::surplus-argument", argument.span, format!("`{}` takes {takes}", self.name))
+                .label("this is one too many")
+                .help(help),
+        );
+    }
+
+    fn sort_named(&mut self, name: &str, span: Span, entry: Entry<'n, 's>, decoder: &mut Decoder) {
+        match self.kind.fields.iter().position(|field| field.is_named(name)) {
+            Some(index) => {
+                if let Some(entries) = self.entries.get_mut(index) {
+                    entries.push(entry);
+                }
+            }
+            None => self.report_unknown(name, span, decoder),
+        }
+    }
+
+    fn report_unknown(&self, name: &str, span: Span, decoder: &mut Decoder) {
+        let names = self.kind.names();
+        let holder = &self.name;
+        if holder == "environment" && Platform::KIND.fields.iter().any(|field| field.is_named(name)) {
+            decoder.report(
+                Problem::error("spec::environment-override", span, format!("an environment cannot change `{name}`"))
+                    .label("this belongs to the platform")
+                    .help("remove it here and change it in the `platform`, for all environments at once"),
+            );
+            return;
+        }
+        let parents = find_parents(name);
+        let argument = self.kind.fields.iter().find(|field| field.place != Place::Named && field.name == name);
+        let help = match (nearest(name, names.iter().copied()), parents.as_slice()) {
+            (Some(near), _) => format!("write `{near}`"),
+            (None, _) if argument.is_some() => {
+                format!("write it as the first argument: {}", decoder.head(&self.kind.example(holder)))
+            }
+            (None, [only]) => format!("move it into `{only}`, where `{name}` has a meaning"),
+            (None, [first, .., last]) => format!("`{name}` has a meaning in `{first}` or `{last}`, not here"),
+            (None, []) if names.is_empty() => "remove it".to_owned(),
+            (None, []) => format!("what `{holder}` may hold: {}", names.join(", ")),
+        };
+        decoder.report(
+            Problem::error("spec::unknown-name", span, format!("`{holder}` knows no {}", quoted(name)))
+                .label("unknown here")
+                .help(help),
+        );
+    }
+
+    /// Reports what stands twice where it may stand once; the first counts.
+    fn report_repeated(&mut self, decoder: &mut Decoder) {
+        for (field, entries) in self.kind.fields.iter().zip(&mut self.entries) {
+            if field.is_many() || field.place == Place::Arguments {
+                continue;
+            }
+            let Some(first) = entries.first().map(Entry::span) else { continue };
+            for again in entries.drain(1..) {
+                decoder.report(
+                    Problem::error(
+                        "spec::given-twice",
+                        again.span(),
+                        format!("`{}` is given twice in `{}`", field.name, self.name),
+                    )
+                    .label("given again here")
+                    .help("remove one of the two; a property and a child of the same name are the same")
+                    .related(first, "first given here"),
+                );
+            }
+        }
+    }
+
+    /// Returns where the node's kind and first argument stand.
+    pub(crate) fn head(&self) -> Span {
+        self.head
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the next field and what was found for it; fields are taken in the order of the table.
+    pub(crate) fn next(&mut self) -> Option<(&'static Field, Vec<Entry<'n, 's>>)> {
+        let field = self.kind.fields.get(self.cursor)?;
+        let entries = self.entries.get_mut(self.cursor).map(std::mem::take).unwrap_or_default();
+        self.cursor += 1;
+        Some((field, entries))
+    }
+
+    /// Returns the value that names this node among its siblings, in canonical spelling, where it has one that can be read.
+    pub(crate) fn unique_key(&self) -> Option<(String, Span)> {
+        let (field, entries) = self.kind.fields.iter().zip(&self.entries).find(|(field, _)| field.unique)?;
+        let scalar = match entries.first()? {
+            Entry::Argument(argument) => argument,
+            Entry::Property(property) => &property.value,
+            Entry::Child(child) => child.arguments.first()?,
+        };
+        let (Shape::Value { of, .. }, Scalar::Text(text) | Scalar::Number(text)) = (&field.shape, &scalar.value) else {
+            return None;
+        };
+        Some(((of.canonical)(text)?, scalar.span))
+    }
+}

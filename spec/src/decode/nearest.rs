@@ -1,0 +1,45 @@
+//! The known name that somebody may have meant.
+
+/// Returns the candidate nearest to what was written, where it is near enough to have been meant.
+pub(crate) fn nearest<'c>(written: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    // Longer texts are no slip of the pen, and comparing them costs the square of their length.
+    if written.is_empty() || written.len() > 64 {
+        return None;
+    }
+    let lower = written.to_lowercase().replace('_', "-");
+    let allowed = (lower.chars().count() / 3).clamp(1, 3);
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, candidate), candidate))
+        .filter(|&(distance, candidate)| {
+            distance <= allowed || (lower.len() >= 4 && candidate.starts_with(&lower)) || plural(&lower, candidate)
+        })
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Tells whether two names differ only by the ending of a plural.
+fn plural(one: &str, other: &str) -> bool {
+    let stem = |name: &str| name.strip_suffix("es").or(name.strip_suffix('s')).unwrap_or(name).to_owned();
+    stem(one) == stem(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_of_the_pen_are_near_and_other_words_are_not() {
+        let names = ["mailbox", "forward", "list", "cluster", "alias"];
+        for (written, meant) in [
+            ("mailbx", Some("mailbox")),
+            ("Mailbox", Some("mailbox")),
+            ("clusters", Some("cluster")),
+            ("aliases", Some("alias")),
+            ("forwrad", Some("forward")),
+            ("calendar", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(written, names.into_iter()), meant, "{written}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Scalars to typed values.
+
+use std::borrow::Cow;
+
+use values::quoted;
+
+use crate::language::{Field, Form, Typed};
+use crate::problem::Problem;
+use crate::tree::{Scalar, Span, Spanned};
+
+use super::Decoder;
+
+impl Decoder {
+    /// Reads a value of a field, or reports why it is none.
+    pub(crate) fn value<T: Typed>(
+        &mut self,
+        holder: &str,
+        field: &'static Field,
+        scalar: &Spanned<Scalar<'_>>,
+    ) -> Option<Spanned<T>> {
+        let span = scalar.span;
+        let text: Cow<'_, str> = match &scalar.value {
+            Scalar::Text(text) => Cow::Borrowed(text.as_ref()),
+            Scalar::Number(number) if T::TYPE.form == Form::Number => decimal(number),
+            Scalar::Number(number) => Cow::Borrowed(number.as_ref()),
+            Scalar::Flag(flag) if T::TYPE.form == Form::Flag => Cow::Borrowed(if *flag { "true" } else { "false" }),
+            Scalar::Flag(_) => {
+                self.report_wrong_scalar::<T>(holder, field, span, "a flag");
+                return None;
+            }
+            Scalar::Null => {
+                self.report_wrong_scalar::<T>(holder, field, span, "nothing");
+                return None;
+            }
+        };
+        match T::read(&text) {
+            Ok(value) => {
+                self.check_bounds(field, &value, span);
+                Some(Spanned { value, span })
+            }
+            Err(error) => {
+                let label = match field.name {
+                    name if name == T::TYPE.name => format!("the {name} of `{holder}`"),
+                    name => format!("`{name}` of `{holder}` is a {}", T::TYPE.name),
+                };
+                self.report(Problem::error("spec::wrong-value", span, error.message()).label(label).help(error.help()));
+                None
+            }
+        }
+    }
+
+    fn report_wrong_scalar<T: Typed>(&mut self, holder: &str, field: &'static Field, span: Span, is: &str) {
+        let what = T::TYPE.name;
+        self.report(
+            Problem::error("spec::wrong-value", span, format!("`{}` of `{holder}` is {is}, not a {what}", field.name))
+                .label(format!("a {what} belongs here"))
+                .help(format!("write a {what}, such as `{}`", T::TYPE.written(field.example))),
+        );
+    }
+
+    fn check_bounds<T: Typed>(&mut self, field: &'static Field, value: &T, span: Span) {
+        let shown = quoted(&value.spell());
+        if let Some(least) = field.least
+            && T::read(least).is_ok_and(|least| *value < least)
+        {
+            self.report(
+                Problem::error("spec::out-of-range", span, format!("`{}` is {shown}, which is too little", field.name))
+                    .label(format!("at least {least}"))
+                    .help(format!("write `{}` or more", T::TYPE.written(least))),
+            );
+        }
+        if let Some(most) = field.most
+            && T::read(most).is_ok_and(|most| *value > most)
+        {
+            self.report(
+                Problem::error("spec::out-of-range", span, format!("`{}` is {shown}, which is too much", field.name))
+                    .label(format!("at most {most}"))
+                    .help(format!("write `{}` or less", T::TYPE.written(most))),
+            );
+        }
+    }
+}
+
+/// Returns a number as plain decimal digits: without underscores and plus sign, and not in base 16, 8 or 2.
+///
+/// What does not fit stays as it is written, for the type to refuse.
+fn decimal(number: &str) -> Cow<'_, str> {
+    let plain = number.strip_prefix('+').unwrap_or(number).replace('_', "");
+    let radix = match plain.get(..2) {
+        Some("0x") => 16,
+        Some("0o") => 8,
+        Some("0b") => 2,
+        _ => return Cow::Owned(plain),
+    };
+    match plain.get(2..).and_then(|digits| u128::from_str_radix(digits, radix).ok()) {
+        Some(value) => Cow::Owned(value.to_string()),
+        None => Cow::Owned(plain),
+    }
+}
