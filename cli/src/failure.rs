@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Our own fault.
     Fault = 3,
+    /// Changes found, where that was asked for.
+    Changes = 4,
     /// The environment failed: a node, an engine, a gate.
     Environment = 5,
     /// Interrupted.

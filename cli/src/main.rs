@@ -2,6 +2,7 @@
 
 mod failure;
 mod folders;
+mod git;
 mod problems;
 mod repository;
 mod verbs;
@@ -29,7 +30,8 @@ Examples:
   mailwright status examples/northmail        what answers
   mailwright down examples/northmail          stops it; mail and accounts stay
 
-Exit codes: 0 done, 1 problems found, 2 usage, 3 a fault of mailwright, 5 the environment failed, 130 interrupted.";
+Exit codes: 0 done, 1 problems found, 2 usage, 3 a fault of mailwright, 4 changes found
+(plan --exit-code), 5 the environment failed, 130 interrupted.";
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {

@@ -36,18 +36,13 @@ pub(crate) fn read(path: &Path) -> Result<Repository, Failure> {
         return Err(Failure::usage(format!("{} is not a folder", path.display()))
             .help("name the folder that holds platform.kdl"));
     }
-    let mut found = Found { files: Vec::new(), assets: Vec::new() };
+    let mut found = Found::default();
     walk(&canonical, "", 0, &mut found)?;
-    if found.files.is_empty() {
-        return Err(Failure::usage(format!("{} holds no specification", path.display()))
-            .help("a repository has a platform.kdl, resellers/NAME/*.kdl and environments/*.kdl"));
-    }
-    Ok(Repository { path: canonical, sources: Sources::new(found.files, found.assets) })
-}
-
-struct Found {
-    files: Vec<SourceFile>,
-    assets: Vec<Asset>,
+    let sources = found.into_sources().ok_or_else(|| {
+        Failure::usage(format!("{} holds no specification", path.display()))
+            .help("a repository has a platform.kdl, resellers/NAME/*.kdl and environments/*.kdl")
+    })?;
+    Ok(Repository { path: canonical, sources })
 }
 
 fn walk(root: &Path, below: &str, depth: usize, found: &mut Found) -> Result<(), Failure> {
@@ -62,7 +57,7 @@ fn walk(root: &Path, below: &str, depth: usize, found: &mut Found) -> Result<(),
     }
     entries.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, kind) in entries {
-        if name.starts_with('.') || name == "target" && below.is_empty() {
+        if name.starts_with('.') {
             continue;
         }
         let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
@@ -82,26 +77,71 @@ fn belongs(path: &str) -> bool {
     path.contains('/') || matches!(path, "resellers" | "environments" | "scenarios" | "assets")
 }
 
-fn read_one(root: &Path, path: String, found: &mut Found) -> Result<(), Failure> {
-    let is_source = [".kdl", ".yaml", ".yml"].iter().any(|ending| path.ends_with(ending));
-    let is_asset = !is_source && path.contains('/');
-    if !is_source && !is_asset {
-        return Ok(());
+/// What a file is to a specification; most files of a repository are nothing to it.
+pub(crate) enum Kind {
+    /// A text to read, trusted as its folder says.
+    Source(Trust),
+    /// A file that a text may point to.
+    Asset,
+}
+
+impl Kind {
+    /// Returns what the file at a path, relative to the repository, is to the specification.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        if path.split('/').any(|part| part.starts_with('.')) {
+            return None;
+        }
+        if path.split_once('/').is_some_and(|(top, _)| !belongs(top)) {
+            return None;
+        }
+        if [".kdl", ".yaml", ".yml"].iter().any(|ending| path.ends_with(ending)) {
+            let reseller = path.strip_prefix("resellers/").and_then(|rest| rest.split_once('/'));
+            return Some(Self::Source(match reseller {
+                Some((name, _)) => Trust::Reseller(name.to_owned()),
+                None => Trust::Operator,
+            }));
+        }
+        path.contains('/').then_some(Self::Asset)
     }
+
+    /// Returns how many bytes of such a file are read.
+    pub(crate) fn limit(&self) -> u64 {
+        match self {
+            Self::Source(_) => LARGEST_SOURCE,
+            Self::Asset => LARGEST_ASSET,
+        }
+    }
+}
+
+/// The files of a repository while they are gathered.
+#[derive(Default)]
+pub(crate) struct Found {
+    files: Vec<SourceFile>,
+    assets: Vec<Asset>,
+}
+
+impl Found {
+    /// Adds a file.
+    pub(crate) fn add(&mut self, kind: Kind, path: String, bytes: Vec<u8>) {
+        match kind {
+            Kind::Source(trust) => self.files.push(SourceFile { path, bytes, trust }),
+            Kind::Asset => self.assets.push(Asset { path, bytes }),
+        }
+    }
+
+    /// Returns the sources, or nothing when there is no text among them.
+    pub(crate) fn into_sources(self) -> Option<Sources> {
+        (!self.files.is_empty()).then(|| Sources::new(self.files, self.assets))
+    }
+}
+
+fn read_one(root: &Path, path: String, found: &mut Found) -> Result<(), Failure> {
+    let Some(kind) = Kind::of(&path) else { return Ok(()) };
     let full = root.join(&path);
-    let limit = if is_source { LARGEST_SOURCE } else { LARGEST_ASSET };
     let mut bytes = Vec::new();
     fs::File::open(&full)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .and_then(|file| file.take(kind.limit()).read_to_end(&mut bytes))
         .map_err(|error| Failure::failed(format!("could not read {}", full.display())).cause(&error))?;
-    if is_source {
-        let trust = match path.strip_prefix("resellers/").and_then(|rest| rest.split_once('/')) {
-            Some((name, _)) => Trust::Reseller(name.to_owned()),
-            None => Trust::Operator,
-        };
-        found.files.push(SourceFile { path, bytes, trust });
-    } else {
-        found.assets.push(Asset { path, bytes });
-    }
+    found.add(kind, path, bytes);
     Ok(())
 }

@@ -5,6 +5,8 @@ mod build;
 mod check;
 mod compiled;
 mod explain;
+mod graph;
+mod plan;
 
 use clap::Subcommand;
 
@@ -19,6 +21,10 @@ pub(crate) enum Verb {
     Blueprint(blueprint::Arguments),
     /// Write every file of every node to a folder.
     Build(build::Arguments),
+    /// Tell what changes between two revisions of a specification, and who notices.
+    Plan(plan::Arguments),
+    /// Draw the platform: its nodes, the hosts they sit on, the ways mail takes.
+    Graph(graph::Arguments),
     /// Explain a problem's code.
     Explain(explain::Arguments),
 }
@@ -29,6 +35,8 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Blueprint(arguments) => blueprint::run(&arguments),
         Verb::Build(arguments) => build::run(&arguments),
+        Verb::Plan(arguments) => plan::run(&arguments),
+        Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
     }
 }

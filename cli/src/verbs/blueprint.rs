@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
-    let output = compiled::compile(&repository, arguments.env.as_deref())?;
+    let output = compiled::compile(&repository.sources, arguments.env.as_deref())?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let document = serde_json::json!({

@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
-    let output = compiled::compile(&repository, arguments.env.as_deref())?;
+    let output = compiled::compile(&repository.sources, arguments.env.as_deref())?;
     let bundle = compiler::render(&output, &repository.sources);
     let manifest = format!("{:#}\n", compiler::manifest(&output.blueprint, &bundle));
     write_folder(&arguments.out, &bundle, &manifest)?;

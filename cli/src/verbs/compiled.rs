@@ -3,20 +3,20 @@
 use std::io::Write;
 
 use compiler::Output;
+use spec::Sources;
 
 use crate::failure::Failure;
 use crate::problems;
-use crate::repository::Repository;
 
 /// Compiles one environment of a repository; problems are shown on stderr.
 ///
 /// - `environment`: as the user named it; without it `dev`, else the only one there is.
-pub(crate) fn compile(repository: &Repository, environment: Option<&str>) -> Result<Output, Failure> {
-    let parsed = spec::parse(&repository.sources);
+pub(crate) fn compile(sources: &Sources, environment: Option<&str>) -> Result<Output, Failure> {
+    let parsed = spec::parse(sources);
     let names = compiler::environments(&parsed);
     let environment = choose(&names, environment)?;
-    let compiled = compiler::compile(&repository.sources, &parsed, &environment);
-    problems::write_human(&mut std::io::stderr().lock(), &repository.sources, &compiled.problems)?;
+    let compiled = compiler::compile(sources, &parsed, &environment);
+    problems::write_human(&mut std::io::stderr().lock(), sources, &compiled.problems)?;
     if problems::any_error(&compiled.problems) {
         return Err(Failure::problems());
     }
