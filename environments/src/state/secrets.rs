@@ -112,6 +112,14 @@ impl Secrets {
         Ok(self.passwords.get(purpose).map(String::as_str).unwrap_or_default())
     }
 
+    /// Sets the password for a purpose that was settled elsewhere; [`Secrets::keep`] writes it down.
+    pub(crate) fn set(&mut self, purpose: &str, password: &str) {
+        if self.get(purpose) != Some(password) {
+            self.passwords.insert(purpose.to_owned(), password.to_owned());
+            self.changed = true;
+        }
+    }
+
     /// Writes down what was made up, before anybody learns of it.
     pub(crate) fn keep(&mut self) -> Result<(), SecretFailure> {
         if self.changed {

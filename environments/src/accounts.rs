@@ -1,0 +1,122 @@
+//! Passwords of accounts to try and first passwords of declared mailboxes: made up once, or read from variables.
+
+use std::collections::BTreeMap;
+
+use blueprint::Roster;
+use blueprint::launch::{Account, AccountKind, Launch, Secrets as Source};
+use values::MailAddress;
+
+use crate::state::{SecretFailure, Secrets};
+
+/// Returns the password of an account to try; `None` when it was never brought up.
+pub(crate) fn password_of<'s>(account: &Account, secrets: &'s Secrets) -> Option<&'s str> {
+    secrets.get(&purpose(&account.address))
+}
+
+fn purpose(address: &MailAddress) -> String {
+    format!("account {}", address.key())
+}
+
+/// The passwords an environment begins with.
+#[derive(Default)]
+pub(crate) struct Passwords {
+    /// Of admins and mailboxes, by address.
+    pub(crate) platform: BTreeMap<MailAddress, String>,
+    /// Of mailboxes of the simulated internet, by address.
+    pub(crate) internet: BTreeMap<MailAddress, String>,
+}
+
+/// Returns every password the environment begins with, and keeps those that were made up.
+///
+/// - `variables`: the process's variables, for a launch that takes its secrets from there.
+pub(crate) fn passwords(
+    launch: &Launch,
+    roster: &Roster,
+    variables: &BTreeMap<String, String>,
+    secrets: &mut Secrets,
+) -> Result<Passwords, SecretFailure> {
+    let mut passwords = Passwords::default();
+    let owners: BTreeMap<_, _> = roster.domains.iter().map(|domain| (&domain.name, &domain.reseller)).collect();
+    for mailbox in &roster.mailboxes {
+        let (Some(secret), Some(owner)) = (&mailbox.initial_password, owners.get(mailbox.address.domain())) else {
+            continue;
+        };
+        let password = match &launch.secrets {
+            Source::EnvironmentVariables => variable(variables, owner.as_str(), secret.as_str())?,
+            Source::Generate | Source::File(_) => {
+                secrets.get_or_generate(&format!("secret {owner}/{secret}"))?.to_owned()
+            }
+        };
+        passwords.platform.insert(mailbox.address.clone(), password);
+    }
+    for account in &launch.accounts {
+        let purpose = purpose(&account.address);
+        let password = match passwords.platform.get(&account.address) {
+            // The declared first password is the password to try.
+            Some(password) => {
+                // One that comes from outside is not written down here.
+                if launch.secrets == Source::Generate {
+                    secrets.set(&purpose, password);
+                }
+                password.clone()
+            }
+            None => secrets.get_or_generate(&purpose)?.to_owned(),
+        };
+        let place = match account.kind {
+            AccountKind::Internet => &mut passwords.internet,
+            AccountKind::Reseller | AccountKind::Mailbox | AccountKind::Operator => &mut passwords.platform,
+        };
+        place.insert(account.address.clone(), password);
+    }
+    secrets.keep()?;
+    Ok(passwords)
+}
+
+/// Reads `MAILWRIGHT_SECRET_OWNER_NAME`, in capitals and with `_` for `-`.
+fn variable(variables: &BTreeMap<String, String>, owner: &str, name: &str) -> Result<String, SecretFailure> {
+    let variable = format!("MAILWRIGHT_SECRET_{owner}_{name}").to_uppercase().replace('-', "_");
+    match variables.get(&variable) {
+        Some(value) => Ok(value.clone()),
+        None => Err(SecretFailure::Variable { secret: format!("{owner}/{name}"), variable }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Identity, StateRoot};
+
+    fn secrets(state: &std::path::Path) -> Secrets {
+        StateRoot::new(state).folder(&Identity::new(state, "dev")).secrets().unwrap()
+    }
+
+    #[test]
+    fn every_account_to_try_has_a_password_that_stays() {
+        let state = tempfile::tempdir().unwrap();
+        let (_, roster, launch) = crate::fixture::platform();
+        let first = passwords(&launch, &roster, &BTreeMap::new(), &mut secrets(state.path())).unwrap();
+        let again = secrets(state.path());
+        for account in &launch.accounts {
+            let shown = password_of(account, &again).unwrap();
+            let given = first.platform.get(&account.address).or(first.internet.get(&account.address)).unwrap();
+            assert_eq!(given, shown);
+        }
+        let second = passwords(&launch, &roster, &BTreeMap::new(), &mut secrets(state.path())).unwrap();
+        assert_eq!(first.platform, second.platform);
+        assert_eq!(first.internet, second.internet);
+    }
+
+    #[test]
+    fn a_secret_that_no_variable_holds_is_named_with_its_variable() {
+        let state = tempfile::tempdir().unwrap();
+        let (_, mut roster, mut launch) = crate::fixture::platform();
+        launch.secrets = Source::EnvironmentVariables;
+        roster.mailboxes[0].initial_password = Some("first-one".parse().unwrap());
+        let mut variables = BTreeMap::new();
+        let failure = passwords(&launch, &roster, &variables, &mut secrets(state.path())).err().unwrap();
+        assert!(failure.help().contains("MAILWRIGHT_SECRET_ACME_FIRST_ONE"), "{}", failure.help());
+        variables.insert("MAILWRIGHT_SECRET_ACME_FIRST_ONE".to_owned(), "open sesame".to_owned());
+        let found = passwords(&launch, &roster, &variables, &mut secrets(state.path())).unwrap();
+        assert_eq!(found.platform.get(&roster.mailboxes[0].address).unwrap(), "open sesame");
+    }
+}
