@@ -8,6 +8,7 @@ pub mod chance;
 pub mod directory;
 pub mod disk;
 pub mod journal;
+pub mod queue;
 pub mod store;
 pub mod mime;
 pub mod smtp;
