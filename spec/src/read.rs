@@ -98,7 +98,7 @@ impl Findings {
         self.problems
     }
 
-    /// Returns the file's text up to the first bytes that are not UTF-8, and whether that is all of it.
+    /// Returns the file's text up to the line with the first bytes that are not UTF-8, and whether that is all of it.
     pub(crate) fn text<'s>(&mut self, bytes: &'s [u8]) -> Option<(&'s str, bool)> {
         if bytes.len() > MAX_BYTES {
             let problem = Problem::error(
@@ -130,7 +130,9 @@ impl Findings {
             });
         }
         self.add(problem);
-        let text = bytes.get(..valid).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+        // Half a line may say something else than the whole one.
+        let line = bytes.get(..valid).unwrap_or_default().iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let text = bytes.get(..line).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
         Some((text, false))
     }
 }

@@ -32,11 +32,12 @@ pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
     let Some((text, complete)) = findings.text(bytes) else {
         return Read { nodes: Vec::new(), problems: findings.finish() };
     };
-    for (start, end) in characters::disallowed_runs(text) {
+    for (start, end, message) in disallowed_characters(text) {
         if findings.is_full() {
             break;
         }
-        findings.add(disallowed(&findings, text, start, end));
+        let problem = Problem::error("kdl::disallowed-character", findings.span(start, end), message);
+        findings.add(problem.help("remove it; where it is meant, a string in quotes takes it as `\\u{…}`"));
     }
     let (nodes, findings) = parser::Parser::new(text, findings, complete).run();
     Read { nodes, problems: findings.finish() }
@@ -47,19 +48,18 @@ pub fn tokens(text: &str) -> Vec<Token> {
     lexer::Lexer::new(text).collect()
 }
 
-fn disallowed(findings: &Findings, text: &str, start: usize, end: usize) -> Problem {
-    let character = text.get(start..end).and_then(|run| run.chars().next()).unwrap_or_default();
-    let code = u32::from(character);
-    let what = match code {
-        0xFEFF => "a byte order mark may only stand first in a file",
-        0x200E..=0x2069 => "a character that turns the direction of writing",
-        _ => "a control character",
-    };
-    let help = match code {
-        0xFEFF => "remove it".to_owned(),
-        _ => format!("remove it, or write it as `\\u{{{code:x}}}` in a quoted string where it is meant"),
-    };
-    let message =
-        if code == 0xFEFF { what.to_owned() } else { format!("{what} (U+{code:04X}) may not stand in a file") };
-    Problem::error("kdl::disallowed-character", findings.span(start, end), message).help(help)
+/// Returns the places of characters that may stand nowhere in a file, whatever its syntax, with what is wrong with them.
+pub(crate) fn disallowed_characters(text: &str) -> impl Iterator<Item = (usize, usize, String)> {
+    characters::disallowed_runs(text).map(|(start, end)| {
+        let character = text.get(start..end).and_then(|run| run.chars().next()).unwrap_or_default();
+        let code = u32::from(character);
+        let message = match code {
+            0xFEFF => "a byte order mark may only stand first in a file".to_owned(),
+            0x200E..=0x2069 => {
+                format!("a character that turns the direction of writing (U+{code:04X}) may not stand in a file")
+            }
+            _ => format!("a control character (U+{code:04X}) may not stand in a file"),
+        };
+        (start, end, message)
+    })
 }

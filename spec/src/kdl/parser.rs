@@ -346,6 +346,9 @@ impl<'s> Parser<'s> {
                     return self.open_block(node, token, false);
                 }
                 TokenKind::Slashdash => {
+                    if !self.spaced && !node.has_block {
+                        self.missing_space(token);
+                    }
                     self.advance();
                     self.line_space();
                     let Some(behind) = self.token else {
@@ -370,8 +373,7 @@ impl<'s> Parser<'s> {
                         return Step::Between;
                     }
                     if !self.spaced {
-                        let message = "two values need a blank between them";
-                        self.problem("kdl::missing-space", token.start, token.start, message, "write a blank here");
+                        self.missing_space(token);
                     }
                     self.entry(&mut node, false);
                 }
@@ -380,6 +382,11 @@ impl<'s> Parser<'s> {
                 _ => self.stray(token),
             }
         }
+    }
+
+    fn missing_space(&mut self, token: Token) {
+        let message = "two values need a blank between them";
+        self.problem("kdl::missing-space", token.start, token.start, message, "write a blank here");
     }
 
     /// Says whether the node may still have entries; tells the problem if not.
@@ -535,19 +542,24 @@ impl<'s> Parser<'s> {
         self.advance();
         let mut end = first.end;
         let mut stuck = first.kind == TokenKind::Stray;
+        let mut disallowed = false;
         while let Some(token) = self.token {
-            let belongs =
-                matches!(token.kind, TokenKind::Word | TokenKind::Number | TokenKind::Keyword | TokenKind::Stray);
-            if !belongs && token.kind != TokenKind::Disallowed {
-                break;
+            match token.kind {
+                TokenKind::Word | TokenKind::Number => {}
+                TokenKind::Keyword | TokenKind::Stray => stuck = true,
+                TokenKind::Disallowed => disallowed = true,
+                _ => break,
             }
-            stuck |= belongs && token.kind != TokenKind::Disallowed;
             end = token.end;
             self.advance();
         }
         let word = self.text.get(first.start..end).unwrap_or_default();
         if stuck {
             return Scalar::Text(self.unquoted(word, first.start));
+        }
+        if disallowed {
+            // What stands between was told already.
+            return Scalar::Text(Cow::Borrowed(word));
         }
         match first.kind {
             TokenKind::Number if numbers::is_number(word) => Scalar::Number(Cow::Borrowed(word)),

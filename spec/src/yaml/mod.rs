@@ -1,9 +1,30 @@
 //! A reader of YAML into the same tree as KDL.
+//!
+//! A mapping's key is a node's head, split at its first blank into kind and argument. Its value is the rest of the node: a scalar is
+//! one more argument, a list of scalars are more arguments, a mapping or a list of one-key mappings are its children, and `args` in
+//! a mapping are arguments beside them. A value that is left empty adds nothing, so `imap:` is `imap`. What stands as a scalar in a
+//! mapping becomes a child with one argument, never a property; both mean the same.
+//!
+//! Scalars stay as the source spells them but for `true`, `false`, `null` and `~` without quotes. What YAML has beyond such trees
+//! (anchors, aliases, merge keys, tags, directives, several documents, keys that are no scalars) is a problem.
 
+mod head;
+mod lower;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+use crate::kdl::disallowed_characters;
+use crate::problem::Problem;
 use crate::read::{Codes, Findings, Read};
 use crate::tree::FileId;
 
 /// Reads a YAML document.
+///
+/// - `file`: the file that the spans name.
+/// - `bytes`: the file's bytes, of which texts are borrowed where they say what they spell.
+/// - Returns: the nodes up to the first syntax error, and the problems in the order of their places.
+/// - Source: YAML 1.2.2.
 pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
     let codes = Codes {
         too_large: "yaml::too-large",
@@ -11,6 +32,20 @@ pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
         too_many_problems: "yaml::too-many-problems",
     };
     let mut findings = Findings::new(file, codes);
-    let _text = findings.text(bytes);
-    Read { nodes: Vec::new(), problems: findings.finish() }
+    let Some((text, complete)) = findings.text(bytes) else {
+        return Read { nodes: Vec::new(), problems: findings.finish() };
+    };
+    let mut disallowed = false;
+    for (start, end, message) in disallowed_characters(text) {
+        if findings.is_full() {
+            break;
+        }
+        disallowed = true;
+        let problem = Problem::error("yaml::disallowed-character", findings.span(start, end), message);
+        findings.add(problem.help("remove it"));
+    }
+    // The parser stops at most of them, and then has nothing to add.
+    let tell_syntax = complete && !disallowed;
+    let (nodes, findings) = lower::Lowering::new(text, findings).run(tell_syntax);
+    Read { nodes, problems: findings.finish() }
 }

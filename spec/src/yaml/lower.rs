@@ -1,0 +1,507 @@
+//! From YAML's events to the tree, without recursion.
+
+use super::head;
+use super::syntax;
+use crate::problem::Problem;
+use crate::read::{Findings, MAX_DEPTH, MAX_NODES, MAX_VALUES};
+use crate::tree::{Node, Scalar, Span, Spanned};
+use granit_parser::{Event, Parser, ScalarStyle};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Levels of collections that the parser follows: a node in a list takes two of them.
+const MAX_COLLECTIONS: usize = 2 * MAX_DEPTH + 8;
+
+/// A node that is being read.
+struct Open<'s> {
+    kind: Spanned<Cow<'s, str>>,
+    arguments: Vec<Spanned<Scalar<'s>>>,
+    children: Vec<Node<'s>>,
+    /// It is `args`, whose arguments belong to the node around it.
+    is_args: bool,
+    /// Its key cannot be understood.
+    discarded: bool,
+    start: usize,
+    end: usize,
+}
+
+/// A collection that is being read.
+enum Frame<'s> {
+    Mapping {
+        /// The node whose key was read and whose value follows.
+        pending: Option<Open<'s>>,
+        /// The whole heads that were read, with their places.
+        heads: BTreeMap<Cow<'s, str>, Span>,
+        nodes_from: usize,
+        in_list: bool,
+        start: usize,
+    },
+    List {
+        nodes_from: usize,
+        first_scalar: Option<Span>,
+        first_mapping: Option<Span>,
+        told: bool,
+    },
+}
+
+pub(super) struct Lowering<'s> {
+    text: &'s str,
+    findings: Findings,
+    frames: Vec<Frame<'s>>,
+    nodes: Vec<Node<'s>>,
+    /// How many nodes are open, which is how deep the tree is here.
+    depth: usize,
+    /// How many collections are open that are skipped.
+    skipped: usize,
+    /// Where the last thing ends that was written, as blocks end where the next begins.
+    end: usize,
+    documents: usize,
+    node_count: usize,
+    value_count: usize,
+    stopped: bool,
+}
+
+impl<'s> Lowering<'s> {
+    pub(super) fn new(text: &'s str, findings: Findings) -> Self {
+        Self {
+            text,
+            findings,
+            frames: Vec::new(),
+            nodes: Vec::new(),
+            depth: 0,
+            skipped: 0,
+            end: 0,
+            documents: 0,
+            node_count: 0,
+            value_count: 0,
+            stopped: false,
+        }
+    }
+
+    /// Reads the whole text, up to its first syntax error.
+    pub(super) fn run(mut self, tell_syntax: bool) -> (Vec<Node<'s>>, Findings) {
+        let options = granit_parser::options! {
+            strict_indentation: true,
+            disallow_directives: true,
+            emit_unresolved_aliases: true,
+            emit_anchor_events: true,
+            emit_comments: false,
+            flow_nesting_limit: MAX_COLLECTIONS,
+            block_nesting_limit: MAX_COLLECTIONS,
+        };
+        for next in Parser::new_from_str_with_options(self.text, options) {
+            match next {
+                Ok((event, span)) => {
+                    let range = span.byte_range().unwrap_or(self.end..self.end);
+                    if let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range()) {
+                        let help = "remove the tag; values get their type where they are used";
+                        self.problem("yaml::tag", tag, "tags have no meaning here", help);
+                    }
+                    self.event(event, range.start, range.end);
+                }
+                Err(error) => {
+                    if tell_syntax {
+                        let problem = syntax::problem(&error, self.text, &self.findings);
+                        self.findings.add(problem);
+                    }
+                    break;
+                }
+            }
+            if self.stopped || self.findings.is_full() {
+                break;
+            }
+        }
+        while let Some(frame) = self.frames.pop() {
+            self.close(frame, false);
+        }
+        (self.nodes, self.findings)
+    }
+
+    fn problem(
+        &mut self,
+        code: &'static str,
+        range: std::ops::Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let problem = Problem::error(code, self.findings.span(range.start, range.end), message).help(help);
+        self.findings.add(problem);
+    }
+
+    fn event(&mut self, event: Event<'s>, start: usize, end: usize) {
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    let help = "put what follows in a file of its own; the order and number of files have no meaning";
+                    self.problem("yaml::documents", start..end, "a file holds one document", help);
+                    self.stopped = true;
+                }
+            }
+            Event::Anchor(..) => {
+                let help = "remove the anchor and write the value out where it is used";
+                self.problem("yaml::anchor", start..end, "anchors are not allowed", help);
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                let help = "write the value out here; nothing is said twice by reference";
+                self.problem("yaml::alias", start..end, "aliases are not allowed", help);
+                self.end = end;
+                if self.skipped == 0 {
+                    self.without_value(start, end);
+                }
+            }
+            Event::Scalar(text, style, ..) => {
+                if end > start {
+                    self.end = end;
+                }
+                if self.skipped == 0 {
+                    self.scalar(text, style, start, end);
+                }
+            }
+            Event::MappingStart(..) | Event::SequenceStart(..) if self.skipped > 0 => self.skipped += 1,
+            Event::MappingStart(..) => self.open_mapping(start, end),
+            Event::SequenceStart(..) => self.open_list(start, end),
+            Event::MappingEnd | Event::SequenceEnd => {
+                if matches!(self.text.as_bytes().get(start..end), Some(b"}" | b"]")) {
+                    self.end = end;
+                }
+                if self.skipped > 0 {
+                    self.skipped -= 1;
+                } else if let Some(frame) = self.frames.pop() {
+                    self.close(frame, true);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads an alias, which stands where a key or a value does.
+    fn without_value(&mut self, start: usize, end: usize) {
+        match self.frames.last_mut() {
+            Some(Frame::Mapping { pending, .. }) if pending.is_none() => self.unknown_key(start, end),
+            Some(Frame::Mapping { .. }) => self.finish_pending(),
+            Some(Frame::List { .. }) | None => {}
+        }
+    }
+
+    /// Stands for a node whose key cannot be understood, so that its value is passed over.
+    fn unknown_key(&mut self, start: usize, end: usize) {
+        let span = self.findings.span(start, end);
+        if let Some(Frame::Mapping { pending, .. }) = self.frames.last_mut() {
+            *pending = Some(Open {
+                kind: Spanned { value: Cow::Borrowed(""), span },
+                arguments: Vec::new(),
+                children: Vec::new(),
+                is_args: false,
+                discarded: true,
+                start,
+                end,
+            });
+            self.depth += 1;
+        }
+    }
+
+    fn scalar(&mut self, text: Cow<'s, str>, style: ScalarStyle, start: usize, end: usize) {
+        let span = self.findings.span(start, end);
+        match self.frames.last_mut() {
+            None => {
+                if !(style == ScalarStyle::Plain && matches!(text.as_ref(), "" | "~" | "null")) {
+                    let help = "write nodes as `kind name: value`";
+                    self.problem("yaml::not-a-node", start..end, "a text stands where nodes should be", help);
+                }
+            }
+            Some(Frame::Mapping { pending: pending @ None, .. }) => {
+                let _ = pending;
+                self.key(text, style, span);
+            }
+            Some(Frame::Mapping { .. }) => {
+                // A value that is left out adds nothing; `~` and `null` are written on purpose.
+                if !(text.is_empty() && style == ScalarStyle::Plain) {
+                    self.argument(Spanned { value: typed(text, style), span });
+                }
+                self.finish_pending();
+            }
+            Some(Frame::List { first_scalar, first_mapping, told, .. }) => {
+                first_scalar.get_or_insert(span);
+                let mixed = first_mapping.filter(|_| !*told);
+                *told |= mixed.is_some();
+                let is_top = self.frames.len() == 1;
+                if let Some(first) = mixed {
+                    self.mixed_list(span, first);
+                } else if is_top {
+                    let help = "write each entry of the list as `- kind name: value`";
+                    self.problem("yaml::not-a-node", start..end, "a text stands where nodes should be", help);
+                } else {
+                    self.argument(Spanned { value: typed(text, style), span });
+                }
+            }
+        }
+    }
+
+    fn mixed_list(&mut self, span: Span, other: Span) {
+        let problem = Problem::error("yaml::mixed-list", span, "a list holds either values or nodes, not both")
+            .help("write `kind: value` in each entry, and the node's own values as `args: […]`")
+            .related(other, "the other sort stands here");
+        self.findings.add(problem);
+    }
+
+    /// Reads the head of a node.
+    fn key(&mut self, text: Cow<'s, str>, style: ScalarStyle, span: Span) {
+        let (start, end) = (span.start as usize, span.end as usize);
+        if text == "<<" && style == ScalarStyle::Plain {
+            let help = "write the entries out here";
+            self.problem("yaml::merge-key", start..end, "merge keys are not allowed", help);
+            return self.unknown_key(start, end);
+        }
+        if text.contains(['\n', '\r']) {
+            let help = "write the key on one line: `kind name: value`";
+            self.problem("yaml::complex-key", start..end, "a key stands on one line", help);
+            return self.unknown_key(start, end);
+        }
+        if text.is_empty() || text.starts_with(char::is_whitespace) {
+            let help = "write the node's kind before the colon: `kind name: value`";
+            self.problem("yaml::empty-key", start..end, "the key does not start with a kind", help);
+            return self.unknown_key(start, end);
+        }
+        self.node_count += 1;
+        if self.node_count > MAX_NODES {
+            return self.too_many(start..end, format!("the file has more than {MAX_NODES} nodes"));
+        }
+        let Some(Frame::Mapping { heads, .. }) = self.frames.last_mut() else { return };
+        let mut first = None;
+        match heads.entry(text.clone()) {
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(span);
+            }
+            std::collections::btree_map::Entry::Occupied(occupied) => first = Some(*occupied.get()),
+        }
+        if let Some(first) = first {
+            let problem =
+                Problem::error("yaml::duplicate-key", span, format!("the key `{}` stands here twice", short(&text)))
+                    .help("remove one of them; nodes that repeat are a list, with `- ` before each")
+                    .related(first, "it stands here first");
+            self.findings.add(problem);
+        }
+        let within = self.offset_within(&text, start, end);
+        let head = head::split(text);
+        let place = |from: usize, to: usize| match within {
+            Some(offset) => self.findings.span(offset + from, offset + to),
+            None => span,
+        };
+        let kind = Spanned { span: place(0, head.kind.len()), value: head.kind };
+        let argument = head.argument.map(|(text, from, to)| Spanned { value: text, span: place(from, to) });
+        if let Some(argument) = &argument
+            && style == ScalarStyle::Plain
+            && let Some(bare) = head::within_quotes(&argument.value)
+        {
+            let (start, end) = (argument.span.start as usize, argument.span.end as usize);
+            let help = format!("leave the quotes out: `{} {}`", short(&kind.value), short(bare));
+            self.problem("yaml::quoted-argument", start..end, "the quotes would belong to the name", help);
+        }
+        let is_args = kind.value == "args" && argument.is_none();
+        if is_args && self.depth == 0 {
+            let help = "write `args` in the mapping of the node whose arguments they are";
+            self.problem("yaml::args", start..end, "`args` belongs to no node here", help);
+            return self.unknown_key(start, end);
+        }
+        let arguments = match argument {
+            Some(Spanned { value, span }) => vec![Spanned { value: Scalar::Text(value), span }],
+            None => Vec::new(),
+        };
+        let open = Open { kind, arguments, children: Vec::new(), is_args, discarded: false, start, end };
+        if let Some(Frame::Mapping { pending, .. }) = self.frames.last_mut() {
+            *pending = Some(open);
+            self.depth += 1;
+        }
+    }
+
+    /// Returns where a scalar's text starts in the source, if it is spelled there as it is.
+    fn offset_within(&self, text: &str, start: usize, end: usize) -> Option<usize> {
+        let source = self.text.get(start..end)?;
+        if source == text {
+            return Some(start);
+        }
+        (source.get(1..source.len().checked_sub(1)?)? == text).then_some(start + 1)
+    }
+
+    /// Gives an argument to the node that waits for its value.
+    fn argument(&mut self, argument: Spanned<Scalar<'s>>) {
+        self.value_count += 1;
+        if self.value_count > MAX_VALUES {
+            let range = argument.span.start as usize..argument.span.end as usize;
+            return self.too_many(range, format!("the file has more than {MAX_VALUES} values"));
+        }
+        if let Some(open) = self.pending() {
+            if open.arguments.is_empty() {
+                open.arguments.reserve_exact(1);
+            }
+            open.arguments.push(argument);
+        }
+    }
+
+    /// Returns the innermost node that waits for its value.
+    fn pending(&mut self) -> Option<&mut Open<'s>> {
+        self.frames.iter_mut().rev().find_map(|frame| match frame {
+            Frame::Mapping { pending, .. } => pending.as_mut(),
+            Frame::List { .. } => None,
+        })
+    }
+
+    fn too_many(&mut self, range: std::ops::Range<usize>, message: String) {
+        if !self.stopped {
+            self.problem(
+                "yaml::too-many-nodes",
+                range,
+                message,
+                "split the file; the order and number of files have no meaning",
+            );
+            self.stopped = true;
+        }
+    }
+
+    fn open_mapping(&mut self, start: usize, end: usize) {
+        let span = self.findings.span(start, end);
+        let mut in_list = false;
+        match self.frames.last_mut() {
+            Some(Frame::Mapping { pending: None, .. }) => return self.complex_key(start, end),
+            Some(Frame::Mapping { pending: Some(open), .. }) => {
+                if open.is_args {
+                    self.skipped = 1;
+                    return self.args_are_values(start, end);
+                }
+            }
+            Some(Frame::List { first_scalar, first_mapping, told, .. }) => {
+                in_list = true;
+                first_mapping.get_or_insert(span);
+                let mixed = first_scalar.filter(|_| !*told);
+                *told |= mixed.is_some();
+                if let Some(first) = mixed {
+                    self.mixed_list(span, first);
+                }
+                if self.pending().is_some_and(|open| open.is_args) {
+                    self.skipped = 1;
+                    return self.args_are_values(start, end);
+                }
+            }
+            None => {}
+        }
+        if self.depth > MAX_DEPTH {
+            let message = format!("nodes nest deeper than {MAX_DEPTH} levels");
+            self.problem(
+                "yaml::too-deep",
+                start..end,
+                message,
+                "what lies deeper is not read; close some of the levels around it",
+            );
+            self.skipped = 1;
+            return;
+        }
+        let (nodes_from, heads) = (self.nodes.len(), BTreeMap::new());
+        self.frames.push(Frame::Mapping { pending: None, heads, nodes_from, in_list, start });
+    }
+
+    fn args_are_values(&mut self, start: usize, end: usize) {
+        let help = "write them as a list: `args: [one, two]`";
+        self.problem("yaml::args", start..end, "`args` holds values, not nodes", help);
+        if matches!(self.frames.last(), Some(Frame::Mapping { .. })) {
+            self.finish_pending();
+        }
+    }
+
+    fn open_list(&mut self, start: usize, end: usize) {
+        match self.frames.last() {
+            Some(Frame::Mapping { pending: None, .. }) => self.complex_key(start, end),
+            Some(Frame::List { .. }) => {
+                let help = "write each entry as a value or as `kind name: value`";
+                self.problem("yaml::nested-list", start..end, "a list in a list has no meaning", help);
+                self.skipped = 1;
+            }
+            Some(Frame::Mapping { .. }) | None => {
+                let nodes_from = self.nodes.len();
+                self.frames.push(Frame::List { nodes_from, first_scalar: None, first_mapping: None, told: false });
+            }
+        }
+    }
+
+    fn complex_key(&mut self, start: usize, end: usize) {
+        let help = "write the key as `kind name`; text with `{`, `[` or `? ` at its start needs quotes";
+        self.problem("yaml::complex-key", start..end, "a key is a text, not a list or a mapping", help);
+        self.unknown_key(start, end);
+        self.skipped = 1;
+    }
+
+    /// Ends a collection; `told` is false where the file broke off in it.
+    fn close(&mut self, frame: Frame<'s>, complete: bool) {
+        let nodes_from = match frame {
+            Frame::Mapping { pending, heads, nodes_from, in_list, start } => {
+                if let Some(open) = pending {
+                    self.finish(open);
+                }
+                if in_list && heads.len() != 1 && complete {
+                    let message = match heads.len() {
+                        0 => "this entry of the list has no key".to_owned(),
+                        count => format!("this entry of the list has {count} keys, and a node has one"),
+                    };
+                    let help = "write each node as `- kind name: { … }`, with what belongs to it inside";
+                    let range =
+                        heads.values().nth(1).map_or(start..start, |span| span.start as usize..span.end as usize);
+                    self.problem("yaml::list-entry", range, message, help);
+                }
+                nodes_from
+            }
+            Frame::List { nodes_from, .. } => nodes_from,
+        };
+        // What a collection in a list holds is its node's when the list ends.
+        if matches!(self.frames.last(), Some(Frame::Mapping { .. })) {
+            let nodes: Vec<Node<'s>> = self.nodes.drain(nodes_from..).collect();
+            if let Some(open) = self.pending() {
+                open.children = nodes;
+            }
+            self.finish_pending();
+        }
+    }
+
+    fn finish_pending(&mut self) {
+        if let Some(Frame::Mapping { pending, .. }) = self.frames.last_mut()
+            && let Some(open) = pending.take()
+        {
+            self.finish(open);
+        }
+    }
+
+    fn finish(&mut self, mut open: Open<'s>) {
+        self.depth -= 1;
+        if open.discarded {
+            return;
+        }
+        open.end = open.end.max(self.end);
+        if open.is_args {
+            // The node around it waits for its value below this mapping.
+            if let Some(around) = self.pending() {
+                around.arguments.append(&mut open.arguments);
+            }
+            return;
+        }
+        open.arguments.shrink_to_fit();
+        let span = self.findings.span(open.start, open.end);
+        let Open { kind, arguments, children, .. } = open;
+        self.nodes.push(Node { kind, arguments, properties: Vec::new(), children, span });
+    }
+}
+
+/// Returns what a scalar says: only plain ones can be flags or null, and numbers stay texts.
+fn typed(text: Cow<'_, str>, style: ScalarStyle) -> Scalar<'_> {
+    match text.as_ref() {
+        "true" if style == ScalarStyle::Plain => Scalar::Flag(true),
+        "false" if style == ScalarStyle::Plain => Scalar::Flag(false),
+        "" | "~" | "null" if style == ScalarStyle::Plain => Scalar::Null,
+        _ => Scalar::Text(text),
+    }
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
