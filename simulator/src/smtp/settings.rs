@@ -90,7 +90,12 @@ impl Settings {
             require_tls_for_auth: setting == Setting::Submission,
             subaddress_separator: Some('+'),
             greeting_delay_milliseconds: 0,
-            limits: Limits::STANDARD,
+            // A store's client is the platform's own queue, whose recipients may well be gone by now.
+            limits: if setting == Setting::Lmtp {
+                Limits { errors: 100_000, ..Limits::STANDARD }
+            } else {
+                Limits::STANDARD
+            },
         }
     }
 }
