@@ -6,6 +6,7 @@ mod check;
 mod compiled;
 mod explain;
 mod graph;
+mod init;
 mod plan;
 
 use clap::Subcommand;
@@ -25,6 +26,8 @@ pub(crate) enum Verb {
     Plan(plan::Arguments),
     /// Draw the platform: its nodes, the hosts they sit on, the ways mail takes.
     Graph(graph::Arguments),
+    /// Write a new specification repository by a few questions.
+    Init(init::Arguments),
     /// Explain a problem's code.
     Explain(explain::Arguments),
 }
@@ -37,6 +40,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Build(arguments) => build::run(&arguments),
         Verb::Plan(arguments) => plan::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
+        Verb::Init(arguments) => init::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
     }
 }

@@ -1,0 +1,140 @@
+//! `mailwright init`: a new specification repository by a few questions.
+
+mod texts;
+
+use std::fmt::Display;
+use std::fs;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use values::{HostName, Name};
+
+use crate::failure::{Exit, Failure};
+
+/// Write a new specification repository by a few questions.
+///
+/// Never asks without a terminal: there, and with --yes, what is not named takes its default.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  mailwright init my-platform\n  \
+    mailwright init my-platform --yes --operator \"Northwind Email\" --service-domain northmail.example")]
+pub(crate) struct Arguments {
+    /// The folder to write; it must be new or empty.
+    folder: PathBuf,
+    /// Ask nothing.
+    #[arg(long)]
+    yes: bool,
+    /// The platform's name.
+    #[arg(long, value_name = "NAME")]
+    platform: Option<String>,
+    /// The operator's company.
+    #[arg(long, value_name = "COMPANY")]
+    operator: Option<String>,
+    /// The domain that the operator's own host names live below.
+    #[arg(long, value_name = "DOMAIN")]
+    service_domain: Option<String>,
+    /// The first reseller's name.
+    #[arg(long, value_name = "NAME")]
+    reseller: Option<String>,
+    /// The first reseller's first domain.
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+}
+
+/// What the new repository is about.
+pub(crate) struct Answers {
+    platform: Name,
+    operator: String,
+    service_domain: HostName,
+    reseller: Name,
+    domain: HostName,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let folder = &arguments.folder;
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
+        return Err(Failure::usage(format!("{} is not empty", folder.display())).help("name a new folder"));
+    }
+    let ask = !arguments.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let answers = Answers {
+        platform: answer(ask, "platform", "The platform's name", arguments.platform.as_deref(), "mailhouse")?,
+        operator: answer::<Company>(ask, "operator", "The operator's company", arguments.operator.as_deref(), "Mailhouse")?.0,
+        service_domain: answer(
+            ask,
+            "service-domain",
+            "The domain its own host names live below",
+            arguments.service_domain.as_deref(),
+            "mailhouse.example",
+        )?,
+        reseller: answer(ask, "reseller", "The first reseller's name", arguments.reseller.as_deref(), "first")?,
+        domain: answer(ask, "domain", "The reseller's first domain", arguments.domain.as_deref(), "first.example")?,
+    };
+    let files = texts::files(&answers);
+    for (path, text) in &files {
+        let path = folder.join(path);
+        write_new(&path, text).map_err(|error| {
+            Failure::failed(format!("could not write {}", path.display())).cause(&error).help("name a folder you may write")
+        })?;
+    }
+    let mut stderr = std::io::stderr();
+    for (path, _) in &files {
+        writeln!(stderr, "wrote {}", folder.join(path).display())?;
+    }
+    writeln!(stderr, "\nnext: mailwright check {0}, then mailwright up {0}", folder.display())?;
+    Ok(Exit::Done)
+}
+
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// Takes an answer from the command line, the terminal or the default, in this order.
+fn answer<T>(ask: bool, flag: &str, question: &str, given: Option<&str>, default: &str) -> Result<T, Failure>
+where
+    T: FromStr<Err: Display>,
+{
+    if let Some(given) = given {
+        return given.parse().map_err(|error| Failure::usage(format!("--{flag} {given}: {error}")));
+    }
+    let fallback = || default.parse().map_err(|error| Failure::fault(format!("the default of --{flag} is wrong: {error}")));
+    if !ask {
+        return fallback();
+    }
+    loop {
+        let mut stderr = std::io::stderr();
+        write!(stderr, "{question} [{default}]: ")?;
+        stderr.flush()?;
+        let mut line = String::new();
+        if std::io::stdin().lock().read_line(&mut line)? == 0 {
+            return Err(Failure::usage("the questions were not answered").help("answer them, or name --yes"));
+        }
+        let line = line.trim();
+        if line.is_empty() {
+            return fallback();
+        }
+        match line.parse() {
+            Ok(value) => return Ok(value),
+            Err(error) => writeln!(stderr, "  {error}")?,
+        }
+    }
+}
+
+/// A company's name: one line of text.
+struct Company(String);
+
+impl FromStr for Company {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let strange = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+        match text {
+            "" => Err("a company has a name"),
+            text if text.len() > 128 => Err("a company's name has at most 128 bytes"),
+            text if text.contains(strange) => Err("a company's name is one line of text"),
+            text => Ok(Self(text.to_owned())),
+        }
+    }
+}
