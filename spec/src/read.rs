@@ -131,7 +131,8 @@ impl Findings {
         }
         self.add(problem);
         // Half a line may say something else than the whole one.
-        let line = bytes.get(..valid).unwrap_or_default().iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let line =
+            bytes.get(..valid).unwrap_or_default().iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let text = bytes.get(..line).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
         Some((text, false))
     }

@@ -159,10 +159,12 @@ impl<'s> Parser<'s> {
         loop {
             self.node_space();
             match self.kind() {
-                Some(TokenKind::Newline | TokenKind::LineComment) => self.advance(),
-                Some(TokenKind::ByteOrderMark | TokenKind::Disallowed) => self.advance(),
+                Some(
+                    TokenKind::Newline | TokenKind::LineComment | TokenKind::ByteOrderMark | TokenKind::Disallowed,
+                ) => self.advance(),
                 _ => return,
             }
+            self.spaced = true;
         }
     }
 
@@ -378,7 +380,10 @@ impl<'s> Parser<'s> {
                     self.entry(&mut node, false);
                 }
                 TokenKind::Equals => self.stray_equals(&mut node, token),
-                TokenKind::Disallowed | TokenKind::ByteOrderMark => self.advance(),
+                TokenKind::Disallowed | TokenKind::ByteOrderMark => {
+                    self.advance();
+                    self.spaced = true;
+                }
                 _ => self.stray(token),
             }
         }

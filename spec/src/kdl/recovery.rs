@@ -42,7 +42,7 @@ impl<'s> Parser<'s> {
         let end = start + word.len();
         let excerpt = excerpt(word);
         match word.as_bytes() {
-            [b'[' | b']', ..] => self.problem(
+            [b'[' | b']', ..] | [.., b']'] => self.problem(
                 "kdl::list",
                 start,
                 end,

@@ -81,7 +81,6 @@ impl<'s> Lowering<'s> {
     /// Reads the whole text, up to its first syntax error.
     pub(super) fn run(mut self, tell_syntax: bool) -> (Vec<Node<'s>>, Findings) {
         let options = granit_parser::options! {
-            strict_indentation: true,
             disallow_directives: true,
             emit_unresolved_aliases: true,
             emit_anchor_events: true,
@@ -205,7 +204,7 @@ impl<'s> Lowering<'s> {
         let span = self.findings.span(start, end);
         match self.frames.last_mut() {
             None => {
-                if !(style == ScalarStyle::Plain && matches!(text.as_ref(), "" | "~" | "null")) {
+                if typed(text, style) != Scalar::Null {
                     let help = "write nodes as `kind name: value`";
                     self.problem("yaml::not-a-node", start..end, "a text stands where nodes should be", help);
                 }
@@ -216,7 +215,7 @@ impl<'s> Lowering<'s> {
             }
             Some(Frame::Mapping { .. }) => {
                 // A value that is left out adds nothing; `~` and `null` are written on purpose.
-                if !(text.is_empty() && style == ScalarStyle::Plain) {
+                if start < end {
                     self.argument(Spanned { value: typed(text, style), span });
                 }
                 self.finish_pending();
@@ -258,7 +257,7 @@ impl<'s> Lowering<'s> {
             self.problem("yaml::complex-key", start..end, "a key stands on one line", help);
             return self.unknown_key(start, end);
         }
-        if text.is_empty() || text.starts_with(char::is_whitespace) {
+        if start == end || text.is_empty() || text.starts_with(char::is_whitespace) {
             let help = "write the node's kind before the colon: `kind name: value`";
             self.problem("yaml::empty-key", start..end, "the key does not start with a kind", help);
             return self.unknown_key(start, end);
@@ -364,12 +363,11 @@ impl<'s> Lowering<'s> {
         let mut in_list = false;
         match self.frames.last_mut() {
             Some(Frame::Mapping { pending: None, .. }) => return self.complex_key(start, end),
-            Some(Frame::Mapping { pending: Some(open), .. }) => {
-                if open.is_args {
-                    self.skipped = 1;
-                    return self.args_are_values(start, end);
-                }
+            Some(Frame::Mapping { pending: Some(open), .. }) if open.is_args => {
+                self.skipped = 1;
+                return self.args_are_values(start, end);
             }
+            Some(Frame::Mapping { .. }) | None => {}
             Some(Frame::List { first_scalar, first_mapping, told, .. }) => {
                 in_list = true;
                 first_mapping.get_or_insert(span);
@@ -383,7 +381,6 @@ impl<'s> Lowering<'s> {
                     return self.args_are_values(start, end);
                 }
             }
-            None => {}
         }
         if self.depth > MAX_DEPTH {
             let message = format!("nodes nest deeper than {MAX_DEPTH} levels");
@@ -475,6 +472,7 @@ impl<'s> Lowering<'s> {
             return;
         }
         open.end = open.end.max(self.end);
+        self.end = open.end;
         if open.is_args {
             // The node around it waits for its value below this mapping.
             if let Some(around) = self.pending() {

@@ -6,12 +6,17 @@ use granit_parser::{ErrorKind, ScanError};
 
 /// Returns the problem that a syntax error is, at its place.
 pub(super) fn problem(error: &ScanError, text: &str, findings: &Findings) -> Problem {
-    let start = place(error, text);
+    let (code, message, help) = told(error.kind());
+    let mut start = place(error, text);
+    if code == "yaml::tab" {
+        // The parser may have gone past the tab.
+        let line = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        start = text.get(line..start).and_then(|before| before.find('\t')).map_or(start, |at| line + at);
+    }
     let length = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, |character| match character {
         '\n' | '\r' => 0,
         _ => character.len_utf8(),
     });
-    let (code, message, help) = told(error.kind());
     Problem::error(code, findings.span(start, start + length), message).label("reading stops here").help(help)
 }
 
@@ -53,6 +58,11 @@ fn told(kind: &ErrorKind) -> (&'static str, String, String) {
         | E::UnclosedFlowCollection { .. } => {
             ("yaml::unclosed", "a `[` or `{` is not closed", "write the `]` or `}` that it lacks")
         }
+        E::InvalidFlowScalarIndent | E::InvalidIndentation => (
+            "yaml::unclosed",
+            "the line is not indented as what it belongs to",
+            "indent it, or close the `[`, `{` or quote that is still open before it",
+        ),
         E::ExpectedFlowMappingSeparator | E::ExpectedFlowSequenceSeparator => (
             "yaml::separator",
             "the entries between brackets need a comma between them",
@@ -69,12 +79,10 @@ fn told(kind: &ErrorKind) -> (&'static str, String, String) {
             "write `key: value`, each on a line of its own and as far to the right as its neighbours; a text with `: ` in it needs quotes",
         ),
         E::ExpectedBlockMappingKey
-        | E::InvalidIndentation
         | E::ExpectedBlockSequenceEntry
         | E::BlockSequenceEntryNotAllowed
         | E::InvalidBlockScalarIndent
         | E::InvalidQuotedScalarIndent
-        | E::InvalidFlowScalarIndent
         | E::MappingKeyNotAllowed => (
             "yaml::indentation",
             "the line does not stand in one column with what it belongs to",

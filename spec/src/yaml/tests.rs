@@ -2,7 +2,7 @@
 
 use super::read;
 use crate::problem::Problem;
-use crate::read::{MAX_BYTES, Read};
+use crate::read::Read;
 use crate::tree::{FileId, Node, Scalar, Span};
 use proptest::prelude::*;
 
@@ -18,8 +18,10 @@ fn spell(nodes: &[Node<'_>]) -> String {
         for argument in &node.arguments {
             out = format!("{out} <{}>", scalar(&argument.value));
         }
-        let properties =
-            node.properties.iter().map(|property| format!("{} <{}>", property.name.value, scalar(&property.value.value)));
+        let properties = node
+            .properties
+            .iter()
+            .map(|property| format!("{} <{}>", property.name.value, scalar(&property.value.value)));
         let children = node.children.iter().map(|child| spell(std::slice::from_ref(child)));
         let within: Vec<String> = properties.chain(children).collect();
         if within.is_empty() { out } else { format!("{out} {{{}}}", within.join("; ")) }
@@ -54,7 +56,10 @@ fn a_key_is_split_at_its_first_blank_and_its_value_is_the_rest_of_the_node() {
     check("mailbox alice: x", "mailbox <alice> <x>");
     check("scenario a virus never: { expect: 1 }", "scenario <a virus never> {expect <1>}");
     check("'scenario it: works': {}", "scenario <it: works>");
-    check("language: 1\nmailbox bob:\n  tier: basic\n  imap: true\n", "language <1>; mailbox <bob> {tier <basic>; imap <#true>}");
+    check(
+        "language: 1\nmailbox bob:\n  tier: basic\n  imap: true\n",
+        "language <1>; mailbox <bob> {tier <basic>; imap <#true>}",
+    );
 }
 
 #[test]
@@ -62,7 +67,10 @@ fn lists_are_arguments_or_children() {
     check("types: [svg, png]", "types <svg> <png>");
     check("types:\n- svg\n- png\n", "types <svg> <png>");
     check("a: []", "a");
-    check("scenario x:\n  - send: now\n  - send: later\n  - advance: 1h\n", "scenario <x> {send <now>; send <later>; advance <1h>}");
+    check(
+        "scenario x:\n  - send: now\n  - send: later\n  - advance: 1h\n",
+        "scenario <x> {send <now>; send <later>; advance <1h>}",
+    );
     check("- mailbox alice: { tier: premium }\n- mailbox bob:\n", "mailbox <alice> {tier <premium>}; mailbox <bob>");
     check("a:\n  - b:\n    - c: 1\n    - c: 2\n  - d: 3\n", "a {b {c <1>; c <2>}; d <3>}");
 }
@@ -79,12 +87,19 @@ fn args_are_arguments_beside_children() {
 #[test]
 fn scalars_stay_as_they_are_spelled() {
     check("release: 2026.10", "release <2026.10>");
-    check("a: [no, yes, on, 0755, 1e3, 12:30:45, 0x1F, .5, 1_000, +1, True, NULL]", "a <no> <yes> <on> <0755> <1e3> <12:30:45> <0x1F> <.5> <1_000> <+1> <True> <NULL>");
-    check("a: [true, false, null, ~, 'true', \"null\", '', \"~\"]", "a <#true> <#false> <#null> <#null> <true> <null> <> <~>");
+    check(
+        "a: [no, yes, on, 0755, 1e3, 12:30:45, 0x1F, .5, 1_000, +1, True, NULL]",
+        "a <no> <yes> <on> <0755> <1e3> <12:30:45> <0x1F> <.5> <1_000> <+1> <True> <NULL>",
+    );
+    check(
+        "a: [true, false, null, ~, 'true', \"null\", '', \"~\"]",
+        "a <#true> <#false> <#null> <#null> <true> <null> <> <~>",
+    );
     check("a: [\"x\\ty\\u00e9\", 'it''s', x y]", "a <x\ty\u{e9}> <it's> <x y>");
     check("a: |\n  x\n  y\nb: >-\n  x\n  y\n", "a <x\ny\n>; b <x y>");
     check("a: '#0b5fff' # comment\n", "a <#0b5fff>");
     check("a: ''", "a <>");
+    check("a: {\n  b: [\n    1,\n  ],\n}\n", "a {b <1>}");
 }
 
 #[test]
@@ -109,10 +124,14 @@ fn what_points_elsewhere_is_refused_and_the_rest_is_read() {
 #[test]
 fn keys_are_unique_one_line_texts() {
     refused("a: 1\nb: 2\na: 3", &["10-11 duplicate-key"], "a <1>; b <2>; a <3>");
-    refused("mailbox a: 1\nmailbox b: 1\nmailbox a: 1", &["26-35 duplicate-key"], "mailbox <a> <1>; mailbox <b> <1>; mailbox <a> <1>");
+    refused(
+        "mailbox a: 1\nmailbox b: 1\nmailbox a: 1",
+        &["26-35 duplicate-key"],
+        "mailbox <a> <1>; mailbox <b> <1>; mailbox <a> <1>",
+    );
     refused("? [a, b]\n: c\nd: 1", &["2-3 complex-key"], "d <1>");
     refused("? {a: b}\n: {c: [d]}\nd: 1", &["2-3 complex-key"], "d <1>");
-    refused("? |\n  a\n  b\n: c\nd: 1", &["2-12 complex-key"], "d <1>");
+    refused("? |\n  a\n  b\n: c\nd: 1", &["6-12 complex-key"], "d <1>");
     refused(": 1\nb: 2", &["0-0 empty-key"], "b <2>");
     refused("'': 1\n' x': 1\nb: 2", &["0-2 empty-key", "6-10 empty-key"], "b <2>");
     refused("mailbox \"alice\": 1", &["8-15 quoted-argument"], "mailbox <\"alice\"> <1>");
@@ -135,9 +154,9 @@ fn what_is_no_node_is_refused() {
 
 #[test]
 fn a_syntax_error_keeps_what_stands_before_it() {
-    refused("a: 1\nb: {c: 1, d: [2\ne: 3\n", &["22-23 colon"], "a <1>; b {c <1>; d <2> <e>}");
+    refused("a: 1\nb: {c: 1, d: [2\ne: 3\n", &["22-23 colon"], "a <1>; b {c <1>; d}");
     refused("a: 1\nb:\n\t- c: 1\n", &["8-9 tab"], "a <1>; b");
-    refused("a: 1\nb: \"x", &["10-10 unclosed-string"], "a <1>; b");
+    refused("a: 1\nb: \"x", &["8-9 unclosed-string"], "a <1>; b");
     refused("a: b: c", &["4-5 colon"], "a <b>");
     refused("%YAML 1.2\n---\na: 1", &["0-1 directive"], "");
     refused("a: @x", &["3-4 unexpected-character"], "a");
@@ -167,13 +186,22 @@ fn spans_lie_on_what_they_name() {
 #[test]
 fn both_syntaxes_give_the_same_tree() {
     for (yaml, kdl) in [
-        ("language: 1\nplatform northmail:\n  operator Northwind Email: { postmaster: p@x.example }\n  tls-rpt: true\n",
-         "language 1\nplatform \"northmail\" { operator \"Northwind Email\" postmaster=\"p@x.example\"; tls-rpt #true }"),
-        ("contract acme:\n  tiers: [basic, premium]\n  price: { args: [0.38 USD], tier: basic, minimum: 2000 }\n",
-         "contract \"acme\" { tiers \"basic\" \"premium\"; price \"0.38 USD\" tier=\"basic\" minimum=2000 }"),
-        ("scenario a virus:\n- send: { from: m@b.example, attach: eicar }\n- expect: { count: 0 }\n- expect: { count: 1, within: 30s }\n",
-         "scenario \"a virus\" { send from=\"m@b.example\" attach=eicar; expect count=0; expect count=1 within=\"30s\" }"),
-        ("- mailbox alice: { imap: }\n- mailbox bob: { quota: ~ }\n", "mailbox alice { imap }\nmailbox bob quota=#null"),
+        (
+            "language: 1\nplatform northmail:\n  operator Northwind Email: { postmaster: p@x.example }\n  tls-rpt: true\n",
+            "language 1\nplatform \"northmail\" { operator \"Northwind Email\" postmaster=\"p@x.example\"; tls-rpt #true }",
+        ),
+        (
+            "contract acme:\n  tiers: [basic, premium]\n  price: { args: [0.38 USD], tier: basic, minimum: 2000 }\n",
+            "contract \"acme\" { tiers \"basic\" \"premium\"; price \"0.38 USD\" tier=\"basic\" minimum=2000 }",
+        ),
+        (
+            "scenario a virus:\n- send: { from: m@b.example, attach: eicar }\n- expect: { count: 0 }\n- expect: { count: 1, within: 30s }\n",
+            "scenario \"a virus\" { send from=\"m@b.example\" attach=eicar; expect count=0; expect count=1 within=\"30s\" }",
+        ),
+        (
+            "- mailbox alice: { imap: }\n- mailbox bob: { quota: ~ }\n",
+            "mailbox alice { imap }\nmailbox bob quota=#null",
+        ),
     ] {
         let from_yaml = read(FileId(0), yaml.as_bytes());
         let from_kdl = crate::kdl::read(FileId(0), kdl.as_bytes());
@@ -200,9 +228,13 @@ fn nesting_ends_at_its_limit() {
 
 #[test]
 fn bombs_are_refused_in_bounded_time() {
-    let aliases: String = (0..60).map(|level| format!("a{level}: &a{level} [{}]\n", format!("*a{}, ", level - 1).repeat(9))).collect();
+    let aliases: String =
+        (0..60).map(|level| format!("a{level}: &a{level} [{}]\n", format!("*a{}, ", level - 1).repeat(9))).collect();
     let mut bombs = vec![aliases];
-    for piece in ["[", "{", "]", "[[],", "{a: ", "- ", "? ", "a: ", "! ", "&a ", "*a ", "\"", "'", "\t", "%\n", "---\n", "|\n", "{a: 1}, ", "- - a\n", "a:\n", "\n"] {
+    for piece in [
+        "[", "{", "]", "[[],", "{a: ", "- ", "? ", "a: ", "! ", "&a ", "*a ", "\"", "'", "\t", "%\n", "---\n", "|\n",
+        "{a: 1}, ", "- - a\n", "a:\n", "\n",
+    ] {
         bombs.push(piece.repeat(200_000 / piece.len()));
     }
     bombs.push((0..2_000).map(|level| format!("{}a:\n", " ".repeat(level))).collect());
@@ -210,7 +242,6 @@ fn bombs_are_refused_in_bounded_time() {
         let read = read(FileId(0), bomb.as_bytes());
         assert!(read.problems.len() <= crate::read::MAX_PROBLEMS + 1);
     }
-    assert!(MAX_BYTES >= 200_000);
 }
 
 fn lies_within(text: &str, span: Span) -> bool {
@@ -238,9 +269,59 @@ fn holds(text: &str) -> Result<(), TestCaseError> {
 }
 
 const PIECES: &[&str] = &[
-    "a", "b c", "é", "名", "1", "true", "~", "null", "''", "'x y'", "\"x\"", "\"\\u00e9\"", "\"", "'", ": ", ":", ":\n", ":\n  ", "- ", "-", "\n",
-    "\n  ", "\n    ", "\r\n", "\t", " ", "{", "}", "[", "]", ", ", "? ", "| \n", ">-\n ", "#c\n", " # c", "&a ", "*a", "!t ", "!!str ", "<<: ",
-    "---\n", "...\n", "%YAML 1.2\n", "args: ", "\u{FEFF}", "\u{0}", "\u{85}", "\u{2028}", "@", "`", "%", "\\",
+    "a",
+    "b c",
+    "é",
+    "名",
+    "1",
+    "true",
+    "~",
+    "null",
+    "''",
+    "'x y'",
+    "\"x\"",
+    "\"\\u00e9\"",
+    "\"",
+    "'",
+    ": ",
+    ":",
+    ":\n",
+    ":\n  ",
+    "- ",
+    "-",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "\r\n",
+    "\t",
+    " ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ", ",
+    "? ",
+    "| \n",
+    ">-\n ",
+    "#c\n",
+    " # c",
+    "&a ",
+    "*a",
+    "!t ",
+    "!!str ",
+    "<<: ",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "args: ",
+    "\u{FEFF}",
+    "\u{0}",
+    "\u{85}",
+    "\u{2028}",
+    "@",
+    "`",
+    "%",
+    "\\",
 ];
 
 proptest! {

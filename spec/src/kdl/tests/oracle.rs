@@ -123,10 +123,7 @@ fn check(text: &str) -> Result<(), String> {
 }
 
 /// Compares on a thread with room for the oracle's recursion.
-fn compare<S: Strategy<Value = String>>(documents: impl Fn() -> S + Send + 'static, cases: u32)
-where
-    S: 'static,
-{
+fn compare<S: Strategy<Value = String> + 'static>(documents: impl Fn() -> S + Send + 'static, cases: u32) {
     let run = move || {
         let config = Config { cases, failure_persistence: None, ..Config::default() };
         let result = TestRunner::new(config).run(&documents(), |text| check(&text).map_err(TestCaseError::fail));
