@@ -1,6 +1,22 @@
-//! Spec to Blueprint, Roster and Bundle.
+//! Spec to Blueprint, Roster and Bundle: pure and synchronous, and equal bytes for equal sources.
+//!
+//! This room does no IO and never acts on a backend's name; a [`blueprint::Launch`] only carries it.
+//!
+//! In reading order: [`compile`] is the way through, [`resolve`] turns names into things, [`check`] holds one rule a file,
+//! [`decide`] makes every choice that is left, [`render`] writes what was decided as bytes, [`graph`] draws it. [`codes`]
+//! explains every problem.
 
 pub mod check;
+mod codes;
+mod compile;
 pub mod decide;
 pub mod graph;
+mod origins;
 pub mod render;
+mod report;
+pub mod resolve;
+
+pub use codes::{Code, codes};
+pub use compile::{Compiled, Output, check_all, compile, environments};
+pub use origins::Origins;
+pub use render::{manifest, render};

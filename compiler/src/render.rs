@@ -9,18 +9,27 @@ pub mod system;
 
 use std::collections::BTreeMap;
 
-use blueprint::{Blueprint, Bundle, File, Role, Roster};
+use blueprint::{Blueprint, Bundle, File, Piece, Role};
 use serde_json::{Value, json};
+use spec::Sources;
+
+use crate::compile::Output;
 
 /// Renders every file of a platform.
 ///
-/// - `brands`: the assets of brands by their key, as [`crate::Output::brands`] has them.
-pub fn render(blueprint: &Blueprint, roster: &Roster, brands: &BTreeMap<String, File>) -> Bundle {
-    let mut bundle = Bundle { brands: brands.clone(), ..Bundle::default() };
-    for node in &blueprint.nodes {
-        let mut files = system::files(blueprint, node);
+/// - `sources`: what was compiled; the brands' files are taken from it.
+pub fn render(output: &Output, sources: &Sources) -> Bundle {
+    let mut bundle = Bundle::default();
+    for (key, path) in &output.brand_files {
+        if let Some(asset) = sources.asset(path) {
+            let pieces = vec![Piece::Bytes(asset.bytes.clone())];
+            bundle.brands.insert(key.clone(), File { mode: 0o644, owner: "root:root".to_owned(), pieces });
+        }
+    }
+    for node in &output.blueprint.nodes {
+        let mut files = system::files(&output.blueprint, node);
         if node.role == Role::Mx {
-            files.extend(postfix::mx::files(blueprint, roster, node));
+            files.extend(postfix::mx::files(&output.blueprint, &output.roster, node));
         }
         bundle.nodes.insert(node.name.to_string(), files);
     }
@@ -28,7 +37,7 @@ pub fn render(blueprint: &Blueprint, roster: &Roster, brands: &BTreeMap<String, 
 }
 
 /// Describes a Bundle: the digest, mode and owner of each file, under the path that `build` writes it to.
-pub fn manifest(bundle: &Bundle) -> Value {
+pub fn manifest(blueprint: &Blueprint, bundle: &Bundle) -> Value {
     let mut files = BTreeMap::new();
     for (node, tree) in &bundle.nodes {
         files.extend(tree.iter().map(|(path, file)| (format!("nodes/{node}{path}"), describe(file))));
@@ -36,7 +45,13 @@ pub fn manifest(bundle: &Bundle) -> Value {
     for (folder, tree) in [("dns", &bundle.dns), ("hypervisor", &bundle.hypervisor), ("brands", &bundle.brands)] {
         files.extend(tree.iter().map(|(path, file)| (format!("{folder}/{path}"), describe(file))));
     }
-    json!({ "version": blueprint::VERSION, "files": files })
+    json!({
+        "version": blueprint::VERSION,
+        "platform": blueprint.platform,
+        "environment": blueprint.environment,
+        "release": blueprint.release.name,
+        "files": files,
+    })
 }
 
 fn describe(file: &File) -> Value {

@@ -292,6 +292,8 @@ pub enum VirusAction {
 pub enum Unavailable {
     /// The sender is asked to try again later.
     Defer,
+    /// The message is refused.
+    Reject,
     /// The message passes unscanned, with a header that says so.
     Accept,
 }

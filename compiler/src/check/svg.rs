@@ -4,9 +4,37 @@
 
 /// Elements that draw. Everything else is refused, `script`, `foreignObject`, `animate` and `set` among it.
 const ELEMENTS: [&str; 31] = [
-    "svg", "g", "defs", "symbol", "title", "desc", "metadata", "path", "rect", "circle", "ellipse", "line", "polyline",
-    "polygon", "text", "tspan", "textpath", "lineargradient", "radialgradient", "stop", "clippath", "mask", "pattern",
-    "marker", "filter", "fegaussianblur", "feoffset", "feblend", "feflood", "fecolormatrix", "femerge",
+    "svg",
+    "g",
+    "defs",
+    "symbol",
+    "title",
+    "desc",
+    "metadata",
+    "path",
+    "rect",
+    "circle",
+    "ellipse",
+    "line",
+    "polyline",
+    "polygon",
+    "text",
+    "tspan",
+    "textpath",
+    "lineargradient",
+    "radialgradient",
+    "stop",
+    "clippath",
+    "mask",
+    "pattern",
+    "marker",
+    "filter",
+    "fegaussianblur",
+    "feoffset",
+    "feblend",
+    "feflood",
+    "fecolormatrix",
+    "femerge",
 ];
 
 /// Returns what in an SVG file is not allowed, in the user's words; `None` where all is well.
@@ -19,10 +47,14 @@ pub fn objection(bytes: &[u8]) -> Option<String> {
     while let Some(at) = rest.find('<') {
         let tag = rest.get(at..).unwrap_or_default();
         if let Some(after) = tag.strip_prefix("<!--") {
-            let Some((_, after)) = after.split_once("-->") else { return Some("a comment in it does not end".to_owned()) };
+            let Some((_, after)) = after.split_once("-->") else {
+                return Some("a comment in it does not end".to_owned());
+            };
             rest = after;
         } else if let Some(after) = tag.strip_prefix("<?xml ") {
-            let Some((_, after)) = after.split_once("?>") else { return Some("its first line does not end".to_owned()) };
+            let Some((_, after)) = after.split_once("?>") else {
+                return Some("its first line does not end".to_owned());
+            };
             rest = after;
         } else if tag.starts_with("<!") || tag.starts_with("<?") {
             // Entities, CDATA and style sheets from elsewhere all begin like this.
@@ -66,7 +98,8 @@ fn tag_objection(inside: &str) -> Option<String> {
         return Some(format!("it holds the element {}", values::quoted(&name)));
     }
     let attributes = inside.trim_start_matches('/').get(name.len()..).unwrap_or_default();
-    let lower: String = attributes.chars().filter(|character| !character.is_whitespace()).collect::<String>().to_ascii_lowercase();
+    let lower: String =
+        attributes.chars().filter(|character| !character.is_whitespace()).collect::<String>().to_ascii_lowercase();
     if lower.contains('&') && lower.contains(';') {
         return Some("it holds a character reference in an attribute".to_owned());
     }
@@ -94,7 +127,9 @@ fn pairs(attributes: &str) -> Vec<(&str, &str)> {
         let name = name.trim().rsplit(char::is_whitespace).next().unwrap_or_default();
         let after = after.trim_start();
         let (value, next) = match after.chars().next() {
-            Some(quote @ ('"' | '\'')) => after.get(1..).and_then(|inner| inner.split_once(quote)).unwrap_or((after, "")),
+            Some(quote @ ('"' | '\'')) => {
+                after.get(1..).and_then(|inner| inner.split_once(quote)).unwrap_or((after, ""))
+            }
             _ => after.split_once(char::is_whitespace).unwrap_or((after, "")),
         };
         found.push((name, value));

@@ -16,12 +16,19 @@ const INTERNET: &str = "internet";
 
 /// Returns a door for each front service, at the first node that has it.
 pub fn doors(blueprint: &Blueprint) -> Vec<Door> {
-    ORDER.iter().filter_map(|service| if *service == "internet-imap" { internet() } else { door(blueprint, service) }).collect()
+    ORDER
+        .iter()
+        .filter_map(|service| if *service == "internet-imap" { internet() } else { door(blueprint, service) })
+        .collect()
 }
 
 fn door(blueprint: &Blueprint, name: &str) -> Option<Door> {
     let answers = |node: &&Node| node.services.iter().any(|service| service.front && service.name == name);
-    let node = blueprint.nodes.iter().filter(answers).min_by_key(|node| (node.cluster.as_str(), natural(node.name.as_str())))?;
+    let node = blueprint
+        .nodes
+        .iter()
+        .filter(answers)
+        .min_by_key(|node| (node.cluster.as_str(), natural(node.name.as_str())))?;
     let service = node.services.iter().find(|service| service.front && service.name == name)?;
     Some(Door {
         service: service.name.clone(),
@@ -34,5 +41,11 @@ fn door(blueprint: &Blueprint, name: &str) -> Option<Door> {
 
 fn internet() -> Option<Door> {
     let node: Name = INTERNET.parse().ok()?;
-    Some(Door { service: "internet-imap".to_owned(), protocol: "imap".to_owned(), tls: Tls::None, node, port: ports::IMAP })
+    Some(Door {
+        service: "internet-imap".to_owned(),
+        protocol: "imap".to_owned(),
+        tls: Tls::None,
+        node,
+        port: ports::IMAP,
+    })
 }

@@ -76,7 +76,8 @@ pub fn place(demands: &[Demand], supplies: &[Supply]) -> Result<Vec<usize>, Home
 /// - `gone`: indices of hosts.
 /// - Errors: a node that has none.
 pub fn survive(demands: &[Demand], supplies: &[Supply], placed: &[usize], gone: &[usize]) -> Result<(), Homeless> {
-    let mut places: Vec<Option<usize>> = placed.iter().map(|host| Some(*host).filter(|host| !gone.contains(host))).collect();
+    let mut places: Vec<Option<usize>> =
+        placed.iter().map(|host| Some(*host).filter(|host| !gone.contains(host))).collect();
     let left: Vec<Supply> = supplies
         .iter()
         .enumerate()
@@ -141,9 +142,9 @@ fn fill(
     }
     let mut order: Vec<usize> = (0..demands.len()).collect();
     order.sort_by_cached_key(|&index| {
-        demands.get(index).map(|demand| {
-            (std::cmp::Reverse((demand.memory, demand.disk, demand.cores)), natural(&demand.name))
-        })
+        demands
+            .get(index)
+            .map(|demand| (std::cmp::Reverse((demand.memory, demand.disk, demand.cores)), natural(&demand.name)))
     });
     for index in order {
         let (Some(demand), Some(place)) = (demands.get(index), places.get_mut(index)) else { continue };
@@ -239,7 +240,8 @@ mod tests {
 
     #[test]
     fn one_more_small_node_moves_no_other() {
-        let mut demands: Vec<Demand> = (1..=8).map(|number| demand(&format!("n-{number}"), &format!("g{number}"), 2)).collect();
+        let mut demands: Vec<Demand> =
+            (1..=8).map(|number| demand(&format!("n-{number}"), &format!("g{number}"), 2)).collect();
         let before = place(&demands, &hosts(5, 16)).unwrap();
         demands.push(demand("z-1", "z", 1));
         let after = place(&demands, &hosts(5, 16)).unwrap();
@@ -248,7 +250,8 @@ mod tests {
 
     #[test]
     fn the_loss_of_a_host_is_survived_only_where_the_others_have_room() {
-        let demands: Vec<Demand> = (1..=4).map(|number| demand(&format!("n-{number}"), &format!("g{number}"), 8)).collect();
+        let demands: Vec<Demand> =
+            (1..=4).map(|number| demand(&format!("n-{number}"), &format!("g{number}"), 8)).collect();
         for (memory, survives) in [(16, true), (8, false)] {
             let hosts = hosts(4, memory);
             let places = place(&demands, &hosts).unwrap();

@@ -18,7 +18,9 @@ pub fn memory(role: Role) -> ByteSize {
         // The scanner holds its signatures in memory.
         Role::Defense => ByteSize::from_gibibytes(3),
         Role::Store | Role::Directory | Role::Monitor => ByteSize::from_gibibytes(2),
-        Role::Mx | Role::Submission | Role::Outbound | Role::Access | Role::Web | Role::Control => ByteSize::from_gibibytes(1),
+        Role::Mx | Role::Submission | Role::Outbound | Role::Access | Role::Web | Role::Control => {
+            ByteSize::from_gibibytes(1)
+        }
         Role::Balancer | Role::Cache | Role::Calendar | Role::Dns => ByteSize::from_mebibytes(512),
     }
 }

@@ -31,9 +31,9 @@ fn hosts(blueprint: &Blueprint, node: &Node) -> String {
         groups.entry((other.role, &other.cluster)).or_default().push(other);
     }
     let position = |members: &[&Node]| {
-        let peers = groups.get(&(node.role, &node.cluster)).map_or(0, |peers| {
-            peers.iter().position(|peer| peer.name == node.name).unwrap_or(0)
-        });
+        let peers = groups
+            .get(&(node.role, &node.cluster))
+            .map_or(0, |peers| peers.iter().position(|peer| peer.name == node.name).unwrap_or(0));
         peers.checked_rem(members.len()).unwrap_or(0)
     };
     for ((role, cluster), members) in &groups {

@@ -54,7 +54,11 @@ impl Map {
 
     /// Returns the longest list of addresses.
     pub fn longest(&self) -> usize {
-        self.entries.values().map(|found| if let Found::Addresses(list) = found { list.len() } else { 0 }).max().unwrap_or(0)
+        self.entries
+            .values()
+            .map(|found| if let Found::Addresses(list) = found { list.len() } else { 0 })
+            .max()
+            .unwrap_or(0)
     }
 }
 

@@ -10,8 +10,8 @@ use blueprint::{Blueprint, File, Node, Piece, Role, Roster};
 use values::{Name, Score};
 
 use super::main_cf::{Endpoint, Item, MainCf, Parameter, Part, Table, TlsVersion, Value};
-use super::recipients::{Maps, quota_class};
 use super::master_cf::{Entry, Kind, MasterCf, inner_services, only_own_nodes};
+use super::recipients::{Maps, quota_class};
 use crate::decide::names::group_host;
 use crate::decide::ports;
 
@@ -176,7 +176,8 @@ fn greeting(file: &mut MainCf, blueprint: &Blueprint, node: &Node) {
 fn dns_lists(defense: &Defense) -> (Vec<Item>, u64) {
     let scores = || defense.dnsbl.iter().map(|list| list.weight).chain([defense.reject]);
     // postscreen counts in whole numbers; the smallest power of ten that leaves nothing of any score behind the point.
-    let unit = [1000, 100, 10].into_iter().find(|unit| scores().all(|score| score.as_thousandths() % unit == 0)).unwrap_or(1);
+    let unit =
+        [1000, 100, 10].into_iter().find(|unit| scores().all(|score| score.as_thousandths() % unit == 0)).unwrap_or(1);
     let whole = |score: Score| u64::try_from(score.as_thousandths() / unit).unwrap_or(0);
     let sites = defense
         .dnsbl
@@ -235,6 +236,7 @@ fn defense(file: &mut MainCf, blueprint: &Blueprint, node: &Node) {
             file.set("milter_protocol", Item::Number(6));
             let default = match blueprint.defense.on_unavailable {
                 Unavailable::Defer => "tempfail",
+                Unavailable::Reject => "reject",
                 Unavailable::Accept => "accept",
             };
             file.set("milter_default_action", Item::Word(default));
@@ -289,7 +291,6 @@ fn master_cf(blueprint: &Blueprint) -> MasterCf {
 fn has(blueprint: &Blueprint, cluster: &Name, role: Role) -> bool {
     blueprint.nodes.iter().any(|node| node.role == role && node.cluster == *cluster)
 }
-
 
 #[cfg(test)]
 mod tests {

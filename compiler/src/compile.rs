@@ -1,0 +1,122 @@
+//! The way through: resolve, check, decide.
+
+use std::collections::BTreeMap;
+
+use blueprint::{Blueprint, Launch, Roster, Scenario};
+use spec::model::Environment;
+use spec::{Parsed, Problem, Severity, Sources, Span};
+
+use crate::decide::roster::Tenants;
+use crate::decide::{launch, platform, roster, scenarios};
+use crate::origins::Origins;
+use crate::report::Report;
+use crate::resolve::{Model, resolve, unknown};
+use crate::{check, origins};
+
+/// What a specification means for one environment, and all that is wrong with it.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Compiled {
+    /// What was decided; `None` where any problem is an error.
+    pub output: Option<Output>,
+    /// What is wrong, with the text and with its meaning, sorted by place.
+    pub problems: Vec<Problem>,
+}
+
+/// All that was decided for one environment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// What runs where.
+    pub blueprint: Blueprint,
+    /// Who uses it.
+    pub roster: Roster,
+    /// How it is to be run.
+    pub launch: Launch,
+    /// What can be tried in it.
+    pub scenarios: Vec<Scenario>,
+    /// Where in the text each thing was asked for.
+    pub origins: Origins,
+    /// Paths of brand files in the repository, by their key in [`blueprint::Bundle::brands`].
+    pub brand_files: BTreeMap<String, String>,
+}
+
+/// Compiles one environment of a specification.
+///
+/// - Returns: the output, and the problems of the whole repository and of this environment.
+pub fn compile(sources: &Sources, parsed: &Parsed, environment: &str) -> Compiled {
+    let mut report = Report::default();
+    let mut output = None;
+    if let Some(model) = resolve(sources, &parsed.spec, &mut report) {
+        check::everywhere(&model, &mut report);
+        match model.environments.values().find(|known| known.name.value.as_str() == environment) {
+            Some(found) => output = Some(decide(&model, parsed, found, &mut report)),
+            None => report.tell(no_environment(&model, environment)),
+        }
+    }
+    let problems = sorted(parsed.problems.iter().cloned().chain(report.finish()));
+    let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
+    Compiled { output: output.flatten().filter(|_| !wrong), problems }
+}
+
+/// Returns every problem of a repository: those of its texts, and those of each of its environments.
+pub fn check_all(sources: &Sources) -> Vec<Problem> {
+    let parsed = spec::parse(sources);
+    let mut report = Report::default();
+    if let Some(model) = resolve(sources, &parsed.spec, &mut report) {
+        check::everywhere(&model, &mut report);
+        for environment in model.environments.values() {
+            let _ = decide(&model, &parsed, environment, &mut report);
+        }
+    }
+    sorted(parsed.problems.into_iter().chain(report.finish()))
+}
+
+/// Returns the names of a specification's environments, sorted.
+pub fn environments(parsed: &Parsed) -> Vec<String> {
+    let mut names: Vec<String> = parsed
+        .spec
+        .environments
+        .iter()
+        .filter(|environment| !environment.name.is_hole())
+        .map(|environment| environment.name.value.to_string())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn sorted(problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = problems.collect();
+    problems.sort();
+    problems.dedup();
+    problems
+}
+
+fn no_environment(model: &Model<'_>, name: &str) -> Problem {
+    let asked = spec::Spanned::new(name.to_owned(), model.platform.span);
+    unknown("spec::unknown-environment", "environment", &asked, model.environments.keys().map(|known| known.as_str()))
+}
+
+/// Checks and decides one environment; what could not be decided is told.
+fn decide(model: &Model<'_>, parsed: &Parsed, environment: &Environment, report: &mut Report) -> Option<Output> {
+    check::environment(model, environment, report);
+    // Where values of the platform are missing, others stand in their place, and their sums would say nothing.
+    if !is_whole(parsed, &[model.platform.span, environment.span]) {
+        return None;
+    }
+    let (blueprint, asked) = platform::blueprint(model, environment, report);
+    check::hosts(model, environment, &blueprint, report);
+    if report.has_errors() {
+        return None;
+    }
+    let Tenants { roster, brand_files } = roster::tenants(model, environment);
+    let launch = launch::launch(model, environment, &blueprint, &roster);
+    let origins = origins::collect(model, environment, &asked);
+    Some(Output { blueprint, roster, launch, scenarios: scenarios::scenarios(model), origins, brand_files })
+}
+
+/// Tells whether the files of some places were read without an error.
+fn is_whole(parsed: &Parsed, places: &[Span]) -> bool {
+    let errors = parsed.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    !errors.map(|problem| problem.span.file).any(|file| places.iter().any(|place| place.file == file))
+}

@@ -1,0 +1,365 @@
+//! The nodes of an environment: how many, how large, what they are called, where they sit and how they are reached.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use blueprint::Role;
+use blueprint::platform::{Hookup, Node};
+use spec::model::{Environment, Site};
+use spec::{Problem, Span};
+use values::{ByteSize, HostName, Name, Network};
+
+use super::addresses::{self, Front};
+use super::environment::{count, spec_role};
+use super::placement::{self, Demand, Homeless, Resource, Supply};
+use super::{hosts, names, services, sizes};
+use crate::report::Report;
+use crate::resolve::{Cluster, Model};
+
+/// A node before it has a place.
+#[derive(Clone, Debug)]
+struct Planned<'s> {
+    name: Name,
+    role: Role,
+    number: u32,
+    cluster: Cluster<'s>,
+    cores: u32,
+    memory: ByteSize,
+    disk: ByteSize,
+    span: Span,
+}
+
+/// A node with the place in the text that asked for it.
+pub type Asked = (Node, Span);
+
+/// Most sets of failing hosts that are tried; beyond, a sample in a fixed order must do.
+const FAILURES: usize = 2_000;
+
+/// Returns the nodes of an environment, sorted by name. Those without a place or an address are told and left out.
+pub fn nodes(
+    model: &Model<'_>,
+    environment: &Environment,
+    service_domain: &HostName,
+    hookup: Hookup,
+    report: &mut Report,
+) -> Vec<Asked> {
+    let planned = plan(model, environment, report);
+    let mut found = Vec::new();
+    for site in model.sites.values() {
+        let here: Vec<&Planned<'_>> =
+            planned.iter().filter(|node| node.cluster.site.name.value == site.name.value).collect();
+        let hosts = place(site, &here, report);
+        let mut fronts = front_addresses(model, site, &here, report);
+        let clusters: Vec<&Name> = model
+            .clusters
+            .iter()
+            .filter(|cluster| cluster.site.name.value == site.name.value)
+            .map(|cluster| &cluster.spec.name.value)
+            .collect();
+        for node in here {
+            let Some(host) = hosts.get(&node.name) else { continue };
+            let Some(addresses) = inner_addresses(site, &clusters, node, report) else { continue };
+            let Ok(hostname) = service_domain.below(node.name.as_str()) else {
+                report.tell(
+                    Problem::error(
+                        "compiler::host-name-too-long",
+                        node.cluster.spec.name.span,
+                        format!("the node {} has no room below {service_domain}", node.name),
+                    )
+                    .help("choose a shorter name for the cluster or a shorter service domain"),
+                );
+                continue;
+            };
+            let built = Node {
+                name: node.name.clone(),
+                role: node.role,
+                cluster: node.cluster.spec.name.value.clone(),
+                site: site.name.value.clone(),
+                host: host.clone(),
+                hostname,
+                cores: node.cores,
+                memory: node.memory,
+                disk: node.disk,
+                storage: node.cluster.storage.map(|storage| storage.name.value.clone()),
+                addresses,
+                front_addresses: fronts.remove(&node.name).unwrap_or_default(),
+                services: services::services(node.role, hookup),
+            };
+            found.push((built, node.span));
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    found
+}
+
+/// Decides how many nodes there are, how large and what they are called.
+fn plan<'s>(model: &Model<'s>, environment: &Environment, report: &mut Report) -> Vec<Planned<'s>> {
+    let mut planned = Vec::new();
+    for role in Role::ALL {
+        let with_role = model.clusters.iter().filter(|cluster| cluster.spec.role(spec_role(role)).is_some());
+        for (position, cluster) in with_role.enumerate() {
+            let Some(asked) = cluster.spec.role(spec_role(role)) else { continue };
+            for number in 1..=count(environment, cluster.spec, role) {
+                // The first cluster with a role has the bare names, so that a second one renames nobody.
+                let Some(name) = names::node_name(role, &cluster.spec.name.value, position > 0, number) else {
+                    report.tell(
+                        Problem::error(
+                            "compiler::host-name-too-long",
+                            cluster.spec.name.span,
+                            format!("the name of the cluster {} is too long for its nodes", cluster.spec.name.value),
+                        )
+                        .help("choose one of at most 40 characters"),
+                    );
+                    break;
+                };
+                planned.push(Planned {
+                    name,
+                    role,
+                    number,
+                    cluster: *cluster,
+                    cores: asked
+                        .cores
+                        .as_ref()
+                        .map_or(sizes::CORES, |cores| u32::try_from(cores.value).unwrap_or(u32::MAX)),
+                    memory: asked.memory.as_ref().map_or(sizes::memory(role), |memory| memory.value),
+                    disk: asked.disk.as_ref().map_or(sizes::disk(role), |disk| disk.value),
+                    span: asked.span,
+                });
+            }
+        }
+    }
+    planned
+}
+
+fn demand(node: &Planned<'_>) -> Demand {
+    let overcommit = node.cluster.spec.overcommit.as_ref().map_or(sizes::OVERCOMMIT_THOUSANDTHS, |overcommit| {
+        overcommit.cores.value.as_thousandths().unsigned_abs().max(1)
+    });
+    let own_disk = if node.cluster.storage.is_some() { 0 } else { node.disk.as_bytes() };
+    Demand {
+        name: node.name.to_string(),
+        group: node
+            .cluster
+            .spec
+            .spread
+            .as_ref()
+            .map(|_| format!("{} {}", node.cluster.spec.name.value, node.role.name())),
+        cores: u64::from(node.cores).saturating_mul(1_000_000).div_ceil(overcommit),
+        memory: node.memory.as_bytes(),
+        disk: sizes::SYSTEM_DISK.as_bytes().saturating_add(own_disk),
+    }
+}
+
+/// Places the nodes of a site on its hosts and makes sure that they survive what they are to survive.
+fn place(site: &Site, nodes: &[&Planned<'_>], report: &mut Report) -> BTreeMap<Name, Name> {
+    let hosts = hosts::hosts(site);
+    let supplies: Vec<Supply> = hosts
+        .iter()
+        .map(|(host, _)| Supply {
+            name: host.name.to_string(),
+            cores: u64::from(host.cores).saturating_mul(1000),
+            memory: host.memory.as_bytes(),
+            disk: host.disk.as_bytes(),
+        })
+        .collect();
+    let demands: Vec<Demand> = nodes.iter().map(|node| demand(node)).collect();
+    match placement::place(&demands, &supplies) {
+        Ok(places) => {
+            survive(site, nodes, &demands, &supplies, &places, report);
+            let named = nodes.iter().zip(places);
+            named.filter_map(|(node, host)| Some((node.name.clone(), hosts.get(host)?.0.name.clone()))).collect()
+        }
+        Err(homeless) => {
+            if let Some(node) = nodes.get(homeless.demand) {
+                report.tell(no_place(site, nodes, node, homeless));
+            }
+            BTreeMap::new()
+        }
+    }
+}
+
+fn no_place(site: &Site, nodes: &[&Planned<'_>], node: &Planned<'_>, homeless: Homeless) -> Problem {
+    let hosts: u64 = site.hosts.iter().map(|group| group.count.value).sum();
+    let (message, help) = match homeless.lacks {
+        _ if hosts == 0 => (
+            format!("the site {} has no hosts for {}", site.name.value, node.name),
+            "declare some with `hosts \"NAME\" count=… cores=… memory=… disk=…`".to_owned(),
+        ),
+        Resource::Separation => {
+            let peers = nodes
+                .iter()
+                .filter(|peer| peer.role == node.role && peer.cluster.spec.name.value == node.cluster.spec.name.value)
+                .count();
+            (
+                format!(
+                    "{} has no host of its own: there are {peers} {} nodes and {hosts} hosts",
+                    node.name,
+                    node.role.name()
+                ),
+                "lower the count, add hosts, or remove `spread by=\"host\"`".to_owned(),
+            )
+        }
+        resource => {
+            let (what, asked) = match resource {
+                Resource::Memory => ("memory", node.memory.to_string()),
+                Resource::Disk => ("disk", node.disk.to_string()),
+                _ => ("cores", node.cores.to_string()),
+            };
+            (
+                format!("no host of {} has {what} left for {}", site.name.value, node.name),
+                format!("it takes {asked}; make nodes smaller, make hosts larger, or add hosts"),
+            )
+        }
+    };
+    Problem::error("compiler::no-place", node.span, message)
+        .label("asked for here")
+        .help(help)
+        .related(site.hosts.first().map_or(site.span, |group| group.span), "the hosts it could sit on")
+}
+
+fn survive(
+    site: &Site,
+    nodes: &[&Planned<'_>],
+    demands: &[Demand],
+    supplies: &[Supply],
+    places: &[usize],
+    report: &mut Report,
+) {
+    let asked: BTreeMap<&Name, &spec::model::Survive> = nodes
+        .iter()
+        .filter_map(|node| Some((&node.cluster.spec.name.value, node.cluster.spec.survive.as_ref()?)))
+        .collect();
+    for (cluster, survive) in asked {
+        let count = usize::try_from(survive.hosts.value).unwrap_or(usize::MAX);
+        if count >= supplies.len() {
+            report.tell(
+                Problem::error(
+                    "compiler::cannot-survive",
+                    survive.hosts.span,
+                    format!("{count} hosts cannot be lost where there are {}", supplies.len()),
+                )
+                .help("ask for less, or add hosts")
+                .related(site.span, "the site"),
+            );
+            continue;
+        }
+        for gone in placement::failures(supplies.len(), count, FAILURES) {
+            // Nodes that nobody asked to survive need no new place, but keep the one they have.
+            let stays = |index: usize| {
+                nodes.get(index).is_some_and(|node| node.cluster.spec.name.value == *cluster)
+                    || places.get(index).is_some_and(|place| !gone.contains(place))
+            };
+            let kept: Vec<usize> = (0..demands.len()).filter(|&index| stays(index)).collect();
+            let kept_demands: Vec<Demand> = kept.iter().filter_map(|&index| demands.get(index).cloned()).collect();
+            let kept_places: Vec<usize> = kept.iter().filter_map(|&index| places.get(index).copied()).collect();
+            let Err(homeless) = placement::survive(&kept_demands, supplies, &kept_places, &gone) else { continue };
+            let node = kept.get(homeless.demand).and_then(|&index| nodes.get(index));
+            let lost: Vec<&str> = gone.iter().filter_map(|&host| Some(supplies.get(host)?.name.as_str())).collect();
+            let lacking = match homeless.lacks {
+                Resource::Cores => "cores",
+                Resource::Memory => "memory",
+                Resource::Disk => "disk",
+                Resource::Separation => "a host without another node of its role",
+            };
+            let name = node.map_or("a node", |node| node.name.as_str());
+            report.tell(
+                Problem::error(
+                    "compiler::cannot-survive",
+                    survive.span,
+                    format!("without {} there is no place for {name}: it lacks {lacking}", lost.join(" and ")),
+                )
+                .label("asked for here")
+                .help("add hosts, make nodes smaller, or ask to survive less")
+                .related(node.map_or(Span::HOLE, |node| node.span), format!("{name} is asked for here")),
+            );
+            break;
+        }
+    }
+}
+
+fn networks(addresses: &spec::model::Addresses) -> Vec<Network> {
+    [Some(&addresses.ipv4), addresses.ipv6.as_ref()].into_iter().flatten().map(|network| network.value).collect()
+}
+
+fn inner_addresses(site: &Site, clusters: &[&Name], node: &Planned<'_>, report: &mut Report) -> Option<Vec<IpAddr>> {
+    let cluster = clusters.iter().position(|name| **name == node.cluster.spec.name.value)?;
+    let mut found = Vec::new();
+    for network in networks(&site.network) {
+        match addresses::inner(network, cluster, clusters.len(), node.role, node.number) {
+            Some(address) => found.push(address),
+            None => {
+                report.tell(
+                    Problem::error(
+                        "compiler::network-too-small",
+                        site.network.span,
+                        format!("the network {network} has no address for {}", node.name),
+                    )
+                    .help("write a larger network, such as a /16; each role of each cluster gets a block of its own")
+                    .related(node.span, "the node is asked for here"),
+                );
+                return None;
+            }
+        }
+    }
+    Some(found)
+}
+
+/// Tells whether nodes of a role have addresses that the world sees.
+///
+/// The balancers have them for all that stand behind them; where a cluster has none, its front nodes have their own. DNS is
+/// answered without a balancer, and outbound nodes have what their pools say.
+fn is_front(node: &Planned<'_>) -> bool {
+    match node.role {
+        Role::Balancer | Role::Dns => true,
+        Role::Mx | Role::Submission | Role::Access | Role::Web | Role::Control => node.cluster.spec.balancer.is_none(),
+        _ => false,
+    }
+}
+
+fn front_addresses(
+    model: &Model<'_>,
+    site: &Site,
+    nodes: &[&Planned<'_>],
+    report: &mut Report,
+) -> BTreeMap<Name, Vec<IpAddr>> {
+    let fronts = networks(&site.front);
+    let taken: Vec<IpAddr> = model
+        .pools
+        .values()
+        .flat_map(|pool| &pool.addresses)
+        .map(|address| address.address.value)
+        .filter(|address| fronts.iter().any(|front| front.contains(*address)))
+        .collect();
+    let mut found: BTreeMap<Name, Vec<IpAddr>> = BTreeMap::new();
+    let outbound: Vec<&&Planned<'_>> = nodes.iter().filter(|node| node.role == Role::Outbound).collect();
+    let mut pooled = taken.clone();
+    pooled.sort_unstable();
+    pooled.dedup();
+    for (node, address) in outbound.iter().cycle().zip(pooled) {
+        found.entry(node.name.clone()).or_default().push(address);
+    }
+    let mut free = Front::new(&fronts, &taken);
+    let mut order: Vec<&&Planned<'_>> = nodes.iter().filter(|node| is_front(node)).collect();
+    // By number before role, so that one more node of a role comes behind those that are there.
+    order.sort_by_key(|node| (&node.cluster.spec.name.value, node.number, node.role));
+    for node in order {
+        for front in &fronts {
+            match free.next(front.is_ipv4()) {
+                Some(address) => found.entry(node.name.clone()).or_default().push(address),
+                None => {
+                    report.tell(
+                        Problem::error(
+                            "compiler::front-too-small",
+                            site.front.span,
+                            format!("the network {front} has no address left for {}", node.name),
+                        )
+                        .help("write a larger front network, or lower the count")
+                        .related(node.span, "the node is asked for here"),
+                    );
+                    return found;
+                }
+            }
+        }
+    }
+    found
+}

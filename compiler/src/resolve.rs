@@ -1,0 +1,164 @@
+//! Spec to Model: what the names in a specification stand for.
+//!
+//! What does not resolve is told and left out, so that every rule behind this can trust what it sees.
+
+mod entries;
+mod lookup;
+mod references;
+
+use std::collections::BTreeMap;
+
+use spec::model::{self, Environment, Platform, Scenario, Spec};
+use spec::{Problem, Sources, Span};
+use values::{HostName, MailAddress, Name};
+
+pub use entries::{Entry, EntryKind};
+pub use lookup::{nearest, unknown};
+
+use crate::report::Report;
+
+/// A specification with its names resolved.
+#[derive(Debug)]
+pub struct Model<'s> {
+    /// The texts, and the files they point to.
+    pub sources: &'s Sources,
+    /// The operator's platform.
+    pub platform: &'s Platform,
+    /// Sites by name.
+    pub sites: BTreeMap<&'s Name, &'s model::Site>,
+    /// Clusters whose site is known, sorted by name.
+    pub clusters: Vec<Cluster<'s>>,
+    /// Tiers by name.
+    pub tiers: BTreeMap<&'s Name, &'s model::Tier>,
+    /// Outbound pools by name.
+    pub pools: BTreeMap<&'s Name, &'s model::OutboundPool>,
+    /// Resellers, sorted by name.
+    pub resellers: Vec<Reseller<'s>>,
+    /// Domains whose tier and cluster are known, sorted by name.
+    pub domains: Vec<Domain<'s>>,
+    /// Everything that mail can be addressed to, sorted by address.
+    pub entries: BTreeMap<MailAddress, Entry<'s>>,
+    /// Environments, sorted by name.
+    pub environments: BTreeMap<&'s Name, &'s Environment>,
+    /// Scenarios, sorted by title.
+    pub scenarios: BTreeMap<&'s str, &'s Scenario>,
+}
+
+/// A cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Cluster<'s> {
+    /// What was asked.
+    pub spec: &'s model::Cluster,
+    /// The site it runs on.
+    pub site: &'s model::Site,
+    /// The storage that holds its state; `None` where it lies on its hosts' disks.
+    pub storage: Option<&'s model::Storage>,
+}
+
+/// A reseller.
+#[derive(Clone, Copy, Debug)]
+pub struct Reseller<'s> {
+    /// What was asked.
+    pub spec: &'s model::Reseller,
+    /// What it bought.
+    pub contract: Option<&'s model::Contract>,
+}
+
+/// A domain.
+#[derive(Clone, Copy, Debug)]
+pub struct Domain<'s> {
+    /// What was asked.
+    pub spec: &'s model::Domain,
+    /// Whose it is.
+    pub reseller: Reseller<'s>,
+    /// The tier of mailboxes that name none.
+    pub tier: &'s model::Tier,
+    /// The brand its users see.
+    pub brand: Option<&'s model::Brand>,
+    /// Where it is placed.
+    pub cluster: Cluster<'s>,
+    /// The pool it sends from.
+    pub outbound: Option<&'s model::OutboundPool>,
+}
+
+impl<'s> Domain<'s> {
+    /// Returns the mailboxes of all workgroups with the workgroup each is in.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (&'s model::Workgroup, &'s model::Mailbox)> {
+        self.spec.workgroups.iter().flat_map(|group| group.mailboxes.iter().map(move |mailbox| (group, mailbox)))
+    }
+
+    /// Returns an address in this domain.
+    pub fn address(&self, local: &values::LocalPart) -> MailAddress {
+        MailAddress::new(local.clone(), self.spec.name.value.clone())
+    }
+
+    /// Returns the domain's own name and its aliases.
+    pub fn names(&self) -> impl Iterator<Item = &'s spec::Spanned<HostName>> {
+        [&self.spec.name].into_iter().chain(&self.spec.aliases)
+    }
+}
+
+impl<'s> Model<'s> {
+    /// Returns the tier of a mailbox; `None` where it names one that does not exist.
+    pub fn tier(&self, domain: &Domain<'s>, mailbox: &model::Mailbox) -> Option<&'s model::Tier> {
+        match &mailbox.tier {
+            Some(tier) => self.tiers.get(&tier.value).copied(),
+            None => Some(domain.tier),
+        }
+    }
+
+    /// Returns the domain or the domain's alias of a name.
+    pub fn domain_of(&self, name: &HostName) -> Option<&Domain<'s>> {
+        self.domains.iter().find(|domain| domain.names().any(|own| own.value == *name))
+    }
+}
+
+/// Resolves a specification; `None` where it has no platform at all.
+pub fn resolve<'s>(sources: &'s Sources, spec: &'s Spec, report: &mut Report) -> Option<Model<'s>> {
+    let platform = only_platform(spec, report)?;
+    let mut model = Model {
+        sources,
+        platform,
+        sites: platform.sites.iter().rev().map(|site| (&site.name.value, site)).collect(),
+        clusters: Vec::new(),
+        tiers: platform.tiers.iter().rev().map(|tier| (&tier.name.value, tier)).collect(),
+        pools: platform.outbounds.iter().rev().map(|pool| (&pool.name.value, pool)).collect(),
+        resellers: Vec::new(),
+        domains: Vec::new(),
+        entries: BTreeMap::new(),
+        environments: BTreeMap::new(),
+        scenarios: BTreeMap::new(),
+    };
+    references::clusters(&mut model, report);
+    references::resellers(&mut model, spec, report);
+    references::domains(&mut model, report);
+    entries::collect(&mut model, report);
+    references::environments(&mut model, spec, report);
+    references::scenarios(&mut model, spec, report);
+    references::contracts(&model, report);
+    Some(model)
+}
+
+fn only_platform<'s>(spec: &'s Spec, report: &mut Report) -> Option<&'s Platform> {
+    let Some(first) = spec.platforms.first() else {
+        let start = Span { file: spec::FileId(0), start: 0, end: 0 };
+        report.tell(
+            Problem::error("compiler::no-platform", start, "no file declares a platform")
+                .help("write platform.kdl with a `platform \"NAME\" { … }` node"),
+        );
+        return None;
+    };
+    for again in spec.platforms.iter().skip(1) {
+        report.tell(
+            Problem::error(
+                "compiler::declared-twice",
+                again.span,
+                "a repository holds one platform, and this is another",
+            )
+            .label("a second platform")
+            .help("keep one of the two, or move the other into a repository of its own")
+            .related(first.span, "the first platform"),
+        );
+    }
+    Some(first)
+}

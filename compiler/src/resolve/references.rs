@@ -1,0 +1,213 @@
+//! References between nodes: each name is looked up once, here.
+
+use std::collections::BTreeMap;
+
+use spec::model::{self, Spec};
+use spec::{Problem, Span, Spanned};
+use values::Name;
+
+use super::{Cluster, Domain, Model, Reseller, unknown};
+use crate::report::Report;
+
+/// Tells of a thing that is declared again in another place.
+fn twice(what: &str, name: &str, again: Span, first: Span) -> Problem {
+    Problem::error("compiler::declared-twice", again, format!("the {what} {} is declared twice", values::quoted(name)))
+        .label("declared again here")
+        .help("give one of the two another name, or join them")
+        .related(first, "first declared here")
+}
+
+fn names<'m, 's: 'm, T>(map: &'m BTreeMap<&'s Name, T>) -> impl Iterator<Item = &'s str> + 'm {
+    map.keys().map(|name| name.as_str())
+}
+
+/// Finds each cluster's site and storage.
+pub(super) fn clusters(model: &mut Model<'_>, report: &mut Report) {
+    let platform = model.platform;
+    for spec in &platform.clusters {
+        let Some(site) = model.sites.get(&spec.site.value).copied() else {
+            report.tell(unknown("spec::unknown-site", "site", &spec.site, names(&model.sites)));
+            continue;
+        };
+        let storage = spec.state.as_ref().and_then(|state| {
+            let found = site.storages.iter().find(|storage| storage.name.value == state.on.value);
+            if found.is_none() {
+                let known = site.storages.iter().map(|storage| storage.name.value.as_str());
+                report.tell(
+                    unknown("spec::unknown-storage", "storage", &state.on, known)
+                        .related(site.span, "the site of the cluster"),
+                );
+            }
+            found
+        });
+        model.clusters.push(Cluster { spec, site, storage });
+    }
+    model.clusters.sort_by(|a, b| a.spec.name.value.cmp(&b.spec.name.value));
+    model.clusters.dedup_by(|a, b| a.spec.name.value == b.spec.name.value);
+}
+
+/// Joins each reseller with its contract.
+pub(super) fn resellers<'s>(model: &mut Model<'s>, spec: &'s Spec, report: &mut Report) {
+    let mut found: BTreeMap<&Name, Reseller<'s>> = BTreeMap::new();
+    for spec in &spec.resellers {
+        if let Some(first) = found.get(&spec.name.value) {
+            report.tell(twice("reseller", spec.name.value.as_str(), spec.name.span, first.spec.name.span));
+            continue;
+        }
+        let contract = model.platform.contracts.iter().find(|contract| contract.reseller.value == spec.name.value);
+        if !spec.name.is_hole() {
+            found.insert(&spec.name.value, Reseller { spec, contract });
+        }
+    }
+    model.resellers = found.into_values().collect();
+}
+
+/// Finds what each domain names.
+pub(super) fn domains(model: &mut Model<'_>, report: &mut Report) {
+    let mut found = Vec::new();
+    for reseller in &model.resellers {
+        for spec in &reseller.spec.domains {
+            found.extend(domain(model, *reseller, spec, report));
+        }
+    }
+    found.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+    // A domain that two claim is told elsewhere; the first in the order of the text stays.
+    found.dedup_by(|a, b| a.spec.name.value == b.spec.name.value);
+    model.domains = found;
+}
+
+fn domain<'s>(
+    model: &Model<'s>,
+    reseller: Reseller<'s>,
+    spec: &'s model::Domain,
+    report: &mut Report,
+) -> Option<Domain<'s>> {
+    let tier = tier(model, &spec.tier, report);
+    let brand = spec.brand.as_ref().and_then(|name| {
+        let brands = &reseller.spec.brands;
+        let found = brands.iter().find(|brand| brand.name.value == name.value);
+        if found.is_none() {
+            report.tell(unknown(
+                "spec::unknown-brand",
+                "brand",
+                name,
+                brands.iter().map(|brand| brand.name.value.as_str()),
+            ));
+        }
+        found
+    });
+    let cluster = model.clusters.iter().find(|cluster| cluster.spec.name.value == spec.cluster.value).copied();
+    let declared = || model.platform.clusters.iter().map(|cluster| cluster.name.value.as_str());
+    if cluster.is_none() && !declared().any(|name| name == spec.cluster.value.as_str()) {
+        report.tell(unknown("spec::unknown-cluster", "cluster", &spec.cluster, declared()));
+    }
+    let outbound = spec.outbound.as_ref().and_then(|name| pool(model, name, report));
+    for (_, mailbox) in
+        spec.workgroups.iter().flat_map(|group| group.mailboxes.iter().map(move |mailbox| (group, mailbox)))
+    {
+        if let Some(name) = &mailbox.tier {
+            let _ = self::tier(model, name, report);
+        }
+    }
+    if spec.name.is_hole() {
+        return None;
+    }
+    Some(Domain { spec, reseller, tier: tier?, brand, cluster: cluster?, outbound })
+}
+
+fn tier<'s>(model: &Model<'s>, name: &Spanned<Name>, report: &mut Report) -> Option<&'s model::Tier> {
+    let found = model.tiers.get(&name.value).copied();
+    if found.is_none() {
+        report.tell(unknown("spec::unknown-tier", "tier", name, names(&model.tiers)));
+    }
+    found
+}
+
+fn pool<'s>(model: &Model<'s>, name: &Spanned<Name>, report: &mut Report) -> Option<&'s model::OutboundPool> {
+    let found = model.pools.get(&name.value).copied();
+    if found.is_none() {
+        report.tell(unknown("spec::unknown-outbound", "outbound pool", name, names(&model.pools)));
+    }
+    found
+}
+
+/// Looks up what contracts name.
+pub(super) fn contracts(model: &Model<'_>, report: &mut Report) {
+    for contract in &model.platform.contracts {
+        for name in contract.tiers.iter().chain(contract.prices.iter().map(|price| &price.tier)) {
+            let _ = tier(model, name, report);
+        }
+        for outbound in &contract.outbounds {
+            let _ = pool(model, &outbound.pool, report);
+        }
+        let clusters = || model.platform.clusters.iter().map(|cluster| cluster.name.value.as_str());
+        for name in &contract.clusters {
+            if !clusters().any(|known| known == name.value.as_str()) {
+                report.tell(unknown("spec::unknown-cluster", "cluster", name, clusters()));
+            }
+        }
+        if !model.resellers.iter().any(|reseller| reseller.spec.name.value == contract.reseller.value) {
+            let known = model.resellers.iter().map(|reseller| reseller.spec.name.value.as_str());
+            let mut problem = unknown("spec::unknown-reseller", "reseller", &contract.reseller, known);
+            // A contract may be signed before its reseller has written anything.
+            problem.severity = spec::Severity::Warning;
+            report.tell(problem);
+        }
+    }
+}
+
+/// Looks up what environments name.
+pub(super) fn environments<'s>(model: &mut Model<'s>, spec: &'s Spec, report: &mut Report) {
+    for environment in &spec.environments {
+        if environment.name.is_hole() {
+            continue;
+        }
+        match model.environments.get(&environment.name.value) {
+            Some(first) => {
+                let name = environment.name.value.as_str();
+                report.tell(twice("environment", name, environment.name.span, first.name.span));
+            }
+            None => {
+                model.environments.insert(&environment.name.value, environment);
+            }
+        }
+    }
+    for environment in &spec.environments {
+        let platform = &environment.platform.name;
+        if platform.value != model.platform.name.value && !model.platform.name.is_hole() {
+            let known = [model.platform.name.value.as_str()];
+            report.tell(unknown("spec::unknown-platform", "platform", platform, known));
+        }
+        if let Some(from) = environment.from.as_ref().filter(|from| !model.environments.contains_key(&from.value)) {
+            report.tell(unknown("spec::unknown-environment", "environment", from, names(&model.environments)));
+        }
+        for cluster in environment.scales.iter().filter_map(|scale| scale.cluster.as_ref()) {
+            let clusters = || model.platform.clusters.iter().map(|cluster| cluster.name.value.as_str());
+            if !clusters().any(|known| known == cluster.value.as_str()) {
+                report.tell(unknown("spec::unknown-cluster", "cluster", cluster, clusters()));
+            }
+        }
+    }
+}
+
+/// Looks up the scenarios that gates name.
+pub(super) fn scenarios<'s>(model: &mut Model<'s>, spec: &'s Spec, report: &mut Report) {
+    for scenario in &spec.scenarios {
+        if scenario.title.is_hole() {
+            continue;
+        }
+        match model.scenarios.get(scenario.title.value.as_str()) {
+            Some(first) => {
+                report.tell(twice("scenario", scenario.title.value.as_str(), scenario.title.span, first.title.span));
+            }
+            None => {
+                model.scenarios.insert(scenario.title.value.as_str(), scenario);
+            }
+        }
+    }
+    for gate in spec.environments.iter().filter_map(|environment| environment.gates.as_ref()) {
+        for title in gate.scenarios.iter().filter(|title| !model.scenarios.contains_key(title.value.as_str())) {
+            report.tell(unknown("spec::unknown-scenario", "scenario", title, model.scenarios.keys().copied()));
+        }
+    }
+}
