@@ -6,6 +6,7 @@
 //! say, the decoder walks the two together, and [`model`] is what comes out. What needs more than one file is the
 //! compiler's to check.
 
+mod check;
 mod decode;
 pub mod kdl;
 pub mod language;

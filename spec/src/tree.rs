@@ -52,6 +52,11 @@ impl<T> Spanned<T> {
         Self { value, span }
     }
 
+    /// Returns where the value was written.
+    pub const fn span(&self) -> Span {
+        self.span
+    }
+
     /// Tells whether nobody wrote this value, see [`Span::HOLE`].
     pub fn is_hole(&self) -> bool {
         self.span.is_hole()

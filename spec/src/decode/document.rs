@@ -2,13 +2,16 @@
 
 use values::quoted;
 
+use crate::check;
 use crate::language::{EDITION, Kinded, ROOTS, Root, Writer};
 use crate::model::{Environment, Platform, Reseller, Scenario, Spec};
 use crate::problem::Problem;
 use crate::sources::Trust;
 use crate::tree::{FileId, Node, Scalar, Span};
 
-use super::{Decoder, Matched, nearest};
+use super::matched::place_for;
+use super::nearest::nearest_with_distance;
+use super::{Decoder, Matched};
 
 /// Decodes the nodes of one file into the specification.
 ///
@@ -36,10 +39,26 @@ pub(crate) fn document(
             continue;
         }
         match name {
-            "platform" => spec.platforms.push(lower::<Platform>(node, decoder)),
-            "reseller" => spec.resellers.push(lower::<Reseller>(node, decoder)),
-            "environment" => spec.environments.push(lower::<Environment>(node, decoder)),
-            "scenario" => spec.scenarios.push(lower::<Scenario>(node, decoder)),
+            "platform" => {
+                let platform = lower::<Platform>(node, decoder);
+                check::platform(&platform, decoder);
+                spec.platforms.push(platform);
+            }
+            "reseller" => {
+                let reseller = lower::<Reseller>(node, decoder);
+                check::reseller(&reseller, decoder);
+                spec.resellers.push(reseller);
+            }
+            "environment" => {
+                let environment = lower::<Environment>(node, decoder);
+                check::environment(&environment, decoder);
+                spec.environments.push(environment);
+            }
+            "scenario" => {
+                let scenario = lower::<Scenario>(node, decoder);
+                check::scenario(&scenario, decoder);
+                spec.scenarios.push(scenario);
+            }
             _ => {}
         }
     }
@@ -125,18 +144,21 @@ fn report_unknown_root(node: &Node<'_>, trust: &Trust, decoder: &mut Decoder) {
     let name = node.kind.value.as_ref();
     let known = ROOTS.iter().filter(|root| *trust == Trust::Operator || root.writer == Writer::Reseller);
     let known: Vec<&str> = known.map(|root| root.name).collect();
-    let parents = crate::language::find_parents(name);
-    let help = match (nearest(name, known.iter().copied()), parents.as_slice()) {
-        (Some(near), _) => format!("write `{near}`"),
-        (None, [only]) => format!("move it into `{only}`, where `{name}` has a meaning"),
-        (None, [first, .., last]) => format!("move it into `{first}` or `{last}`, where `{name}` has a meaning"),
-        (None, []) => format!("what a file may hold: language, {}", known.join(", ")),
+    let near = nearest_with_distance(name, known.iter().copied());
+    let (message, help) = match (near, place_for(name, "")) {
+        (Some((distance, near)), place) if distance <= 1 || place.is_none() => {
+            (format!("unknown {} at the top of a file", quoted(name)), format!("write `{near}`"))
+        }
+        (_, Some(place)) => (
+            format!("`{name}` cannot stand at the top of a file"),
+            format!("move it into {place}, where `{name}` has a meaning"),
+        ),
+        (_, None) => (
+            format!("unknown {} at the top of a file", quoted(name)),
+            format!("what this file may hold: language, {}", known.join(", ")),
+        ),
     };
-    decoder.report(
-        Problem::error("spec::unknown-name", node.kind.span, format!("a file knows no {}", quoted(name)))
-            .label("unknown at the top of a file")
-            .help(help),
-    );
+    decoder.report(Problem::error("spec::unknown-name", node.kind.span, message).label("unknown here").help(help));
 }
 
 /// Refuses what a reseller's folder may not hold.

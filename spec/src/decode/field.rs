@@ -1,15 +1,16 @@
 //! The types that a struct's fields may have, taken from a matched node.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use values::quoted;
 
 use crate::language::{Field, FieldShape, Form, Kinded, Place, Shape, Typed, Variant, hole};
 use crate::problem::Problem;
-use crate::tree::{Node, Scalar, Span, Spanned};
+use crate::tree::{Node, Property, Scalar, Span, Spanned};
 
 use super::matched::Entry;
-use super::{Decoder, Matched};
+use super::{Decoder, Example, Matched, a};
 
 /// Takes the values of the next field; a flag without an argument is true.
 fn take_values<T: Typed>(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Option<Taken<T>> {
@@ -53,10 +54,10 @@ fn child_values<T: Typed>(
             let flag = Spanned::new(Scalar::Flag(true), child.kind.span);
             values.extend(decoder.value(holder, field, &flag));
         } else {
-            let example = decoder.setting(field.name, &T::TYPE.written(field.example));
+            let example = decoder.setting_child(field.name, &T::TYPE.written(field.example));
             decoder.report(
                 Problem::error("spec::missing", child.kind.span, format!("`{}` has no value", field.name))
-                    .label(format!("a {} is missing here", T::TYPE.name))
+                    .label(format!("{} is missing here", a(T::TYPE.name)))
                     .help(format!("write a value behind it, such as {example}")),
             );
         }
@@ -78,9 +79,12 @@ fn child_values<T: Typed>(
 /// Reports that a field is missing, at its holder's head.
 fn report_missing(field: &'static Field, matched: &Matched<'_, '_>, decoder: &mut Decoder) {
     let holder = matched.name();
+    if matched.is_meant(field.name) {
+        return;
+    }
     let (message, help) = match (&field.shape, field.place) {
-        (Shape::Value { of, .. }, Place::Argument | Place::Arguments) => {
-            let head = decoder.head(&format!("{holder} {}", of.written(field.example)));
+        (Shape::Value { .. }, Place::Argument | Place::Arguments) => {
+            let head = decoder.example(holder, matched.kind(), Example::Arguments);
             (format!("`{holder}` has no {}", field.name), format!("write one behind it, such as {head}"))
         }
         (Shape::Value { of, .. }, _) => {
@@ -88,8 +92,11 @@ fn report_missing(field: &'static Field, matched: &Matched<'_, '_>, decoder: &mu
             (format!("`{holder}` has no `{}`", field.name), format!("add it, such as {setting}"))
         }
         (Shape::Node { of, .. }, _) => {
-            let head = decoder.head(&of.example(field.name));
-            (format!("`{holder}` has no `{}`", field.name), format!("add a child {head}"))
+            let example = match field.example {
+                "" => decoder.example(field.name, of, Example::Whole),
+                example => decoder.setting_child(field.name, example),
+            };
+            (format!("`{holder}` has no `{}`", field.name), format!("add {example} to it"))
         }
         (Shape::Either(_), _) => return,
     };
@@ -127,7 +134,9 @@ impl<T: Typed> FieldShape for Option<Spanned<T>> {
     const SHAPE: Shape = Shape::Value { of: T::TYPE, required: false, many: false };
 
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
-        take_values(matched, decoder)?.values.into_iter().next()
+        let taken = take_values(matched, decoder)?;
+        let unreadable = taken.written.then(|| Spanned::new(hole(), Span::HOLE));
+        taken.values.into_iter().next().or(unreadable)
     }
 
     fn spell(&self) -> Vec<String> {
@@ -176,16 +185,7 @@ impl<T: Typed> FieldShape for Vec<Spanned<T>> {
 fn lower_entry<K: Kinded>(entry: Entry<'_, '_>, decoder: &mut Decoder) -> (K, Option<(String, Span)>) {
     match entry {
         Entry::Child(child) => lower_node(child, decoder),
-        Entry::Property(property) => {
-            let node = Node {
-                kind: property.name.clone(),
-                arguments: vec![property.value.clone()],
-                properties: Vec::new(),
-                children: Vec::new(),
-                span: property.name.span.to(property.value.span),
-            };
-            lower_node(&node, decoder)
-        }
+        Entry::Property(property) => lower_node(&as_node(property), decoder),
         Entry::Argument(argument) => {
             let mut matched = Matched::unwritten("", K::KIND, argument.span);
             (decoder.quietly(|decoder| K::lower(&mut matched, decoder)), None)
@@ -247,6 +247,7 @@ impl<K: Kinded> FieldShape for Vec<K> {
         if entries.is_empty() && field.is_required() {
             report_missing(field, matched, decoder);
         }
+        let what = K::KIND.fields.iter().find(|field| field.unique).map_or("name", |field| field.name);
         let mut first: BTreeMap<String, Span> = BTreeMap::new();
         let mut nodes = Self::new();
         for entry in entries {
@@ -258,10 +259,10 @@ impl<K: Kinded> FieldShape for Vec<K> {
                     Problem::error(
                         "spec::duplicate-name",
                         span,
-                        format!("the {} {} is declared twice", field.name, quoted(&key)),
+                        format!("two `{}` nodes have the {what} {}", field.name, quoted(&key)),
                     )
                     .label("declared again here")
-                    .help("give it another name, or remove one of the two")
+                    .help(format!("give one of them another {what}, or remove it"))
                     .related(before, "first declared here"),
                 ),
                 None => {
@@ -284,22 +285,32 @@ pub(crate) fn take_either<V>(
     matched: &mut Matched<'_, '_>,
     decoder: &mut Decoder,
 ) -> Vec<V> {
-    let Some((_, entries)) = matched.next() else { return Vec::new() };
+    let Some((_, mut entries)) = matched.next() else { return Vec::new() };
+    // A step that is written as a property has a place in the order too.
+    entries.sort_by_key(|entry| entry.span().start);
     let mut nodes = Vec::new();
     for entry in entries {
-        let Entry::Child(child) = entry else {
-            decoder.report(
-                Problem::error("spec::unknown-name", entry.span(), "this can only be a child")
-                    .label("written as a property")
-                    .help(format!("write it between the braces of `{}`", matched.name())),
-            );
-            continue;
+        let node = match entry {
+            Entry::Child(child) => Cow::Borrowed(child),
+            Entry::Property(property) => Cow::Owned(as_node(property)),
+            Entry::Argument(_) => continue,
         };
-        let found = variants.iter().enumerate().find(|(_, variant)| variant.name == child.kind.value);
+        let found = variants.iter().enumerate().find(|(_, variant)| variant.name == node.kind.value);
         if let Some((index, variant)) = found {
-            let mut matched = Matched::of(child, variant.kind, decoder);
+            let mut matched = Matched::of(&node, variant.kind, decoder);
             nodes.extend(lower(index, &mut matched, decoder));
         }
     }
     nodes
+}
+
+/// Returns the node with one argument that a property is.
+fn as_node<'s>(property: &Property<'s>) -> Node<'s> {
+    Node {
+        kind: property.name.clone(),
+        arguments: vec![property.value.clone()],
+        properties: Vec::new(),
+        children: Vec::new(),
+        span: property.name.span.to(property.value.span),
+    }
 }

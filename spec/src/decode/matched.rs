@@ -2,12 +2,13 @@
 
 use values::quoted;
 
-use crate::language::{Field, Kind, Place, Shape, find_parents};
+use crate::language::{Field, Kind, Place, Shape, Standing, find_places};
 use crate::model::Platform;
 use crate::problem::Problem;
 use crate::tree::{Node, Property, Scalar, Span, Spanned};
 
-use super::{Decoder, nearest};
+use super::nearest::nearest_with_distance;
+use super::{Decoder, Example};
 use crate::language::Kinded;
 
 /// Where a field's value was found.
@@ -34,13 +35,16 @@ pub(crate) struct Matched<'n, 's> {
     kind: &'static Kind,
     head: Span,
     entries: Vec<Vec<Entry<'n, 's>>>,
+    /// Names that were meant where something unknown was written, so that they are not called missing too.
+    meant: Vec<&'static str>,
     cursor: usize,
 }
 
 impl<'n, 's> Matched<'n, 's> {
     /// Stands for a node that was not written; its values get their defaults, at the place given.
     pub(crate) fn unwritten(name: &str, kind: &'static Kind, head: Span) -> Self {
-        Self { name: name.to_owned(), kind, head, entries: vec![Vec::new(); kind.fields.len()], cursor: 0 }
+        let entries = vec![Vec::new(); kind.fields.len()];
+        Self { name: name.to_owned(), kind, head, entries, meant: Vec::new(), cursor: 0 }
     }
 
     /// Sorts a node, and reports what its kind does not know and what is there twice.
@@ -92,10 +96,15 @@ impl<'n, 's> Matched<'n, 's> {
             1 => "one argument".to_owned(),
             several => format!("{several} arguments"),
         };
-        let names: Vec<&str> =
-            self.kind.fields.iter().filter(|field| field.place == Place::Named).map(|field| field.name).collect();
-        let help = match names.first() {
-            Some(first) => format!("remove it, or write it behind the name of what it is, such as `{first}`"),
+        let setting = self.kind.fields.iter().find_map(|field| match field.shape {
+            Shape::Value { of, .. } if field.place == Place::Named && field.name != "renamed-from" => Some((field, of)),
+            _ => None,
+        });
+        let help = match setting {
+            Some((field, of)) => {
+                let setting = decoder.setting(field.name, &of.written(field.example));
+                format!("remove it, or write what it is in front of it, as in {setting}")
+            }
             None => "remove it".to_owned(),
         };
         decoder.report(
@@ -116,34 +125,50 @@ impl<'n, 's> Matched<'n, 's> {
         }
     }
 
-    fn report_unknown(&self, name: &str, span: Span, decoder: &mut Decoder) {
-        let names = self.kind.names();
-        let holder = &self.name;
+    fn report_unknown(&mut self, name: &str, span: Span, decoder: &mut Decoder) {
+        let holder = self.name.clone();
         if holder == "environment" && Platform::KIND.fields.iter().any(|field| field.is_named(name)) {
+            let help = match name {
+                "cluster" => "remove it here; say how many nodes there are with `scale cluster=\"a\" { store 2 }`",
+                _ => "remove it here and change it in the `platform`, for all environments at once",
+            };
             decoder.report(
                 Problem::error("spec::environment-override", span, format!("an environment cannot change `{name}`"))
                     .label("this belongs to the platform")
-                    .help("remove it here and change it in the `platform`, for all environments at once"),
+                    .help(help),
             );
             return;
         }
-        let parents = find_parents(name);
+        let names = self.kind.names();
+        let near = nearest_with_distance(name, names.iter().copied());
+        let place = place_for(name, &holder);
         let argument = self.kind.fields.iter().find(|field| field.place != Place::Named && field.name == name);
-        let help = match (nearest(name, names.iter().copied()), parents.as_slice()) {
-            (Some(near), _) => format!("write `{near}`"),
-            (None, _) if argument.is_some() => {
-                format!("write it as the first argument: {}", decoder.head(&self.kind.example(holder)))
+        let (message, help) = match (near, argument, place) {
+            (Some((distance, near)), _, place) if distance <= 1 || place.is_none() => {
+                self.meant.push(near);
+                (format!("unknown {} in `{holder}`", quoted(name)), format!("write `{near}`"))
             }
-            (None, [only]) => format!("move it into `{only}`, where `{name}` has a meaning"),
-            (None, [first, .., last]) => format!("`{name}` has a meaning in `{first}` or `{last}`, not here"),
-            (None, []) if names.is_empty() => "remove it".to_owned(),
-            (None, []) => format!("what `{holder}` may hold: {}", names.join(", ")),
+            (_, Some(argument), _) => {
+                self.meant.push(argument.name);
+                let example = decoder.example(&holder, self.kind, Example::Arguments);
+                (
+                    format!("`{holder}` takes its {name} as an argument"),
+                    format!("write it directly behind `{holder}`, as in {example}"),
+                )
+            }
+            (_, None, Some(place)) => (
+                format!("`{name}` cannot stand in `{holder}`"),
+                format!("move it into {place}, where `{name}` has a meaning"),
+            ),
+            (_, None, None) if names.is_empty() => {
+                (format!("unknown {} in `{holder}`", quoted(name)), "remove it".to_owned())
+            }
+            (_, None, None) => (
+                format!("unknown {} in `{holder}`", quoted(name)),
+                format!("what `{holder}` may hold: {}", names.join(", ")),
+            ),
         };
-        decoder.report(
-            Problem::error("spec::unknown-name", span, format!("`{holder}` knows no {}", quoted(name)))
-                .label("unknown here")
-                .help(help),
-        );
+        decoder.report(Problem::error("spec::unknown-name", span, message).label("unknown here").help(help));
     }
 
     /// Reports what stands twice where it may stand once; the first counts.
@@ -173,8 +198,17 @@ impl<'n, 's> Matched<'n, 's> {
         self.head
     }
 
+    pub(crate) fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Tells whether a field was meant by something that was written wrongly, which has been told.
+    pub(crate) fn is_meant(&self, name: &str) -> bool {
+        self.meant.contains(&name)
     }
 
     /// Returns the next field and what was found for it; fields are taken in the order of the table.
@@ -197,5 +231,24 @@ impl<'n, 's> Matched<'n, 's> {
             return None;
         };
         Some(((of.canonical)(text)?, scalar.span))
+    }
+}
+
+/// Returns the place nearest to a holder where something of this name may stand, in words.
+pub(super) fn place_for(name: &str, holder: &str) -> Option<String> {
+    let places = find_places(name);
+    let is_below = |place: &&Standing| place.around.iter().rev().skip(1).any(|around| *around == holder);
+    let is_elsewhere = |place: &&Standing| place.around.last().is_some_and(|last| *last != holder);
+    let place = places
+        .iter()
+        .filter(|place| place.node)
+        .find(is_below)
+        .or_else(|| places.iter().filter(|place| place.node).find(is_elsewhere))
+        .or_else(|| places.iter().find(is_below))
+        .or_else(|| places.iter().find(is_elsewhere))?;
+    match place.around.as_slice() {
+        [.., around, last] if *around != holder => Some(format!("`{last}` of `{around}`")),
+        [.., last] => Some(format!("`{last}`")),
+        [] => None,
     }
 }

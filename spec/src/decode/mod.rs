@@ -14,6 +14,7 @@ pub(crate) use field::take_either;
 pub(crate) use matched::Matched;
 pub(crate) use nearest::nearest;
 
+use crate::language::{Kind, Place};
 use crate::problem::Problem;
 
 /// The syntax a file is written in, for messages that show what to write.
@@ -54,21 +55,59 @@ impl Decoder {
     }
 
     /// Returns a setting as the file's syntax writes it, `value` being written for KDL.
-    fn setting(&self, name: &str, value: &str) -> String {
+    pub(crate) fn setting(&self, name: &str, value: &str) -> String {
         match self.syntax {
             Syntax::Kdl => format!("`{name}={value}`"),
             Syntax::Yaml => format!("`{name}: {}`", value.trim_start_matches('#')),
         }
     }
 
-    /// Returns a node's head, written for KDL, as the file's syntax writes it.
-    fn head(&self, head: &str) -> String {
+    /// Returns a setting written as a child, as the file's syntax writes it.
+    pub(crate) fn setting_child(&self, name: &str, value: &str) -> String {
         match self.syntax {
-            Syntax::Kdl => format!("`{head}`"),
-            Syntax::Yaml => match head.split_once(' ') {
-                Some((name, rest)) => format!("`{name} {}:`", rest.trim_matches('"')),
-                None => format!("`{head}:`"),
-            },
+            Syntax::Kdl => format!("`{name} {value}`"),
+            Syntax::Yaml => self.setting(name, value),
         }
     }
+
+    /// Returns a node of a kind with all values it cannot be without, or only its arguments, as the file's syntax writes it.
+    pub(crate) fn example(&self, name: &str, kind: &Kind, what: Example) -> String {
+        let mut head = name.to_owned();
+        let mut settings = Vec::new();
+        for (field, of) in kind.required_values() {
+            match (field.place, self.syntax) {
+                (Place::Argument | Place::Arguments, Syntax::Kdl) => head += &format!(" {}", of.written(field.example)),
+                (Place::Argument | Place::Arguments, Syntax::Yaml) => head += &format!(" {}", field.example),
+                (Place::Named | Place::Either, Syntax::Kdl) => {
+                    settings.push(format!("{}={}", field.name, of.written(field.example)));
+                }
+                (Place::Named | Place::Either, Syntax::Yaml) => {
+                    settings.push(format!("{}: {}", field.name, of.written(field.example)));
+                }
+            }
+        }
+        if what == Example::Arguments {
+            settings.clear();
+        }
+        match self.syntax {
+            Syntax::Kdl => format!("`{}`", [vec![head], settings].concat().join(" ")),
+            Syntax::Yaml if settings.is_empty() => format!("`{head}:`"),
+            Syntax::Yaml => format!("`{head}: {{ {} }}`", settings.join(", ")),
+        }
+    }
+}
+
+/// How much of a node an example shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Example {
+    /// Its kind and arguments.
+    Arguments,
+    /// All that it cannot be without.
+    Whole,
+}
+
+/// Puts the indefinite article before a type's name.
+fn a(name: &str) -> String {
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
 }

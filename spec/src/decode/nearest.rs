@@ -2,6 +2,14 @@
 
 /// Returns the candidate nearest to what was written, where it is near enough to have been meant.
 pub(crate) fn nearest<'c>(written: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    nearest_with_distance(written, candidates).map(|(_, candidate)| candidate)
+}
+
+/// Returns the same with the number of letters that differ.
+pub(crate) fn nearest_with_distance<'c>(
+    written: &str,
+    candidates: impl Iterator<Item = &'c str>,
+) -> Option<(usize, &'c str)> {
     // Longer texts are no slip of the pen, and comparing them costs the square of their length.
     if written.is_empty() || written.len() > 64 {
         return None;
@@ -11,10 +19,12 @@ pub(crate) fn nearest<'c>(written: &str, candidates: impl Iterator<Item = &'c st
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(&lower, candidate), candidate))
         .filter(|&(distance, candidate)| {
-            distance <= allowed || (lower.len() >= 4 && candidate.starts_with(&lower)) || plural(&lower, candidate)
+            distance <= allowed
+                || (lower.len() >= 4 && candidate.starts_with(&lower))
+                || (candidate.len() >= 4 && lower.ends_with(candidate))
+                || plural(&lower, candidate)
         })
         .min()
-        .map(|(_, candidate)| candidate)
 }
 
 /// Tells whether two names differ only by the ending of a plural.
@@ -36,6 +46,7 @@ mod tests {
             ("clusters", Some("cluster")),
             ("aliases", Some("alias")),
             ("forwrad", Some("forward")),
+            ("mailinglist", Some("list")),
             ("calendar", None),
             ("", None),
         ] {

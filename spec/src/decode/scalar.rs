@@ -8,7 +8,7 @@ use crate::language::{Field, Form, Typed};
 use crate::problem::Problem;
 use crate::tree::{Scalar, Span, Spanned};
 
-use super::Decoder;
+use super::{Decoder, Syntax, a};
 
 impl Decoder {
     /// Reads a value of a field, or reports why it is none.
@@ -41,20 +41,34 @@ impl Decoder {
             Err(error) => {
                 let label = match field.name {
                     name if name == T::TYPE.name => format!("the {name} of `{holder}`"),
-                    name => format!("`{name}` of `{holder}` is a {}", T::TYPE.name),
+                    name => format!("`{name}` of `{holder}` is {}", a(T::TYPE.name)),
                 };
-                self.report(Problem::error("spec::wrong-value", span, error.message()).label(label).help(error.help()));
+                let help = match T::TYPE.form {
+                    Form::Flag => self.flag_help(&text),
+                    _ => error.help().to_owned(),
+                };
+                self.report(Problem::error("spec::wrong-value", span, error.message()).label(label).help(help));
                 None
             }
         }
     }
 
+    /// Says how a flag is written that was spelled as a word.
+    fn flag_help(&self, word: &str) -> String {
+        let mark = if self.syntax == Syntax::Kdl { "#" } else { "" };
+        match word.to_lowercase().as_str() {
+            "yes" | "on" | "true" | "1" | "y" => format!("write `{mark}true`"),
+            "no" | "off" | "false" | "0" | "n" => format!("write `{mark}false`"),
+            _ => format!("write `{mark}true` or `{mark}false`"),
+        }
+    }
+
     fn report_wrong_scalar<T: Typed>(&mut self, holder: &str, field: &'static Field, span: Span, is: &str) {
-        let what = T::TYPE.name;
+        let what = a(T::TYPE.name);
         self.report(
-            Problem::error("spec::wrong-value", span, format!("`{}` of `{holder}` is {is}, not a {what}", field.name))
-                .label(format!("a {what} belongs here"))
-                .help(format!("write a {what}, such as `{}`", T::TYPE.written(field.example))),
+            Problem::error("spec::wrong-value", span, format!("`{}` of `{holder}` is {is}, not {what}", field.name))
+                .label(format!("{what} belongs here"))
+                .help(format!("write {what}, such as `{}`", T::TYPE.written(field.example))),
         );
     }
 

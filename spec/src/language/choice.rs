@@ -13,6 +13,14 @@ pub struct Choice {
     pub about: &'static str,
 }
 
+/// Returns the first of the choices, for messages.
+pub(crate) const fn first_choice(choices: &'static [Choice]) -> &'static str {
+    match choices {
+        [first, ..] => first.name,
+        [] => "",
+    }
+}
+
 /// Says that a text is none of the choices.
 pub(crate) fn unknown_choice(what: &str, text: &str, choices: &'static [Choice]) -> ParseError {
     let names: Vec<&str> = choices.iter().map(|choice| choice.name).collect();
@@ -61,7 +69,7 @@ macro_rules! choice {
             const TYPE: &'static $crate::language::Type = &$crate::language::Type {
                 name: $what,
                 about: concat!($($about),+),
-                example: Self::CHOICES[0].name,
+                example: $crate::language::first_choice(Self::CHOICES),
                 form: $crate::language::Form::Choice(Self::CHOICES),
                 canonical: $crate::language::Type::canonical_of::<Self>,
             };

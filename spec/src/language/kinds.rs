@@ -32,30 +32,39 @@ pub const ROOTS: &[Root] = &[
     Root { name: "scenario", kind: Scenario::KIND, writer: Writer::Operator },
 ];
 
-/// Returns the spellings of the kinds that may hold something of this name, sorted and each once.
-pub fn find_parents(name: &str) -> Vec<&'static str> {
-    let mut parents = Vec::new();
-    for root in ROOTS {
-        collect_parents(root.name, root.kind, name, &mut parents);
-    }
-    parents.sort_unstable();
-    parents.dedup();
-    parents
+/// A place where something may stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The spellings of the kinds around it, from the top of the file inwards.
+    pub around: Vec<&'static str>,
+    /// Whether it is a node of its own there, and not a value.
+    pub node: bool,
 }
 
-fn collect_parents(spelling: &'static str, kind: &'static Kind, name: &str, parents: &mut Vec<&'static str>) {
-    for field in kind.fields {
-        if field.is_named(name) {
-            parents.push(spelling);
-        }
-        match field.shape {
-            Shape::Node { of, .. } => collect_parents(field.name, of, name, parents),
-            Shape::Either(variants) => {
-                for variant in variants {
-                    collect_parents(variant.name, variant.kind, name, parents);
+/// Returns where something of this name may stand; shallow places come before deep ones.
+pub fn find_places(name: &str) -> Vec<Standing> {
+    let mut places = Vec::new();
+    let mut level: Vec<(Vec<&'static str>, &'static Kind)> =
+        ROOTS.iter().map(|root| (vec![root.name], root.kind)).collect();
+    while !level.is_empty() {
+        let mut below = Vec::new();
+        for (path, kind) in level {
+            let inside = |spelling: &'static str| path.iter().copied().chain([spelling]).collect();
+            for field in kind.fields {
+                if field.is_named(name) {
+                    let node = !matches!(field.shape, Shape::Value { .. });
+                    places.push(Standing { around: path.clone(), node });
+                }
+                match field.shape {
+                    Shape::Node { of, .. } => below.push((inside(field.name), of)),
+                    Shape::Either(variants) => {
+                        below.extend(variants.iter().map(|variant| (inside(variant.name), variant.kind)));
+                    }
+                    Shape::Value { .. } => {}
                 }
             }
-            Shape::Value { .. } => {}
         }
+        level = below;
     }
+    places
 }

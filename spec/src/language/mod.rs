@@ -10,13 +10,13 @@ mod shape;
 mod typed;
 
 pub use choice::Choice;
-pub use kinds::{ROOTS, Root, Writer, find_parents};
+pub use kinds::{ROOTS, Root, Standing, Writer, find_places};
 pub use shape::{Field, Kind, Place, Shape, Variant};
 pub use typed::{Form, Separator, Type, Typed};
 
 pub(crate) use typed::hole;
 
-pub(crate) use choice::{choice, unknown_choice};
+pub(crate) use choice::{choice, first_choice, unknown_choice};
 pub(crate) use shape::{FieldShape, Kinded, Spelling, argument, arguments, either, kind, named, variants};
 
 /// The edition of the language that this program reads: the number after `language`.

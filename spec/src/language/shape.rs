@@ -247,18 +247,12 @@ impl Kind {
         names
     }
 
-    /// Returns an example of the node's head, such as `site "toronto"`.
-    pub fn example(&self, name: &str) -> String {
-        let mut example = name.to_owned();
-        for field in self.fields {
-            if let (Place::Argument | Place::Arguments, Shape::Value { of, required: true, .. }) =
-                (field.place, &field.shape)
-            {
-                example.push(' ');
-                example.push_str(&of.written(field.example));
-            }
-        }
-        example
+    /// Returns the fields with values that a node of this kind cannot be without, with their types.
+    pub fn required_values(&self) -> impl Iterator<Item = (&'static Field, &'static Type)> {
+        self.fields.iter().filter_map(|field| match field.shape {
+            Shape::Value { of, required: true, .. } => Some((field, of)),
+            _ => None,
+        })
     }
 }
 
@@ -360,6 +354,7 @@ macro_rules! variants {
     ) => {
         $(#[doc = $about])+
         #[derive(Clone, Debug, PartialEq, Eq)]
+        #[expect(clippy::large_enum_variant, reason = "few of them live, and boxes would only be in the way")]
         pub enum $name {
             $( $(#[doc = $doc])+ $variant($variant), )+
         }

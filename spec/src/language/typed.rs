@@ -137,7 +137,10 @@ impl Typed for u64 {
     fn read(text: &str) -> Result<Self, ParseError> {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse().ok().filter(|_| digits).ok_or_else(|| {
-            ParseError::new(format!("{} is not a whole number", quoted(text)), "write digits only, such as `2`")
+            ParseError::new(
+                format!("{} is not a whole number of 0 or more", quoted(text)),
+                "write digits only, such as `2`",
+            )
         })
     }
 
@@ -159,13 +162,7 @@ impl Typed for bool {
         match text {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err(ParseError::new(
-                format!("{} is not a flag", quoted(text)),
-                match text {
-                    "no" | "off" | "False" | "FALSE" | "0" => "write `#false`, in YAML `false`",
-                    _ => "write `#true` or `#false`, in YAML `true` or `false`",
-                },
-            )),
+            _ => Err(ParseError::new(format!("{} is not a flag", quoted(text)), "write `true` or `false`")),
         }
     }
 

@@ -15,7 +15,7 @@ kind! {
         /// The addresses of nodes.
         network: Addresses = named("network");
         /// The addresses the world sees.
-        front: Addresses = named("front");
+        front: Addresses = named("front").example("\"203.0.113.0/28\"");
         /// Disks for state.
         storages: Vec<Storage> = named("storage");
         /// Hosts of one make.

@@ -107,7 +107,11 @@ fn bytes(number: &str, factor: u64) -> Option<u64> {
 }
 
 fn similar_unit(number: &str, unit: &str) -> String {
-    let bare = unit.trim().trim_end_matches(['b', 'B']).trim_end_matches(['i', 'I']);
+    let unit = unit.split_whitespace().next().unwrap_or_default();
+    if let Some((known, _)) = UNITS.into_iter().find(|(known, _)| *known == unit) {
+        return format!("write `{number}{known}`");
+    }
+    let bare = unit.trim_end_matches(['b', 'B']).trim_end_matches(['i', 'I']);
     let meant: Vec<String> = UNITS
         .into_iter()
         .filter(|(known, _)| {
@@ -151,6 +155,8 @@ mod tests {
         for (text, help) in [
             ("2", "write `2MiB`, `2GiB` or another unit of B, kB, MB, GB, TB, KiB, MiB, GiB, TiB"),
             ("2gb", "write `2GiB` or `2GB`"),
+            ("2 GiB", "write `2GiB`"),
+            ("2GB RAM", "write `2GB`"),
             ("2G", "write `2GiB` or `2GB`"),
             ("much", "write a number and a unit, such as `500MB` or `2GiB`"),
             ("-2GiB", "write a number and a unit, such as `500MB` or `2GiB`"),
