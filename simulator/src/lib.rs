@@ -7,6 +7,7 @@
 pub mod chance;
 pub mod directory;
 pub mod disk;
+pub mod imap;
 pub mod journal;
 pub mod queue;
 pub mod store;

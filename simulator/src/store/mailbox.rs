@@ -118,11 +118,7 @@ impl Mailbox {
 
     /// Returns the names of a message's keywords.
     pub fn keyword_names(&self, keywords: u64) -> impl Iterator<Item = &str> + '_ {
-        self.keywords
-            .iter()
-            .enumerate()
-            .filter(move |(bit, _)| keywords >> bit & 1 == 1)
-            .map(|(_, name)| name.as_str())
+        self.keywords.iter().enumerate().filter(move |(bit, _)| keywords >> bit & 1 == 1).map(|(_, name)| name.as_str())
     }
 
     /// Returns the bit of a keyword that the mailbox knows; case does not matter.

@@ -2,7 +2,7 @@
 
 use super::name::MailboxName;
 use super::record::{NewMailbox, Record};
-use super::{Mailbox, MailStore, MailboxId, Ranges, SpecialUse, StoreError, UserId};
+use super::{MailStore, Mailbox, MailboxId, Ranges, SpecialUse, StoreError, UserId};
 use crate::Moment;
 use crate::disk::Disk;
 

@@ -3,7 +3,7 @@
 use super::flags::{FlagList, FlagVerb, Flags};
 use super::mailbox::{MAX_KEYWORDS, changed_flags};
 use super::record::{InternalDate, Record};
-use super::{Mailbox, MailStore, MailboxId, Ranges, StoreError, UserId};
+use super::{MailStore, Mailbox, MailboxId, Ranges, StoreError, UserId};
 use crate::disk::Disk;
 
 /// A message that a client appends.
@@ -99,9 +99,7 @@ impl MailStore {
     ) -> Result<Option<u64>, StoreError> {
         let of = self.open_mailbox(user, mailbox)?;
         let keywords: Vec<String> = match verb {
-            FlagVerb::Remove => {
-                list.keywords.iter().filter(|name| of.keyword_bit(name).is_some()).cloned().collect()
-            }
+            FlagVerb::Remove => list.keywords.iter().filter(|name| of.keyword_bit(name).is_some()).cloned().collect(),
             _ => list.keywords.clone(),
         };
         Self::check_keywords(of, &keywords)?;
@@ -110,8 +108,7 @@ impl MailStore {
         let different: Ranges = of
             .within(uids)
             .filter(|message| {
-                is_new_keyword
-                    || changed_flags(message, verb, list.flags, bits) != (message.flags, message.keywords)
+                is_new_keyword || changed_flags(message, verb, list.flags, bits) != (message.flags, message.keywords)
             })
             .map(|message| message.uid)
             .collect();

@@ -201,7 +201,12 @@ impl MailStore {
         Ok(user)
     }
 
-    fn make_user(&mut self, disk: &mut dyn Disk, now_seconds: u64, address: &MailAddress) -> Result<UserId, StoreError> {
+    fn make_user(
+        &mut self,
+        disk: &mut dyn Disk,
+        now_seconds: u64,
+        address: &MailAddress,
+    ) -> Result<UserId, StoreError> {
         let user = UserId(self.state.next_user);
         let validity = u32::try_from(now_seconds).unwrap_or(u32::MAX - 16).max(1);
         let mut mailboxes = vec![record::NewMailbox {
@@ -232,7 +237,12 @@ impl MailStore {
     /// Gives a user another main address.
     ///
     /// - Errors: [`StoreError::NoUser`]; [`StoreError::Exists`] when the new address has mailboxes of its own.
-    pub fn rename_user(&mut self, disk: &mut dyn Disk, from: &MailAddress, to: &MailAddress) -> Result<Position, StoreError> {
+    pub fn rename_user(
+        &mut self,
+        disk: &mut dyn Disk,
+        from: &MailAddress,
+        to: &MailAddress,
+    ) -> Result<Position, StoreError> {
         let user = self.user(from).ok_or(StoreError::NoUser)?;
         if self.user(to).is_some() {
             return Err(StoreError::Exists);

@@ -201,11 +201,7 @@ impl Record {
                 flags: input.flags()?,
                 keywords: input.texts()?,
             },
-            12 => Self::Claimed {
-                user: input.user()?,
-                mailbox: input.mailbox_id()?,
-                recent_from: input.small()?,
-            },
+            12 => Self::Claimed { user: input.user()?, mailbox: input.mailbox_id()?, recent_from: input.small()? },
             13 => Self::Held {
                 address: input.text()?,
                 reason: input.text()?,
@@ -433,12 +429,7 @@ mod tests {
             check(&Record::Flagged { user, mailbox, uids: uids.clone(), verb, flags: Flags::SEEN, keywords: vec![] });
         }
         check(&Record::Claimed { user, mailbox, recent_from: 12 });
-        check(&Record::Held {
-            address: "a@b".to_owned(),
-            reason: "EICAR".to_owned(),
-            when: 1,
-            delivery: ([0; 16], 2),
-        });
+        check(&Record::Held { address: "a@b".to_owned(), reason: "EICAR".to_owned(), when: 1, delivery: ([0; 16], 2) });
     }
 
     proptest! {
