@@ -104,10 +104,8 @@ fn arguments_stand_before_everything_else_and_required_ones_first() {
 fn a_node_that_need_not_be_written_has_a_default_for_all_that_it_needs() {
     kinds(|path, kind| {
         for field in kind.fields {
-            if let Shape::Node { of, required: false, many: false } = field.shape
-                && ["mail", "tls", "dns", "retention", "dkim", "forwarding"].contains(&field.name)
-                && path.starts_with("platform")
-                && !path.contains("cluster")
+            if let Shape::Node { of, .. } = field.shape
+                && field.or_defaults
             {
                 assert_eq!(of.fields.iter().filter(|field| field.is_required()).count(), 0, "{path}/{}", field.name);
             }

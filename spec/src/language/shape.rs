@@ -36,6 +36,8 @@ pub struct Field {
     pub unique: bool,
     /// Whether an environment may say something else.
     pub environment: bool,
+    /// Whether a node that is not written stands there all the same, with the defaults of its fields.
+    pub or_defaults: bool,
 }
 
 /// Where a field stands in its node.
@@ -204,6 +206,7 @@ impl Field {
             most: spelled.most,
             unique: spelled.unique,
             environment: spelled.environment,
+            or_defaults: spelled.or_defaults,
         }
     }
 
