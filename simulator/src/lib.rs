@@ -5,6 +5,7 @@
 //! room knows no specification and no Blueprint, reads no clock, opens no socket and ends no TLS.
 
 pub mod chance;
+pub mod defense;
 pub mod directory;
 pub mod disk;
 pub mod imap;
