@@ -1,8 +1,8 @@
 //! The directory: who exists, what they may use, where their mail goes.
 
-mod account;
+pub(crate) mod account;
 mod changes;
-mod domain;
+pub(crate) mod domain;
 mod effective;
 mod facts;
 mod pending;
@@ -21,14 +21,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Sqlite, Transaction};
 
 pub(crate) use account::{Account, Kind, Status};
-pub(crate) use changes::Change;
-pub(crate) use domain::DomainRow;
+pub(crate) use changes::{Change, record};
+pub(crate) use domain::{DomainRow, Population};
 pub(crate) use effective::Effective;
 pub(crate) use facts::Facts;
+pub(crate) use recipient::delivers;
 pub use seed::{Seed, SeedReport};
 pub(crate) use settings::Settings;
-pub(crate) use sign_in::{Admin, Means, Who};
-pub(crate) use token::{NewToken, TokenKind};
+pub(crate) use sign_in::{Means, Who};
+pub(crate) use tenant::{HeldRole, holdings, set_roles};
+pub(crate) use token::{NewToken, TokenKind, revoke};
 
 use crate::password::{Checks, locked};
 use crate::time::{Chance, Clock, seconds};

@@ -105,6 +105,16 @@ pub(super) async fn meant(connection: &mut SqliteConnection, name: &str) -> Resu
     Ok(row.as_ref().map(read).transpose()?)
 }
 
+/// Tells whether a domain has a workgroup.
+pub(crate) async fn has_workgroup(
+    connection: &mut SqliteConnection,
+    domain: &str,
+    name: &str,
+) -> Result<bool, DirectoryError> {
+    let row = sqlx::query("SELECT 1 FROM workgroups WHERE domain = $1 AND name = $2").bind(domain).bind(name);
+    Ok(row.fetch_optional(connection).await?.is_some())
+}
+
 /// How many accounts a domain has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Population {
