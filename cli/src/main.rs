@@ -1,5 +1,6 @@
 //! The `mailwright` program: one file per verb, and the only room that reads the environment's variables, prints and exits.
 
+mod built_in;
 mod failure;
 mod folders;
 mod git;

@@ -1,13 +1,21 @@
 //! The verbs, one file each.
 
+mod address;
 mod blueprint;
 mod build;
 mod check;
 mod compiled;
+mod down;
 mod explain;
 mod graph;
 mod init;
+mod logs;
 mod plan;
+mod reset;
+mod status;
+mod up;
+
+use std::io::Write;
 
 use clap::Subcommand;
 
@@ -16,6 +24,18 @@ use crate::failure::{Exit, Failure};
 /// What can be asked of the program.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
+    /// Bring an environment up and print its front doors and accounts to try.
+    Up(up::Arguments),
+    /// Bring the built-in example up, from nothing but the program itself.
+    Try(up::TryArguments),
+    /// Tell how an environment is; every door is asked.
+    Status(status::Arguments),
+    /// Print what happened in an environment.
+    Logs(logs::Arguments),
+    /// End an environment; mail and accounts stay.
+    Down(down::Arguments),
+    /// Empty an environment; passwords and certificates stay.
+    Reset(reset::Arguments),
     /// Report every problem of a specification repository.
     Check(check::Arguments),
     /// Print the Blueprint: every choice made for one environment.
@@ -30,11 +50,21 @@ pub(crate) enum Verb {
     Init(init::Arguments),
     /// Explain a problem's code.
     Explain(explain::Arguments),
+    /// The process behind `up --detach`.
+    #[command(hide = true)]
+    Serve(up::ServeArguments),
 }
 
 /// Carries out a verb.
 pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
     match verb {
+        Verb::Up(arguments) => up::run(&arguments),
+        Verb::Try(arguments) => up::run_try(&arguments),
+        Verb::Serve(arguments) => up::run_serve(&arguments),
+        Verb::Status(arguments) => status::run(&arguments),
+        Verb::Logs(arguments) => logs::run(&arguments),
+        Verb::Down(arguments) => down::run(&arguments),
+        Verb::Reset(arguments) => reset::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Blueprint(arguments) => blueprint::run(&arguments),
         Verb::Build(arguments) => build::run(&arguments),
@@ -43,4 +73,9 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
     }
+}
+
+/// Prints a document for programs.
+fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stdout(), "{document:#}")?)
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use compiler::Output;
 use spec::Sources;
 
+use super::address::choose;
 use crate::failure::Failure;
 use crate::problems;
 
@@ -21,26 +22,6 @@ pub(crate) fn compile(sources: &Sources, environment: Option<&str>) -> Result<Ou
         return Err(Failure::problems());
     }
     compiled.output.ok_or_else(|| Failure::fault("the compiler gave neither a Blueprint nor a problem"))
-}
-
-fn choose(names: &[String], asked: Option<&str>) -> Result<String, Failure> {
-    let known = || format!("environments of this repository: {}", names.join(", "));
-    if let Some(asked) = asked {
-        return match names.iter().find(|name| *name == asked) {
-            Some(name) => Ok(name.clone()),
-            None => Err(Failure::usage(format!("there is no environment `{asked}`")).help(known())),
-        };
-    }
-    if names.iter().any(|name| name == "dev") {
-        return Ok("dev".to_owned());
-    }
-    match names {
-        [only] => Ok(only.clone()),
-        [] => Err(Failure::usage("the repository declares no environment")
-            .help("write environments/dev.kdl with an `environment \"dev\"` node")),
-        _ => Err(Failure::usage("no environment is called `dev`, and there are several")
-            .help(format!("say which with --env; {}", known()))),
-    }
 }
 
 /// Says on stderr what is being done, unless a program reads along.

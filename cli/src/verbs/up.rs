@@ -1,0 +1,271 @@
+//! `mailwright up` and `mailwright try`: bring an environment up, in the foreground or in the background.
+
+mod shown;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use compiler::Output;
+use environments::{Description, Ended, Identity, LaunchRequest, Progress, StateRoot, Step};
+
+use super::address::{self, from_environments};
+use super::compiled::{self, say};
+use crate::failure::{Exit, Failure};
+use crate::{folders, repository};
+
+/// How long a background process may take until everything answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an environment may take to end.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bring an environment up and print its front doors and accounts to try.
+///
+/// Stays in the foreground until Ctrl-C; with --detach it returns when everything answers. Called for an environment that
+/// already runs, it prints the same again, or brings it up anew where the specification has changed.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  mailwright up examples/northmail\n  \
+    mailwright up examples/northmail --env qa --backend embedded --detach --json")]
+pub(crate) struct Arguments {
+    /// The folder that holds platform.kdl.
+    #[arg(default_value = ".")]
+    repository: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Bring the built-in example up, from nothing but the program itself.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  mailwright try\n  mailwright try --detach --json\n  mailwright down --try")]
+pub(crate) struct TryArguments {
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(clap::Args)]
+struct How {
+    /// The environment; `dev` when it is not named.
+    #[arg(long)]
+    env: Option<String>,
+    /// The backend to run it with, instead of the one the environment names.
+    #[arg(long)]
+    backend: Option<String>,
+    /// Return when everything answers, and leave it running.
+    #[arg(long)]
+    detach: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+    /// The seed of the run, for whatever is left to chance.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// The process behind `--detach`.
+#[derive(clap::Args)]
+pub(crate) struct ServeArguments {
+    repository: PathBuf,
+    #[arg(long)]
+    env: String,
+    #[arg(long)]
+    backend: Option<String>,
+    #[arg(long)]
+    seed: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    bring_up(&arguments.repository, &arguments.how, false)
+}
+
+pub(crate) fn run_try(arguments: &TryArguments) -> Result<Exit, Failure> {
+    bring_up(&address::write_built_in()?, &arguments.how, true)
+}
+
+fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
+    let repository = repository::read(path)?;
+    let output = compiled::compile(&repository.sources, how.env.as_deref())?;
+    let root = StateRoot::new(folders::state()?);
+    let identity = Identity::new(&repository.path, output.launch.environment.as_str());
+    let found = environments::find(&root, &identity).map_err(from_environments)?;
+    if let Some(found) = found.filter(environments::Found::is_up) {
+        if found.serves(&output.blueprint, &output.roster, &output.launch).map_err(from_environments)? {
+            say(how.json, "it runs already");
+            print(&found.description().map_err(from_environments)?, how.json, built_in)?;
+            return Ok(Exit::Done);
+        }
+        if !how.detach {
+            return Err(Failure::failed(format!("{identity} runs already, from an earlier specification"))
+                .help("end it with mailwright down, or bring it up anew in the background with --detach"));
+        }
+        say(how.json, "the specification has changed: the environment is brought up anew");
+        let _ = found.stop(STOP_PATIENCE).map_err(from_environments)?;
+    }
+    if how.detach {
+        return detach(&root, &identity, how, built_in);
+    }
+    serve(&repository, output, how.backend.clone(), how.seed, !how.json, &|description| {
+        print(description, how.json, built_in)
+    })
+}
+
+/// Serves an environment for a process that waits for it elsewhere; how it went stands in the environment's record.
+pub(crate) fn run_serve(arguments: &ServeArguments) -> Result<Exit, Failure> {
+    let repository = repository::read(&arguments.repository)?;
+    let output = compiled::compile(&repository.sources, Some(&arguments.env))?;
+    serve(&repository, output, arguments.backend.clone(), arguments.seed, false, &|_| Ok(()))
+}
+
+fn serve(
+    repository: &repository::Repository,
+    output: Output,
+    backend: Option<String>,
+    seed: u64,
+    tell: bool,
+    ready: &dyn Fn(&Description) -> Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    let bundle = compiler::render(&output, &repository.sources);
+    let brands: BTreeMap<String, Vec<u8>> =
+        bundle.brands.iter().map(|(key, file)| (key.clone(), file.unfilled().0)).collect();
+    let variables = match output.launch.secrets {
+        blueprint::launch::Secrets::EnvironmentVariables => std::env::vars().collect(),
+        _ => BTreeMap::new(),
+    };
+    let request = LaunchRequest {
+        state: StateRoot::new(folders::state()?),
+        repository: repository.path.clone(),
+        blueprint: output.blueprint,
+        roster: output.roster,
+        launch: output.launch,
+        brands,
+        backend,
+        seed,
+        variables,
+    };
+    let running = environments::launch(request, &Told { tell }).map_err(from_environments)?;
+    if let Err(failure) = ready(running.description()) {
+        running.stop().map_err(from_environments)?;
+        return Err(failure);
+    }
+    let interrupted = Cell::new(false);
+    let ended = running.wait_until_stopped(async {
+        interrupted.set(asked_to_end().await);
+    });
+    match ended {
+        Ended::Asked => {
+            say(!tell, "\nending: doors close, mail and accounts stay");
+            running.stop().map_err(from_environments)?;
+            Ok(if interrupted.get() { Exit::Interrupted } else { Exit::Done })
+        }
+        Ended::Broke(reason) => {
+            let stopped = running.stop();
+            let failure = Failure::failed(format!("the environment broke: {reason}"))
+                .help("what was answered is safe; see mailwright logs, then bring it up again");
+            Err(match stopped {
+                Ok(()) => failure,
+                Err(error) => failure.cause(&error),
+            })
+        }
+    }
+}
+
+/// Waits for SIGINT, SIGTERM or SIGHUP; returns whether it was the first.
+async fn asked_to_end() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            // Without a handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => true,
+        () = wait(SignalKind::terminate()) => false,
+        () = wait(SignalKind::hangup()) => false,
+    }
+}
+
+struct Told {
+    tell: bool,
+}
+
+impl Progress for Told {
+    fn step(&self, step: &Step) {
+        match step {
+            Step::DoorOpened(_) | Step::Ready => {}
+            _ => say(!self.tell, &format!("  {step}")),
+        }
+    }
+}
+
+/// Starts a process of its own that serves the environment, and waits until everything answers.
+fn detach(root: &StateRoot, identity: &Identity, how: &How, built_in: bool) -> Result<Exit, Failure> {
+    let failed = |error: &std::io::Error| Failure::failed("could not start a process for the environment").cause(error);
+    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let errors = errors_file(&folders::state()?).map_err(|error| failed(&error))?;
+    let mut command = std::process::Command::new(program);
+    command
+        .arg("serve")
+        .arg(&identity.repository)
+        .args(["--env", &identity.environment, "--seed", &how.seed.to_string()])
+        .args(how.backend.iter().flat_map(|backend| ["--backend", backend]))
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors.1)
+        // Out of the terminal's group, so that Ctrl-C there does not reach it.
+        .process_group(0);
+    let mut child = command.spawn().map_err(|error| failed(&error))?;
+    let process = child.id();
+    let mut ended = || match child.try_wait() {
+        Ok(None) => None,
+        Ok(Some(status)) => Some(format!("its process ended with {status}")),
+        Err(error) => Some(error.to_string()),
+    };
+    let waited = environments::await_ready(root, identity, process, &mut ended, PATIENCE);
+    let said = std::fs::read_to_string(&errors.0).unwrap_or_default();
+    let _ = std::fs::remove_file(&errors.0);
+    match waited {
+        Ok(description) => {
+            print(&description, how.json, built_in)?;
+            Ok(Exit::Done)
+        }
+        Err(failure) => {
+            // What is not ready is not left behind.
+            let _ = child.kill();
+            let _ = child.wait();
+            let failure = from_environments(failure);
+            Err(match said.trim() {
+                "" => failure,
+                said => failure.help(format!("it said: {said}")),
+            })
+        }
+    }
+}
+
+/// Makes a file for what the process says before it is ready.
+fn errors_file(state: &Path) -> std::io::Result<(PathBuf, std::fs::File)> {
+    std::fs::create_dir_all(state)?;
+    let path = state.join(format!(".start-{}", std::process::id()));
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+    Ok((path, file))
+}
+
+fn print(description: &Description, json: bool, built_in: bool) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        let document = serde_json::to_value(description)
+            .map_err(|error| Failure::fault("the description does not serialize").cause(&error))?;
+        writeln!(out, "{document:#}")?;
+    } else {
+        shown::write(&mut out, description, built_in)?;
+    }
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! An environment as other processes find it: by repository and name, whether it runs or not.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use blueprint::launch::Account;
+use blueprint::{Blueprint, Launch, Roster};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::description::{Description, State};
+use crate::embedded;
+use crate::failure::Failure;
+use crate::log::read_log;
+use crate::probe::probe_all;
+use crate::state::{Folder, Holder, Identity, Phase, Record, StateRoot};
+
+/// How often something that another process does is looked for.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// An environment that was brought up at least once, or is being brought up.
+#[derive(Clone, Debug)]
+pub struct Found {
+    identity: Identity,
+    folder: Folder,
+    record: Option<Record>,
+    holder: Option<Holder>,
+}
+
+/// What `down` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It ran and has ended.
+    Ended,
+    /// It did not run.
+    WasDown,
+}
+
+/// Returns an environment's state as it is now; `None` when it was never brought up.
+pub fn find(root: &StateRoot, identity: &Identity) -> Result<Option<Found>, Failure> {
+    let folder = root.folder(identity);
+    if !folder.exists()? {
+        return Ok(None);
+    }
+    look(identity.clone(), folder).map(Some)
+}
+
+/// Returns every environment of a user, sorted by name; those that cannot be read come with the failure.
+pub fn list(root: &StateRoot) -> Result<Vec<(Identity, Result<Found, Failure>)>, Failure> {
+    let listed = root.list()?.into_iter();
+    Ok(listed
+        .map(|(identity, folder)| {
+            let found = folder.map_err(Failure::from).and_then(|folder| look(identity.clone(), folder));
+            (identity, found)
+        })
+        .collect())
+}
+
+fn look(identity: Identity, folder: Folder) -> Result<Found, Failure> {
+    // The holder first: what it writes before it lets go is then read after.
+    let holder = folder.holder()?;
+    let record = folder.record()?;
+    Ok(Found { identity, folder, record, holder })
+}
+
+impl Found {
+    /// Returns which environment it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Returns its folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Returns whether a process serves it now.
+    pub fn is_up(&self) -> bool {
+        self.holder.is_some()
+    }
+
+    /// Returns the process that serves it now, when it can be told.
+    pub fn process(&self) -> Option<u32> {
+        self.holder.and_then(|holder| holder.process)
+    }
+
+    /// Returns what is on record, corrected by whether the process still lives, without asking any door.
+    ///
+    /// - Errors: it was never brought up; secrets or records cannot be read.
+    pub fn description(&self) -> Result<Description, Failure> {
+        let Some(record) = &self.record else {
+            return Err(Failure::NeverUp { identity: self.identity.clone() });
+        };
+        let accounts: Vec<Account> =
+            self.folder.document::<Launch>("launch.json")?.map(|launch| launch.accounts).unwrap_or_default();
+        let mut description = Description::of(record, &accounts, &self.folder.secrets()?);
+        if !self.is_up() && matches!(record.phase, Phase::Starting | Phase::Ready) {
+            description.state = State::Stopped;
+            description.reason = Some("its process ended without being asked to; nothing that was answered is lost".to_owned());
+        }
+        Ok(description)
+    }
+
+    /// Returns how the environment is, after asking every door.
+    ///
+    /// - Errors: as [`Found::description`]. A door that does not answer is no error but said in the description.
+    pub fn status(&self) -> Result<Description, Failure> {
+        let mut description = self.description()?;
+        let Some(record) = self.record.as_ref().filter(|record| self.is_up() && record.phase == Phase::Ready) else {
+            return Ok(description);
+        };
+        let trust = embedded::trust(&self.folder.authority())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| Failure::Thread { thread: "probes", source })?;
+        let problems = runtime.block_on(probe_all(&record.doors, &trust));
+        for (door, problem) in description.doors.iter_mut().zip(problems) {
+            door.answers = Some(problem.is_none());
+            door.problem = problem;
+        }
+        if description.doors.iter().any(|door| door.answers == Some(false)) {
+            description.state = State::Degraded;
+        }
+        Ok(description)
+    }
+
+    /// Returns whether it serves exactly this platform, run in this way.
+    pub fn serves(&self, blueprint: &Blueprint, roster: &Roster, launch: &Launch) -> Result<bool, Failure> {
+        let same = self.folder.document::<Launch>("launch.json")?.is_some_and(|recorded| recorded == *launch)
+            && self.folder.document::<Blueprint>("blueprint.json")?.is_some_and(|recorded| recorded == *blueprint)
+            && self.folder.document::<Roster>("roster.json")?.is_some_and(|recorded| recorded == *roster);
+        Ok(same)
+    }
+
+    /// Returns the nodes of the platform as it was last brought up, by name, with their roles.
+    pub fn nodes(&self) -> Result<Vec<(String, blueprint::Role)>, Failure> {
+        let blueprint = self.folder.document::<Blueprint>("blueprint.json")?;
+        let nodes = blueprint.map(|blueprint| blueprint.nodes).unwrap_or_default();
+        Ok(nodes.into_iter().map(|node| (node.name.to_string(), node.role)).collect())
+    }
+
+    /// Hands the lines of its log to the caller, oldest first; see [`read_log`]. With `follow`, ends when the environment does.
+    pub fn log_lines(&self, follow: bool, each: &mut dyn FnMut(&str) -> ControlFlow<()>) -> Result<(), Failure> {
+        let mut last = false;
+        let mut idle = || {
+            // One more look after the end, for what was written last.
+            if std::mem::replace(&mut last, !matches!(self.folder.holder(), Ok(Some(_)))) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let read = read_log(&self.folder.log(), follow, each, &mut idle);
+        Ok(read.map_err(crate::state::StateFailure::from)?)
+    }
+
+    /// Asks the process that serves the environment to end, and waits for it.
+    ///
+    /// - `patience`: how long it may take.
+    /// - Errors: the process is not known for sure (nothing is done then), cannot be told, or does not end.
+    pub fn stop(&self, patience: Duration) -> Result<Stopped, Failure> {
+        // Looked at anew: between finding and ending, the number may have become somebody else's.
+        let Some(holder) = self.folder.holder()? else { return Ok(Stopped::WasDown) };
+        let known = holder.process.and_then(|process| i32::try_from(process).ok().map(|number| (process, number)));
+        let Some((process, Some(pid))) = known.map(|(process, number)| (process, Pid::from_raw(number))) else {
+            return Err(Failure::UnknownProcess { identity: self.identity.clone() });
+        };
+        kill_process(pid, Signal::TERM).map_err(|error| Failure::Signal { process, source: error.into() })?;
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if self.folder.holder()?.is_none_or(|now| now.process.is_some_and(|other| other != process)) {
+                return Ok(Stopped::Ended);
+            }
+            std::thread::sleep(LOOK);
+        }
+        Err(Failure::DidNotEnd { process, seconds: patience.as_secs() })
+    }
+
+    /// Throws away mail, accounts, queues and logs. The authority and the passwords stay.
+    ///
+    /// - Errors: it is up, or something cannot be removed.
+    pub fn reset(&self) -> Result<(), Failure> {
+        let lock = self.folder.lock()?;
+        Ok(self.folder.reset(&lock)?)
+    }
+}
+
+/// Waits until a process that was started to serve an environment has it ready, or has failed.
+///
+/// - `process`: that process; records of earlier ones do not count.
+/// - `ended`: asked again and again whether the process has ended; says how, if so.
+/// - Errors: it failed, ended or took too long.
+pub fn await_ready(
+    root: &StateRoot,
+    identity: &Identity,
+    process: u32,
+    ended: &mut dyn FnMut() -> Option<String>,
+    patience: Duration,
+) -> Result<Description, Failure> {
+    let deadline = Instant::now() + patience;
+    let failed = |reason: String| Failure::DidNotComeUp { identity: identity.clone(), reason };
+    loop {
+        // Asked before looking: what it wrote before it ended counts.
+        let end = ended();
+        if let Some(found) = find(root, identity)?
+            && let Some(record) = found.record.as_ref().filter(|record| record.process == process)
+        {
+            match record.phase {
+                Phase::Ready if end.is_none() => return found.description(),
+                Phase::Failed => return Err(failed(record.reason.clone().unwrap_or_default())),
+                Phase::Starting | Phase::Ready | Phase::Stopped => {}
+            }
+        }
+        if let Some(end) = end {
+            return Err(failed(end));
+        }
+        if Instant::now() > deadline {
+            return Err(failed(format!("it is not ready after {} s", patience.as_secs())));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
