@@ -273,6 +273,11 @@ impl Queue {
         self.journal.is_durable(position)
     }
 
+    /// Returns the position up to which everything survives a power loss.
+    pub fn durable_to(&self) -> Position {
+        self.journal.durable_to()
+    }
+
     /// Returns whether the queue refuses all work until it is opened again.
     pub fn is_failed(&self) -> bool {
         self.journal.is_failed()
@@ -287,10 +292,18 @@ impl Queue {
     /// [`Queue::returned`], each of its targets once.
     pub fn take(&mut self, now: Moment, place: &Destination) -> Option<Job> {
         let waiting = self.waiting.get_mut(place)?;
-        let &(next, id, first) = waiting.first()?;
-        if next > now {
-            return None;
-        }
+        let (id, first) = loop {
+            let &(next, id, first) = waiting.first()?;
+            if next > now {
+                return None;
+            }
+            let target = self.state.entries.get(&id).and_then(|entry| entry.targets.get(first));
+            match target.map(|target| &target.state) {
+                Some(TargetState::Waiting { next: at, .. }) if *at == next => break (id, first),
+                // It was settled otherwise.
+                _ => waiting.remove(&(next, id, first)),
+            };
+        };
         let entry = self.state.entries.get(&id)?;
         let leader = entry.targets.get(first)?;
         let alone = *place == Destination::Directory;

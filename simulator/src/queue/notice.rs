@@ -24,6 +24,17 @@ pub enum NoticeKind {
     Delivered,
 }
 
+impl NoticeKind {
+    /// Returns what a log says of it.
+    pub fn said(self) -> &'static str {
+        match self {
+            Self::Failed => "sender told of a failure",
+            Self::Delayed => "sender told of a delay",
+            Self::Delivered => "sender told of a delivery",
+        }
+    }
+}
+
 /// A notice that was queued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {

@@ -1,0 +1,342 @@
+//! Taking messages: from the internet, from users, from other hosts of the platform.
+
+use std::collections::BTreeMap;
+
+use values::MailAddress;
+
+use super::tasks::{Continuation, Letter, Link, Play, Task, TaskId, Waiting, disk_trouble};
+use super::{Engine, Level, Output, Role};
+use crate::directory::{Answer, Delivery, Question, Recipient, Service};
+use crate::disk::DiskError;
+use crate::network::HostId;
+use crate::queue::{Addressee, Header, NewMessage, NewTarget, Queued, Route, Variant};
+use crate::smtp::server::{Completion, Disposition, Effect, RecipientAnswer, Session};
+use crate::smtp::{Envelope, Received, Reply, date, trace};
+
+/// A session that takes messages.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    pub(super) session: Session,
+    pub(super) role: Role,
+    /// What the directory said of the recipients of the running transaction, by their keys.
+    known: BTreeMap<String, Delivery>,
+    /// A message whose acceptance waits for somebody.
+    message: Option<Box<Received>>,
+}
+
+impl Receiver {
+    pub(super) fn new(session: Session, role: Role) -> Self {
+        Self { session, role, known: BTreeMap::new(), message: None }
+    }
+}
+
+impl Engine {
+    /// Gives a receiving session its turn; returns whether it is over.
+    pub(super) fn play_receiver(&mut self, id: TaskId, task: &mut Task) -> bool {
+        let Task { host, link, play, inbox, broken, held, .. } = task;
+        let Play::Receiver(receiver) = play else { return true };
+        if *broken {
+            receiver.session.disconnected();
+            return true;
+        }
+        while let Some(Letter::Smtp(completion)) = self.next_letter(id) {
+            receiver.session.complete(self.now, completion);
+        }
+        loop {
+            while self.has_room(link) {
+                let Some(effect) = receiver.session.next_effect() else { break };
+                match effect {
+                    Effect::Reply(bytes) => {
+                        self.held -= std::mem::take(held);
+                        self.send(link, bytes);
+                    }
+                    Effect::Close => {
+                        self.close_link(link);
+                        return true;
+                    }
+                    Effect::StartTls => {
+                        if let Link::Outer { connection, .. } = link {
+                            self.outputs.push_back(Output::StartTls { connection: *connection });
+                        }
+                    }
+                    Effect::SignIn { user, password } => {
+                        let question = Question::SignIn { service: Service::Submission, user, password };
+                        self.ask(question, Continuation::SignIn { host: *host, task: id });
+                    }
+                    Effect::VerifyRecipient { sender, recipient, .. } => {
+                        self.verify_recipient(id, *host, receiver, sender, recipient);
+                    }
+                    Effect::Accept(message) => self.take_message(id, *host, receiver, message),
+                }
+            }
+            if !receiver.session.wants_input() || !self.has_room(link) {
+                return false;
+            }
+            match self.read(link, inbox) {
+                None => return false,
+                Some(bytes) if bytes.is_empty() => {
+                    receiver.session.disconnected();
+                    self.close_link(link);
+                    return true;
+                }
+                Some(bytes) => {
+                    if matches!(link, Link::Outer { .. }) {
+                        *held += bytes.len();
+                        self.held += bytes.len();
+                    }
+                    receiver.session.receive(self.now, &bytes);
+                }
+            }
+        }
+    }
+
+    fn verify_recipient(
+        &mut self,
+        id: TaskId,
+        host: HostId,
+        receiver: &mut Receiver,
+        sender: Option<MailAddress>,
+        recipient: MailAddress,
+    ) {
+        let answer = match receiver.role {
+            Role::Mx | Role::Submission if self.held > self.topology.bounds.reception_bytes => {
+                RecipientAnswer::Refused(Reply::new(452, (4, 3, 1), "Error: too much mail at once, try again later"))
+            }
+            Role::Mx | Role::Submission | Role::Store => {
+                let question = Question::Recipient { address: recipient.clone() };
+                return self.ask(question, Continuation::Recipient { host, task: id, sender, recipient });
+            }
+            Role::Outbound => RecipientAnswer::Known,
+            Role::Internet => self.internet_recipient(host, sender.as_ref(), &recipient),
+            Role::Defense | Role::Access => RecipientAnswer::Unavailable,
+        };
+        receiver.session.complete(self.now, Completion::Recipient(answer));
+    }
+
+    pub(super) fn recipient_answered(
+        &mut self,
+        host: HostId,
+        id: TaskId,
+        sender: Option<&MailAddress>,
+        recipient: &MailAddress,
+        answer: Answer,
+    ) {
+        let name = self.machine(host).map(|machine| machine.plan.name.clone()).unwrap_or_default();
+        let Some(Play::Receiver(receiver)) = self.tasks.get_mut(&id).map(|task| &mut task.play) else { return };
+        let said = match receiver.role {
+            Role::Store => store_recipient(&name, recipient, &answer),
+            _ => RecipientAnswer::of(&answer, sender),
+        };
+        if said == RecipientAnswer::Known
+            && let Answer::Recipient(Recipient::Known(delivery)) = answer
+        {
+            receiver.known.insert(recipient.key(), delivery);
+        }
+        self.post(id, Letter::Smtp(Completion::Recipient(said)));
+    }
+
+    /// A session has a whole message.
+    fn take_message(&mut self, id: TaskId, host: HostId, receiver: &mut Receiver, message: Box<Received>) {
+        match receiver.role {
+            Role::Submission => {
+                if let Some(identity) = &message.identity {
+                    let recipients = u32::try_from(message.envelope.recipients.len()).unwrap_or(u32::MAX);
+                    let question = Question::SendAllowance { user: identity.mailbox.clone(), recipients };
+                    receiver.message = Some(message);
+                    return self.ask(question, Continuation::Allowance { host, task: id });
+                }
+                self.refuse(id, &message, &Reply::new(530, (5, 7, 0), "Authentication required"));
+            }
+            Role::Mx => self.judge(id, host, receiver, message),
+            Role::Outbound => self.relay(id, host, *message),
+            Role::Store => {
+                let known = std::mem::take(&mut receiver.known);
+                self.store_message(id, host, &known, &message);
+            }
+            Role::Internet => self.store_internet(id, host, &message),
+            Role::Defense | Role::Access => {}
+        }
+    }
+
+    pub(super) fn allowance_answered(&mut self, id: TaskId, answer: &Answer) {
+        let Some(mut task) = self.tasks.remove(&id) else { return };
+        if let Play::Receiver(receiver) = &mut task.play
+            && let Some(message) = receiver.message.take()
+        {
+            match answer {
+                Answer::SendAllowance(true) => self.judge(id, task.host, receiver, message),
+                Answer::SendAllowance(false) => {
+                    let user = message.identity.as_ref().map(|identity| identity.mailbox.to_string());
+                    let fields = [("user", user.unwrap_or_default())];
+                    self.log(task.host, "submission", Level::Warning, "send limit reached", &fields);
+                    self.refuse(id, &message, &Reply::new(450, (4, 7, 1), "Error: your sending limit is reached, try again later"));
+                }
+                _ => self.refuse(id, &message, &Reply::new(451, (4, 3, 0), "Temporary lookup failure")),
+            }
+        }
+        self.tasks.insert(id, task);
+        self.wake(id);
+    }
+
+    fn refuse(&mut self, id: TaskId, message: &Received, reply: &Reply) {
+        let copies = message.envelope.recipients.len().max(1);
+        let dispositions = vec![Disposition::Refused(reply.clone()); copies];
+        self.post(id, Letter::Smtp(Completion::Accept(dispositions)));
+    }
+
+    fn judge(&mut self, id: TaskId, host: HostId, receiver: &mut Receiver, message: Box<Received>) {
+        let known = std::mem::take(&mut receiver.known);
+        self.queue_message(id, host, receiver.role, &known, &message);
+    }
+
+    /// Puts a message that may pass into the queue; the session says 250 when it is durable.
+    fn queue_message(
+        &mut self,
+        id: TaskId,
+        host: HostId,
+        role: Role,
+        known: &BTreeMap<String, Delivery>,
+        message: &Received,
+    ) {
+        let mut targets = Vec::new();
+        for (addressee, recipient) in message.envelope.recipients.iter().enumerate() {
+            match known.get(&recipient.address.key()) {
+                Some(delivery) => targets.extend(self.targets_of(role, addressee, delivery)),
+                None => targets.push(NewTarget {
+                    addressee,
+                    address: recipient.address.clone(),
+                    sender: None,
+                    route: Route::Outbound,
+                    variant: Variant::default(),
+                }),
+            }
+        }
+        match self.enqueue(host, role, message, targets, None) {
+            Ok(queued) => {
+                let dispositions = vec![Disposition::Accepted { name: queued.id.to_string() }];
+                self.wait_for(host, role, queued.position, Waiting::Session { task: id, dispositions });
+            }
+            Err(error) => self.refuse(id, message, &disk_reply(error)),
+        }
+    }
+
+    /// Takes a message that another host of the platform hands on, once.
+    fn relay(&mut self, id: TaskId, host: HostId, mut message: Received) {
+        let delivery = message.envelope.delivery.clone();
+        let copies = message.envelope.recipients.len();
+        let mut position = crate::journal::Position::default();
+        if let (Some(name), Some(queue)) =
+            (&delivery, self.offices.get(&(host, Role::Outbound)).and_then(super::office::Office::queue))
+        {
+            message.envelope.recipients.retain(|recipient| match queue.taken_before(name, &recipient.address) {
+                Some(before) => {
+                    position = position.max(before);
+                    false
+                }
+                None => true,
+            });
+        }
+        let targets: Vec<NewTarget> = (message.envelope.recipients.iter().enumerate())
+            .map(|(addressee, recipient)| NewTarget {
+                addressee,
+                address: recipient.address.clone(),
+                sender: None,
+                route: Route::Remote,
+                variant: Variant::default(),
+            })
+            .collect();
+        let mut dispositions = vec![Disposition::Accepted { name: "again".to_owned() }; copies];
+        if !targets.is_empty() {
+            match self.enqueue(host, Role::Outbound, &message, targets, delivery) {
+                Ok(queued) => {
+                    position = position.max(queued.position);
+                    dispositions.fill(Disposition::Accepted { name: queued.id.to_string() });
+                }
+                Err(error) => dispositions.fill(Disposition::Refused(disk_reply(error))),
+            }
+        }
+        self.wait_for(host, Role::Outbound, position, Waiting::Session { task: id, dispositions });
+    }
+
+    fn enqueue(
+        &mut self,
+        host: HostId,
+        role: Role,
+        message: &Received,
+        targets: Vec<NewTarget>,
+        delivery: Option<String>,
+    ) -> Result<Queued, DiskError> {
+        let now = self.now;
+        let hostname = self.machine(host).map(|machine| machine.plan.hostname.to_string()).unwrap_or_default();
+        let office = self.offices.get_mut(&(host, role)).ok_or(DiskError::Missing)?;
+        let (queue, disk) = office.queue_mut().ok_or(DiskError::Missing)?;
+        let field = trace::received(message, &hostname, &queue.next_id().to_string(), &date::text(now));
+        let header = header_of(&message.envelope, now);
+        let sender = header.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let copies = targets.len();
+        let content: [&[u8]; 2] = [field.as_bytes(), &message.content];
+        let queued = queue.accept(disk, NewMessage { header, targets, content: &content, delivery, answers: None });
+        match &queued {
+            Ok(queued) => {
+                let fields = [
+                    ("id", queued.id.to_string()),
+                    ("from", sender),
+                    ("bytes", message.content.len().to_string()),
+                    ("copies", copies.to_string()),
+                ];
+                self.log(host, role.name(), Level::Info, "message queued", &fields);
+            }
+            Err(error) => {
+                let fields = [("from", sender), ("why", error.to_string())];
+                self.log(host, role.name(), Level::Error, "message not queued", &fields);
+            }
+        }
+        queued
+    }
+}
+
+/// Returns what a queue is to know of an envelope.
+fn header_of(envelope: &Envelope, now: crate::Moment) -> Header {
+    let addressees = (envelope.recipients.iter())
+        .map(|recipient| Addressee {
+            address: recipient.address.clone(),
+            notify: recipient.notify,
+            original: recipient.original.clone(),
+        })
+        .collect();
+    Header {
+        accepted: now,
+        sender: envelope.sender.clone(),
+        addressees,
+        returned: envelope.returned,
+        identifier: envelope.identifier.clone(),
+        body: envelope.body,
+        internationalized: envelope.internationalized,
+        quiet: false,
+    }
+}
+
+/// Returns what is said of a recipient on the store host of that name.
+fn store_recipient(store: &str, recipient: &MailAddress, answer: &Answer) -> RecipientAnswer {
+    match answer {
+        Answer::Recipient(Recipient::Known(delivery))
+            if delivery.mailboxes.iter().any(|mailbox| mailbox.address == *recipient && mailbox.store == store) =>
+        {
+            RecipientAnswer::Known
+        }
+        // It has moved, or leads elsewhere now: the queue asks again.
+        Answer::Recipient(Recipient::Known(_)) => {
+            RecipientAnswer::Refused(Reply::new(451, (4, 2, 1), "This mailbox is not here now"))
+        }
+        Answer::Recipient(Recipient::Elsewhere) => RecipientAnswer::Unknown,
+        other => RecipientAnswer::of(other, None),
+    }
+}
+
+/// Returns what is said when a disk does not take a message.
+pub(super) fn disk_reply(error: DiskError) -> Reply {
+    match error {
+        DiskError::Full => Reply::new(452, (4, 3, 1), "Insufficient system storage"),
+        DiskError::Broken | DiskError::Missing => disk_trouble(),
+    }
+}

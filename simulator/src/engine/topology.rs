@@ -1,0 +1,168 @@
+//! The plan of one world: hosts, what they are for, how they are set. It is the simulator's own; a caller makes it from
+//! whatever it knows.
+
+use std::net::IpAddr;
+
+use values::{HostName, LocalPart, MailAddress};
+
+use crate::network::Line;
+use crate::queue::Patience;
+
+/// What a host is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Takes mail from the internet.
+    Mx,
+    /// Judges messages.
+    Defense,
+    /// Takes mail from users.
+    Submission,
+    /// Sends mail to the internet; nobody else does.
+    Outbound,
+    /// Keeps mailboxes.
+    Store,
+    /// Lets users in to their mailboxes on the stores.
+    Access,
+    /// Keeps the mailboxes of the simulated internet and lets them be read.
+    Internet,
+}
+
+impl Role {
+    /// Returns the role's name in logs and on disks.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mx => "mx",
+            Self::Defense => "defense",
+            Self::Submission => "submission",
+            Self::Outbound => "outbound",
+            Self::Store => "store",
+            Self::Access => "access",
+            Self::Internet => "internet",
+        }
+    }
+
+    /// Returns whether the role keeps something on a disk.
+    pub fn has_disk(self) -> bool {
+        !matches!(self, Self::Defense | Self::Access)
+    }
+
+    pub(super) fn has_queue(self) -> bool {
+        matches!(self, Self::Mx | Self::Submission | Self::Outbound)
+    }
+}
+
+/// A host of the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name in the plan.
+    pub name: String,
+    /// Its name in the world.
+    pub hostname: HostName,
+    /// Its address in the world.
+    pub address: IpAddr,
+    /// What it is for.
+    pub roles: Vec<Role>,
+    /// How packets travel to and from it.
+    pub line: Line,
+}
+
+/// A domain of the simulated internet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InternetDomain {
+    /// Its name.
+    pub name: HostName,
+    /// Its mailboxes with the passwords they are read with; mail to any other address is refused.
+    pub mailboxes: Vec<(LocalPart, String)>,
+    /// Milliseconds for which it puts off a sender it has not seen.
+    pub greylist_milliseconds: Option<u64>,
+    /// How packets travel to and from its host.
+    pub line: Line,
+    /// Whether its host cannot be reached.
+    pub unreachable: bool,
+}
+
+/// How mail is handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// The operator's domain, for notices and for addresses without a domain.
+    pub origin: HostName,
+    /// Largest message, in bytes.
+    pub max_message_bytes: u64,
+    /// How long a queue tries.
+    pub patience: Patience,
+    /// What separates a subaddress from the local part it extends.
+    pub subaddress_separator: Option<char>,
+    /// The domain of rewritten senders of forwarded mail (SRS), and the secret of its signatures.
+    pub forwarding: Option<Forwarding>,
+}
+
+/// How the senders of forwarded mail are rewritten.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Forwarding {
+    /// The domain.
+    pub domain: HostName,
+    /// The secret.
+    pub secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for Forwarding {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Forwarding").field("domain", &self.domain).finish_non_exhaustive()
+    }
+}
+
+/// Bounds of what strangers can make the platform hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Connections from outside at a time.
+    pub connections: usize,
+    /// Connections from one outside address at a time.
+    pub connections_per_peer: usize,
+    /// Bytes of messages under reception; above it new ones are refused for now (452 4.3.1).
+    pub reception_bytes: usize,
+    /// Unsent bytes of a connection above which nothing more is done for it.
+    pub unsent_bytes: usize,
+    /// Deliveries to one place at a time.
+    pub deliveries_per_destination: usize,
+}
+
+impl Bounds {
+    /// What holds where a caller has no opinion.
+    pub const STANDARD: Self = Self {
+        connections: 1_000,
+        connections_per_peer: 200,
+        reception_bytes: 256 << 20,
+        unsent_bytes: 256 << 10,
+        deliveries_per_destination: 20,
+    };
+}
+
+/// The plan.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// The hosts.
+    pub hosts: Vec<Host>,
+    /// The domains of the simulated internet; they need a host with [`Role::Internet`].
+    pub internet: Vec<InternetDomain>,
+    /// How mail is handled.
+    pub mail: Mail,
+    /// Bounds.
+    pub bounds: Bounds,
+    /// How journals are kept.
+    pub journal: crate::journal::Options,
+    /// Whether users may sign in without TLS; for tests.
+    pub plaintext_login: bool,
+}
+
+impl Topology {
+    /// Returns the simulated mailbox of an address.
+    pub(super) fn internet_mailbox(&self, address: &MailAddress) -> Option<&str> {
+        let domain = self.internet_domain(address.domain())?;
+        let found = domain.mailboxes.iter().find(|(local, _)| local == address.local());
+        found.map(|(_, password)| password.as_str())
+    }
+
+    pub(super) fn internet_domain(&self, name: &HostName) -> Option<&InternetDomain> {
+        self.internet.iter().find(|domain| domain.name == *name)
+    }
+}
