@@ -151,6 +151,9 @@ impl<'s> Parser<'s> {
                 _ => return,
             }
             self.spaced = true;
+            if self.findings.is_full() {
+                self.token = None;
+            }
         }
     }
 
@@ -715,15 +718,14 @@ impl<'s> Parser<'s> {
     /// Gives the nodes of a block to the node that it belongs to.
     fn adopt(&mut self, block: Block<'s>, end: usize) -> Open<'s> {
         let mut owner = block.owner;
-        let nodes = self.nodes.drain(block.nodes_from..);
         if block.discarded {
-            drop(nodes);
+            self.nodes.truncate(block.nodes_from);
             owner.has_dashed_block = true;
         } else {
-            if owner.has_block {
-                owner.children.extend(nodes);
+            if block.nodes_from == 0 {
+                move_all(&mut self.nodes, &mut owner.children);
             } else {
-                owner.children = nodes.collect();
+                owner.children.extend(self.nodes.drain(block.nodes_from..));
             }
             owner.has_block = true;
             owner.end = end;
@@ -733,21 +735,8 @@ impl<'s> Parser<'s> {
 
     /// Moves the entries that were read to their node.
     fn seal(&mut self, node: &mut Open<'s>) {
-        // Collecting from a drain takes exactly the room that is needed, and most nodes have few entries.
-        if !self.arguments.is_empty() {
-            if node.arguments.is_empty() {
-                node.arguments = self.arguments.drain(..).collect();
-            } else {
-                node.arguments.append(&mut self.arguments);
-            }
-        }
-        if !self.properties.is_empty() {
-            if node.properties.is_empty() {
-                node.properties = self.properties.drain(..).collect();
-            } else {
-                node.properties.append(&mut self.properties);
-            }
-        }
+        move_all(&mut self.arguments, &mut node.arguments);
+        move_all(&mut self.properties, &mut node.properties);
     }
 
     fn finish(&mut self, mut node: Open<'s>) {
@@ -770,6 +759,21 @@ impl<'s> Parser<'s> {
             self.finish(owner);
         }
         Step::Done
+    }
+}
+
+/// Moves what was collected to where it belongs, without room that is not needed.
+fn move_all<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
+    if from.is_empty() {
+        return;
+    }
+    if !to.is_empty() {
+        to.append(from);
+    } else if from.len() > 1_024 {
+        // Copying these would take as much room again for a moment.
+        *to = std::mem::take(from);
+    } else {
+        *to = from.drain(..).collect();
     }
 }
 

@@ -161,8 +161,8 @@ fn a_syntax_error_keeps_what_stands_before_it() {
     refused("%YAML 1.2\n---\na: 1", &["0-1 directive"], "");
     refused("a: @x", &["3-4 unexpected-character"], "a");
     refused("a: \"\\q\"", &["3-4 escape"], "a");
-    refused("a: 1\n b: 2", &["6-7 colon"], "a <1>");
-    refused("a: [1, 2", &["8-8 unclosed"], "a <1> <2>");
+    refused("a: 1\n b: 2", &["7-8 colon"], "a <1 b>");
+    refused("a: [1, 2", &["3-4 unclosed"], "a <1>");
     refused("a: x\u{202E}y", &["4-7 disallowed-character"], "a <x\u{202E}y>");
 }
 

@@ -1,13 +1,13 @@
 //! The `kdl` crate as oracle: where it accepts a document we accept it with an equal tree, and the other way round.
 
 use super::generate;
-use crate::kdl::read;
+use crate::kdl::{TokenKind, read, tokens};
 use crate::problem::Severity;
 use crate::read::Read;
 use crate::tree::{FileId, Node, Scalar};
 use kdl::{KdlDocument, KdlNode, KdlValue};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 fn errors<'r>(read: &'r Read<'_>) -> Vec<&'r str> {
     read.problems.iter().filter(|problem| problem.severity == Severity::Error).map(|problem| problem.code).collect()
@@ -65,38 +65,33 @@ fn float(text: &str) -> f64 {
     }
 }
 
-/// Says why the two may differ over a document, if there is a reason.
+/// Problems that we tell and kdl 6.7.1 does not: why, what stands in such a document, and their codes.
 ///
-/// All but the first are departures of kdl 6.7.1 from the grammar of KDL 2.0.0.
-fn exception(text: &str, ours: &[&str], theirs: bool) -> Option<&'static str> {
-    let only =
-        |codes: &[&str]| theirs && ours.iter().all(|code| codes.contains(code) || *code == "kdl::type-annotation");
-    if only(&[]) {
-        return Some("type annotations: KDL has them, the specification language gives them no meaning");
+/// All but the first are departures of kdl from the grammar of KDL 2.0.0.
+const KDL_TAKES: &[(&str, &str, &[&str])] = &[
+    ("type annotations, which have no meaning in the specification language", "(", &["kdl::type-annotation"]),
+    ("`-inf` without its `#`, for a text", "-inf", &["kdl::bare-keyword"]),
+    ("raw strings that start with three quotes but are none in three quotes", "#\"\"\"", &["kdl::multi-line-string"]),
+    ("values that are taken out behind a block", "/-", &["kdl::behind-block", "kdl::missing-space"]),
+    ("a slashdash behind a slashdash", "/-", &["kdl::dangling-slashdash", "kdl::missing-space"]),
+    ("anything that is stuck to a keyword", "#", &["kdl::unknown-keyword", "kdl::unquoted", "kdl::missing-space"]),
+    ("capital letters in the prefix of a hexadecimal number", "0X", &["kdl::malformed-number"]),
+];
+
+/// Says whether the two may differ over a document.
+fn may_differ(text: &str, ours: &[&str], theirs: bool) -> bool {
+    if theirs {
+        // It takes control characters in comments and U+007F nearly everywhere, and then both see other words.
+        let applies =
+            |code: &str| KDL_TAKES.iter().any(|(_, piece, codes)| text.contains(piece) && codes.contains(&code));
+        return ours.contains(&"kdl::disallowed-character") || ours.iter().all(|code| applies(code));
     }
-    if only(&["kdl::disallowed-character"]) {
-        return Some("kdl takes control characters in comments, and U+007F in words and raw strings");
-    }
-    if only(&["kdl::bare-keyword"]) && text.contains("-inf") {
-        return Some("kdl takes `-inf` without its `#` for a text");
-    }
-    if only(&["kdl::multi-line-string"]) && text.contains("#\"\"\"") {
-        return Some("kdl takes a raw string that starts with three quotes but is none in three quotes");
-    }
-    if only(&["kdl::behind-block", "kdl::missing-space"]) && text.contains("/-") {
-        return Some("kdl takes values that are taken out behind a block");
-    }
-    if only(&["kdl::unknown-keyword", "kdl::unquoted", "kdl::missing-space"]) && text.contains('#') {
-        return Some("kdl does not look at what is stuck to a keyword");
-    }
-    if only(&["kdl::malformed-number"]) && ["0X", "0O", "0B"].iter().any(|prefix| text.contains(prefix)) {
-        return Some("kdl takes capital letters in the prefix of a number");
-    }
-    let ends_with_lines = text.replace(';', "\n");
-    if !theirs && text.contains("/-") && text.contains(';') && KdlDocument::parse_v2(&ends_with_lines).is_ok() {
-        return Some("kdl refuses a node that is taken out and ends with `;`");
-    }
-    None
+    // It refuses a node that is taken out and ends with a semicolon, but not if a line ends there.
+    let ends_with_lines: String = tokens(text)
+        .into_iter()
+        .map(|token| if token.kind == TokenKind::Semicolon { "\n" } else { token.text(text) })
+        .collect();
+    text.contains("/-") && text != ends_with_lines && KdlDocument::parse_v2(&ends_with_lines).is_ok()
 }
 
 fn check(text: &str) -> Result<(), String> {
@@ -112,8 +107,8 @@ fn check(text: &str) -> Result<(), String> {
             }
         }
         Err(_) if !codes.is_empty() => Ok(()),
-        Ok(_) if exception(text, &codes, true).is_some() => Ok(()),
-        Err(_) if exception(text, &codes, false).is_some() => Ok(()),
+        Ok(_) if may_differ(text, &codes, true) => Ok(()),
+        Err(_) if may_differ(text, &codes, false) => Ok(()),
         Ok(_) => Err(format!("kdl accepts {text:?}, we say {:?}", ours.problems)),
         Err(error) => Err(format!(
             "we accept {text:?}, kdl says {:?}",
@@ -125,8 +120,11 @@ fn check(text: &str) -> Result<(), String> {
 /// Compares on a thread with room for the oracle's recursion.
 fn compare<S: Strategy<Value = String> + 'static>(documents: impl Fn() -> S + Send + 'static, cases: u32) {
     let run = move || {
+        // Where kdl errs in a way that is not known yet is no fault of a commit that comes across it.
+        let chance = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let config = Config { cases, failure_persistence: None, ..Config::default() };
-        let result = TestRunner::new(config).run(&documents(), |text| check(&text).map_err(TestCaseError::fail));
+        let result = TestRunner::new_with_rng(config, chance)
+            .run(&documents(), |text| check(&text).map_err(TestCaseError::fail));
         if let Err(error) = result {
             panic!("{error}");
         }
@@ -139,15 +137,15 @@ fn compare<S: Strategy<Value = String> + 'static>(documents: impl Fn() -> S + Se
 
 #[test]
 fn well_formed_documents_give_the_oracles_tree() {
-    compare(generate::document, 100);
+    compare(generate::document, 200);
 }
 
 #[test]
 fn broken_documents_are_refused_where_the_oracle_refuses_them() {
-    compare(generate::mutated, 100);
+    compare(generate::mutated, 300);
 }
 
 #[test]
 fn heaps_of_tokens_are_judged_as_the_oracle_does() {
-    compare(generate::soup, 400);
+    compare(generate::soup, 2_000);
 }

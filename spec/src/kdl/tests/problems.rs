@@ -102,7 +102,7 @@ fn strings_tell_the_place_of_each_fault() {
     check("a \"\"\"\n  x\n  y\"\"\" b", &["12-13 multi-line-string"], "a \"x\" \"b\"");
     check("a \"\"\"\n  x\n y\n\tz\n  \"\"\"", &["10-11 indentation", "13-14 indentation"], "a \"x\\ny\\nz\"");
     check("a \"\"\"\n  \\\n  x\\q\n y\n  \"\"\"", &["13-15 unknown-escape", "16-17 indentation"], "a \"x\\\\q\\ny\"");
-    check("a \"\"\"\n  x\\\n  \"\"\"", &["8-9 multi-line-string"], "a \"\"");
+    check("a \"\"\"\n  x\\\n  \"\"\"", &["8-13 multi-line-string"], "a \"\"");
 }
 
 #[test]
