@@ -7,6 +7,7 @@
 //! compiler's to check.
 
 mod check;
+mod codes;
 mod decode;
 pub mod kdl;
 pub mod language;
@@ -18,6 +19,7 @@ pub mod sources;
 pub mod tree;
 pub mod yaml;
 
+pub use codes::{CODES, Code};
 pub use model::Spec;
 pub use parse::{Parsed, parse};
 pub use problem::{Problem, Related, Severity};

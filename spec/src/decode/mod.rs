@@ -8,6 +8,8 @@ mod field;
 mod matched;
 mod nearest;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use document::document;
 pub(crate) use field::take_either;
@@ -36,8 +38,9 @@ impl Decoder {
         Self { syntax, problems: Vec::new(), quiet: false }
     }
 
-    pub(crate) fn report(&mut self, problem: Problem) {
+    pub(crate) fn report(&mut self, mut problem: Problem) {
         if !self.quiet && !problem.span.is_hole() {
+            problem.related.retain(|other| !other.span.is_hole());
             self.problems.push(problem);
         }
     }
