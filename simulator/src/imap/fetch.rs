@@ -167,11 +167,7 @@ impl Session {
             match told {
                 Ok(()) => {
                     line.extend_from_slice(b")\r\n");
-                    if self.out().is_empty() {
-                        *self.out() = line;
-                    } else {
-                        self.out().extend_from_slice(&line);
-                    }
+                    self.out().write_large(line);
                 }
                 Err(Untold::Encoding) => work.problem = Some("[UNKNOWN-CTE] A part's encoding is not known."),
                 Err(Untold::Disk) => work.problem = Some("[SERVERBUG] A message could not be read, try again later."),

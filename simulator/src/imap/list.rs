@@ -87,7 +87,7 @@ impl Session {
                 lines.push_str(&format!("* {}\r\n", status_line(name.as_str(), mailbox, items)));
             }
         }
-        self.out().extend_from_slice(lines.as_bytes());
+        self.out().write(lines.as_bytes());
         self.finish(storage, tag, "List completed.", true);
     }
 

@@ -32,9 +32,10 @@ mod settings;
 mod sort;
 mod structure;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod utf7;
 
+pub use crate::store::Effect;
 pub use front::{Front, FrontEffect};
-pub use session::{Effect, Session};
+pub use session::Session;
 pub use settings::Settings;

@@ -159,7 +159,7 @@ impl Session {
             line.push_str(&format!("FLAGS {flags})\r\n"));
             out.extend_from_slice(line.as_bytes());
         }
-        self.out().extend_from_slice(&out);
+        self.out().write(&out);
     }
 
     /// Tells the client everything that changed in its mailbox since it was last told.

@@ -1,6 +1,5 @@
 //! A signed-in IMAP connection on the store host.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::append::Appending;
@@ -14,23 +13,12 @@ use super::settings::Settings;
 use crate::Moment;
 use crate::journal::Position;
 use crate::store::handover::Preamble;
-use crate::store::{Storage, StoreError, UserId};
+use crate::store::{Effect, Outlet, Storage, StoreError, UserId};
 
 /// Bytes of a command with its literals, appended messages aside.
 const MAX_COMMAND: usize = 64 << 10;
-/// Bytes of output past which a session rests until they are taken.
-const ENOUGH: usize = 64 << 10;
 /// Bytes of a refused literal that are read and thrown away; a client that sends more is let go.
 const MAX_SKIPPED: u64 = 1 << 20;
-
-/// What a session wants done.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Send these bytes.
-    Reply(Vec<u8>),
-    /// Send what was replied, then close the connection; nothing follows.
-    Close,
-}
 
 #[derive(Debug)]
 pub(super) enum Mode {
@@ -66,11 +54,7 @@ pub struct Session {
     pub(super) user: UserId,
     epoch: u64,
     input: Input,
-    output: Vec<u8>,
-    /// What the output waits for, and how far the disk was when last seen.
-    barrier: Position,
-    durable: Position,
-    closing: VecDeque<Effect>,
+    outlet: Outlet,
     pub(super) mode: Mode,
     work: Option<Work>,
     pub(super) selected: Option<Selected>,
@@ -89,10 +73,7 @@ impl Session {
             user: entered.unwrap_or(UserId(u64::MAX)),
             epoch: storage.mail.epoch(),
             input: Input::new(MAX_COMMAND),
-            output: Vec::new(),
-            barrier: Position::default(),
-            durable: Position::default(),
-            closing: VecDeque::new(),
+            outlet: Outlet::default(),
             mode: Mode::Commands,
             work: None,
             selected: None,
@@ -111,7 +92,7 @@ impl Session {
                 session.end("[UNAVAILABLE] Try again later.");
             }
         }
-        session.settle(storage);
+        session.outlet.settle(session.user, storage);
         session
     }
 
@@ -126,35 +107,21 @@ impl Session {
     /// Goes on with what there is to do: pipelined commands, unfinished answers, news while idle, a disk that is further.
     pub fn pump(&mut self, now: Moment, storage: &mut Storage<'_>) {
         if matches!(self.mode, Mode::Ended) {
-            self.durable = storage.mail.durable_to();
+            self.outlet.settle(self.user, storage);
             return;
         }
         if storage.mail.epoch() != self.epoch || storage.mail.is_failed() || !storage.mail.has_user(self.user) {
-            // What was not taken yet may speak of what is gone.
-            if self.barrier > self.durable {
-                self.output.clear();
-            }
-            self.barrier = Position::default();
+            self.outlet.forget_waiting();
             self.end("[UNAVAILABLE] The mailbox store is not available now.");
             return;
         }
         self.drive(now, storage);
-        self.settle(storage);
-    }
-
-    fn settle(&mut self, storage: &Storage<'_>) {
-        if !self.output.is_empty() {
-            self.barrier = self.barrier.max(storage.mail.position(self.user));
-        }
-        self.durable = storage.mail.durable_to();
+        self.outlet.settle(self.user, storage);
     }
 
     /// Returns what is to be done next; `None` when nothing is, or when it waits for the disk.
     pub fn next_effect(&mut self) -> Option<Effect> {
-        if !self.output.is_empty() {
-            return (self.barrier <= self.durable).then(|| Effect::Reply(std::mem::take(&mut self.output)));
-        }
-        self.closing.pop_front()
+        self.outlet.next_effect()
     }
 
     /// Whether [`Session::pump`] would go on by itself, once the effects so far are taken.
@@ -163,7 +130,7 @@ impl Session {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.output.len() >= ENOUGH
+        self.outlet.is_full()
     }
 
     /// Whether the session would look at more bytes now; its driver reads no further while not.
@@ -173,13 +140,13 @@ impl Session {
 
     /// Returns what the output waits for: the driver calls [`Session::pump`] when the store is that far.
     pub fn waits_for(&self) -> Option<Position> {
-        (!self.output.is_empty() && self.barrier > self.durable).then_some(self.barrier)
+        self.outlet.waits_for()
     }
 
     /// Whether an idle client has something to be told; the driver then calls [`Session::pump`].
     pub fn has_news(&self, mail: &crate::store::MailStore) -> bool {
         matches!(self.mode, Mode::Idle(_))
-            && self.output.is_empty()
+            && self.outlet.is_empty()
             && self.selected.as_ref().is_some_and(|selected| selected.changes != mail.changes(self.user))
     }
 
@@ -202,7 +169,7 @@ impl Session {
             self.end("Disconnected for inactivity.");
         } else if matches!(self.mode, Mode::Idle(_)) && now >= self.last_sign.plus(Settings::STILL_HERE) {
             self.last_sign = now;
-            if self.output.is_empty() {
+            if self.outlet.is_empty() {
                 self.untagged("OK Still here");
             }
         }
@@ -214,19 +181,19 @@ impl Session {
         self.untagged(&format!("BYE {text}"));
         self.work = None;
         self.mode = Mode::Ended;
-        self.closing.push_back(Effect::Close);
+        self.outlet.close();
     }
 
-    pub(super) fn out(&mut self) -> &mut Vec<u8> {
-        &mut self.output
+    pub(super) fn out(&mut self) -> &mut Outlet {
+        &mut self.outlet
     }
 
     pub(super) fn untagged(&mut self, text: &str) {
-        self.output.extend_from_slice(format!("* {text}\r\n").as_bytes());
+        self.outlet.write(format!("* {text}\r\n").as_bytes());
     }
 
     pub(super) fn tagged(&mut self, tag: &str, status: &str, text: &str) {
-        self.output.extend_from_slice(format!("{tag} {status} {text}\r\n").as_bytes());
+        self.outlet.write(format!("{tag} {status} {text}\r\n").as_bytes());
     }
 
     /// Answers with the condition that a store's refusal is told as (RFC 5530).
@@ -322,7 +289,7 @@ impl Session {
 
     fn invite(&mut self, announced: Announced) {
         if announced.waits {
-            self.output.extend_from_slice(b"+ OK\r\n");
+            self.outlet.write(b"+ OK\r\n");
         }
     }
 
@@ -402,7 +369,7 @@ impl Session {
                 self.finish(storage, tag, "Namespace completed.", true);
             }
             Command::Idle => {
-                self.output.extend_from_slice(b"+ idling\r\n");
+                self.outlet.write(b"+ idling\r\n");
                 self.sync(storage, true, false);
                 if !matches!(self.mode, Mode::Ended) {
                     self.mode = Mode::Idle(tag.to_owned());
