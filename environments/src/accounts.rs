@@ -24,6 +24,10 @@ pub(crate) struct Passwords {
     pub(crate) platform: BTreeMap<MailAddress, String>,
     /// Of mailboxes of the simulated internet, by address.
     pub(crate) internet: BTreeMap<MailAddress, String>,
+    /// A password that is told to nobody.
+    pub(crate) nobodys: String,
+    /// What signs rewritten senders (SRS).
+    pub(crate) forwarding: Vec<u8>,
 }
 
 /// Returns every password the environment begins with, and keeps those that were made up.
@@ -68,6 +72,8 @@ pub(crate) fn passwords(
         };
         place.insert(account.address.clone(), password);
     }
+    passwords.nobodys = secrets.get_or_generate("nobody's")?.to_owned();
+    passwords.forwarding = secrets.get_or_generate("forwarding")?.as_bytes().to_vec();
     secrets.keep()?;
     Ok(passwords)
 }

@@ -95,7 +95,8 @@ impl Found {
         let mut description = Description::of(record, &accounts, &self.folder.secrets()?);
         if !self.is_up() && matches!(record.phase, Phase::Starting | Phase::Ready) {
             description.state = State::Stopped;
-            description.reason = Some("its process ended without being asked to; nothing that was answered is lost".to_owned());
+            description.reason =
+                Some("its process ended without being asked to; nothing that was answered is lost".to_owned());
         }
         Ok(description)
     }

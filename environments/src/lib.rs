@@ -1,16 +1,38 @@
 //! Blueprint and Bundle to something that runs: the only room where something exists outside our process.
+//!
+//! Sockets, files, TLS, threads and clocks are here and nowhere else but in the control plane's own program. It never sees a
+//! specification and never calls the compiler: [`launch`] gets decisions and carries them out.
+//!
+//! - [`state`]: where an environment keeps what must survive it.
+//! - [`Backend`]: what could run a platform, and what it lacks ([`Backend::fit`]).
+//! - [`launch`]: brings an environment up in this process and gives a [`Running`].
+//! - [`find`], [`list`]: environments as other processes see them; a [`Found`] has `status`, `log_lines`, `stop`, `reset`.
+//! - [`await_ready`]: waits for an environment that another process brings up.
+//! - [`Failure`]: what failed, each with what to do next.
+
+pub mod state;
 
 mod accounts;
 mod backend;
 mod description;
 mod embedded;
+mod failure;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod found;
+mod launch;
 mod log;
-pub mod state;
+mod probe;
+#[cfg(test)]
+mod tests;
 
 pub use backend::{Abilities, Backend, Lack};
 pub use description::{DescribedAccount, DescribedDoor, Description, State};
+pub use embedded::{AuthorityFailure, DoorFailure};
+pub use failure::Failure;
 pub use files::FileFailure;
+pub use found::{Found, Stopped, await_ready, find, list};
+pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, launch};
 pub use log::{Entry, Level, read_log};
+pub use state::{Identity, StateRoot};

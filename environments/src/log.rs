@@ -30,10 +30,10 @@ const WAITING: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// For those who look closely.
-    Debug,
     /// What goes on.
     Info,
+    /// Somebody may want to know.
+    Notice,
     /// Something did not go as wished and was dealt with.
     Warning,
     /// Something broke.
@@ -50,7 +50,7 @@ pub struct Entry {
     /// Where; the environment itself when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// What, as one kebab-case word: `accepted`, `delivered`, `door-opened`, …
+    /// What, in a few words: `accepted`, `delivered`, `door opened`, …
     pub event: String,
     /// The particulars.
     #[serde(flatten)]
@@ -173,7 +173,7 @@ impl Writer {
             }
             let left_out = self.left_out.swap(0, Ordering::Relaxed);
             if left_out > 0 {
-                push(&mut lines, &Entry::now(Level::Warning, None, "log-entries-left-out").with("count", left_out));
+                push(&mut lines, &Entry::now(Level::Warning, None, "log entries left out").with("count", left_out));
             }
             self.write(&lines);
             lines.clear();

@@ -1,0 +1,424 @@
+//! The engine's thread: the simulator's state machine, fed from sockets, the directory, disks and the clock.
+//!
+//! Nothing here waits but for the next message; everything that takes time lives elsewhere and sends one when it is done.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use control::Directory;
+use simulator::Moment;
+use simulator::directory::{Answer, Question};
+use simulator::disk::{Disk, DiskError, SyncTicket};
+use simulator::engine::{ConnectionId, Door, Engine, Event, Input, Output, QuestionTicket, Role};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use super::connection::{self, Instruction, Occurrence};
+use super::disk::FileDisk;
+use super::ports::Bound;
+use super::{Order, lookups, topology};
+use crate::failure::Failure;
+use crate::launch::{Progress, Step};
+use crate::log::{Entry, Level, Log};
+
+/// Messages that may wait for the engine; whoever sends more waits.
+const WAITING: usize = 1024;
+
+/// Messages taken at once, before what follows from them is carried out.
+const BATCH: usize = 256;
+
+/// How long an ending waits for syncs that were begun.
+const LAST_SYNCS: Duration = Duration::from_secs(10);
+
+/// Something that concerns the engine.
+enum Message {
+    Opened {
+        connection: ConnectionId,
+        place: usize,
+        peer: IpAddr,
+        tls: bool,
+        instructions: mpsc::UnboundedSender<Instruction>,
+    },
+    Occurred {
+        connection: ConnectionId,
+        occurrence: Occurrence,
+    },
+    Answered {
+        ticket: QuestionTicket,
+        answer: Answer,
+    },
+    Synced {
+        host: Arc<str>,
+        role: Role,
+        ticket: SyncTicket,
+        result: Result<(), DiskError>,
+    },
+    Stop,
+    Abandon,
+}
+
+/// Where connections are announced.
+#[derive(Clone)]
+pub(crate) struct EngineHandle {
+    messages: mpsc::Sender<Message>,
+    next: Arc<AtomicU64>,
+}
+
+/// A connection's end towards the engine.
+pub(crate) struct Conversation {
+    connection: ConnectionId,
+    messages: mpsc::Sender<Message>,
+    instructions: mpsc::UnboundedReceiver<Instruction>,
+}
+
+impl EngineHandle {
+    /// Tells the engine of a new client; `None` when the engine has ended.
+    ///
+    /// - `place`: the door's place in the list the engine was started with.
+    pub(crate) async fn open(&self, place: usize, peer: SocketAddr, tls: bool) -> Option<Conversation> {
+        let connection = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
+        let (sender, instructions) = mpsc::unbounded_channel();
+        let opened = Message::Opened { connection, place, peer: peer.ip(), tls, instructions: sender };
+        self.messages.send(opened).await.ok()?;
+        Some(Conversation { connection, messages: self.messages.clone(), instructions })
+    }
+}
+
+impl connection::Engine for Conversation {
+    async fn tell(&mut self, occurrence: Occurrence) -> bool {
+        let occurred = Message::Occurred { connection: self.connection, occurrence };
+        self.messages.send(occurred).await.is_ok()
+    }
+
+    fn poll_instruction(&mut self, context: &mut Context<'_>) -> Poll<Option<Instruction>> {
+        self.instructions.poll_recv(context)
+    }
+}
+
+/// The thread that owns the engine.
+pub(crate) struct EngineThread {
+    messages: mpsc::Sender<Message>,
+    thread: JoinHandle<Result<(), String>>,
+}
+
+impl EngineThread {
+    /// Ends the engine after the syncs it has begun; from outside its runtime.
+    ///
+    /// - Errors: what broke.
+    pub(crate) fn stop(self) -> Result<(), String> {
+        self.end(Message::Stop)
+    }
+
+    /// Ends the engine at once, whatever it has begun.
+    pub(crate) fn abandon(self) {
+        let _ = self.end(Message::Abandon);
+    }
+
+    fn end(self, message: Message) -> Result<(), String> {
+        // A thread that has ended already says why when it is joined.
+        let _ = self.messages.blocking_send(message);
+        drop(self.messages);
+        self.thread.join().unwrap_or_else(|_| Err("the engine's thread panicked".to_owned()))
+    }
+}
+
+/// Opens the disks, reads them and starts the thread.
+///
+/// - `bound`: the doors; clients name them by their place in this list.
+/// - `broke`: is told why when the engine ends by itself.
+pub(crate) fn start(
+    order: &Order<'_>,
+    bound: &[Bound],
+    directory: &Arc<Directory>,
+    runtime: &tokio::runtime::Handle,
+    log: &Log,
+    broke: watch::Sender<Option<String>>,
+    progress: &dyn Progress,
+) -> Result<(EngineThread, EngineHandle), Failure> {
+    let (messages, inbox) = mpsc::channel(WAITING);
+    let topology = topology::topology(order, order.passwords.forwarding.clone());
+    let syncing = Arc::new(AtomicUsize::new(0));
+    let mut disks: BTreeMap<(String, Role), Box<dyn Disk + Send>> = BTreeMap::new();
+    for (host, role) in topology::disks(&topology) {
+        let disk = open_disk(order, &host, role, &messages, &syncing)?;
+        disks.insert((host, role), disk);
+    }
+    let mut maker = |host: &str, role: Role| -> Box<dyn Disk + Send> {
+        // Asked for once per role; a second time there is nothing to give.
+        disks.remove(&(host.to_owned(), role)).unwrap_or_else(|| Box::new(NoDisk))
+    };
+    let engine =
+        Engine::new(topology, &mut maker, order.seed, now()).map_err(|error| topology::failure(order, error))?;
+    let mut desk = Desk {
+        engine,
+        doors: bound.iter().map(|bound| (bound.door.node.clone(), topology::door(&bound.door.service))).collect(),
+        clients: BTreeMap::new(),
+        directory: Arc::clone(directory),
+        runtime: runtime.clone(),
+        messages: messages.clone(),
+        log: log.clone(),
+        syncing,
+    };
+    desk.tell_recovery(progress);
+    // Time only: the thread waits for messages and for the engine's own deadlines.
+    let waiter = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|source| Failure::Thread { thread: "engine", source })?;
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || {
+            let ended = catch_unwind(AssertUnwindSafe(|| waiter.block_on(desk.run(inbox))));
+            let ended =
+                ended.unwrap_or_else(|_| Err("the engine panicked, which is a fault of this program".to_owned()));
+            if let Err(reason) = &ended {
+                broke.send_replace(Some(reason.clone()));
+            }
+            ended
+        })
+        .map_err(|source| Failure::Thread { thread: "engine", source })?;
+    let handle = EngineHandle { messages: messages.clone(), next: Arc::new(AtomicU64::new(1)) };
+    Ok((EngineThread { messages, thread }, handle))
+}
+
+fn open_disk(
+    order: &Order<'_>,
+    host: &str,
+    role: Role,
+    messages: &mpsc::Sender<Message>,
+    syncing: &Arc<AtomicUsize>,
+) -> Result<Box<dyn Disk + Send>, Failure> {
+    let folder = order.folder.node(host).join(role.name());
+    // Weak, so that disks do not keep the queue open after all who could act on it are gone.
+    let messages = messages.downgrade();
+    let name: Arc<str> = host.into();
+    let report = Box::new(move |ticket, result| {
+        if let Some(messages) = messages.upgrade() {
+            let _ = messages.blocking_send(Message::Synced { host: Arc::clone(&name), role, ticket, result });
+        }
+    });
+    let disk = FileDisk::open(&folder, report).map_err(|source| Failure::Disk { node: host.to_owned(), source })?;
+    Ok(Box::new(Counted { disk, syncing: Arc::clone(syncing) }))
+}
+
+/// A disk whose syncs under way are counted, so that an ending can wait for them.
+struct Counted {
+    disk: FileDisk,
+    syncing: Arc<AtomicUsize>,
+}
+
+impl Disk for Counted {
+    fn files(&self) -> Result<Vec<(String, u64)>, DiskError> {
+        self.disk.files()
+    }
+
+    fn append(&mut self, file: &str, parts: &[&[u8]]) -> Result<u64, DiskError> {
+        self.disk.append(file, parts)
+    }
+
+    fn read(&self, file: &str, offset: u64, length: usize) -> Result<Vec<u8>, DiskError> {
+        self.disk.read(file, offset, length)
+    }
+
+    fn truncate(&mut self, file: &str, length: u64) -> Result<(), DiskError> {
+        self.disk.truncate(file, length)
+    }
+
+    fn remove(&mut self, file: &str) -> Result<(), DiskError> {
+        self.disk.remove(file)
+    }
+
+    fn begin_sync(&mut self, ticket: SyncTicket) {
+        self.syncing.fetch_add(1, Ordering::Relaxed);
+        self.disk.begin_sync(ticket);
+    }
+}
+
+/// What a role gets that has no disk: nothing works there.
+struct NoDisk;
+
+impl Disk for NoDisk {
+    fn files(&self) -> Result<Vec<(String, u64)>, DiskError> {
+        Err(DiskError::Broken)
+    }
+
+    fn append(&mut self, _: &str, _: &[&[u8]]) -> Result<u64, DiskError> {
+        Err(DiskError::Broken)
+    }
+
+    fn read(&self, _: &str, _: u64, _: usize) -> Result<Vec<u8>, DiskError> {
+        Err(DiskError::Broken)
+    }
+
+    fn truncate(&mut self, _: &str, _: u64) -> Result<(), DiskError> {
+        Err(DiskError::Broken)
+    }
+
+    fn remove(&mut self, _: &str) -> Result<(), DiskError> {
+        Err(DiskError::Broken)
+    }
+
+    fn begin_sync(&mut self, _: SyncTicket) {}
+}
+
+fn now() -> Moment {
+    Moment(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default())
+}
+
+/// The engine with everything it speaks through.
+struct Desk {
+    engine: Engine,
+    /// Node and protocol of each door; doors that are not the engine's have no protocol here.
+    doors: Vec<(String, Option<Door>)>,
+    clients: BTreeMap<ConnectionId, mpsc::UnboundedSender<Instruction>>,
+    directory: Arc<Directory>,
+    runtime: tokio::runtime::Handle,
+    messages: mpsc::Sender<Message>,
+    log: Log,
+    /// Syncs under way.
+    syncing: Arc<AtomicUsize>,
+}
+
+impl Desk {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Message>) -> Result<(), String> {
+        let mut batch = Vec::with_capacity(BATCH);
+        // When the ending began, once it has.
+        let mut ending: Option<Instant> = None;
+        loop {
+            self.carry_out();
+            if let Some(since) = ending {
+                if self.syncing.load(Ordering::Relaxed) == 0 {
+                    return Ok(());
+                }
+                if since.elapsed() > LAST_SYNCS {
+                    return Err(format!("a disk did not finish its last sync within {} s", LAST_SYNCS.as_secs()));
+                }
+            }
+            let wake = self.engine.next_wake().map(|at| Duration::from_millis(at.since(now()).max(1)));
+            let wake =
+                if ending.is_some() { Some(wake.unwrap_or(LAST_SYNCS).min(Duration::from_millis(100))) } else { wake };
+            let received = match wake {
+                Some(wake) => timeout(wake, inbox.recv_many(&mut batch, BATCH)).await.unwrap_or(0),
+                None => inbox.recv_many(&mut batch, BATCH).await,
+            };
+            if received == 0 {
+                self.engine.handle(now(), Input::Tick);
+            }
+            let at = now();
+            for message in batch.drain(..) {
+                match message {
+                    Message::Abandon => return Ok(()),
+                    Message::Stop => ending = Some(Instant::now()),
+                    // An ending takes no new work, and lets what is under way come to its end.
+                    Message::Opened { .. } if ending.is_some() => {}
+                    Message::Occurred { occurrence: Occurrence::Received(_), .. } if ending.is_some() => {}
+                    message => self.take(at, message),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, at: Moment, message: Message) {
+        let input = match message {
+            Message::Opened { connection, place, peer, tls, instructions } => {
+                let Some((host, Some(door))) = self.doors.get(place) else { return };
+                self.clients.insert(connection, instructions);
+                Input::Opened { connection, host: host.clone(), door: *door, peer, tls }
+            }
+            Message::Occurred { connection, occurrence } => match occurrence {
+                Occurrence::Received(bytes) => Input::Received { connection, bytes },
+                Occurrence::Secured => Input::Secured { connection },
+                Occurrence::Sent(bytes) => Input::Sent { connection, bytes },
+                Occurrence::Closed => {
+                    self.clients.remove(&connection);
+                    Input::Closed { connection }
+                }
+            },
+            Message::Answered { ticket, answer } => Input::Answered { ticket, answer },
+            Message::Synced { host, role, ticket, result } => {
+                self.syncing.fetch_sub(1, Ordering::Relaxed);
+                Input::Synced { host: host.to_string(), role, ticket, result }
+            }
+            Message::Stop | Message::Abandon => return,
+        };
+        self.engine.handle(at, input);
+    }
+
+    /// Does everything the engine has asked for.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.engine.next_output() {
+            match output {
+                Output::Send { connection, bytes } => self.instruct(connection, Instruction::Send(bytes)),
+                Output::StartTls { connection } => self.instruct(connection, Instruction::StartTls),
+                Output::More { connection } => self.instruct(connection, Instruction::More),
+                Output::Close { connection } => self.instruct(connection, Instruction::Close),
+                Output::Ask { ticket, question } => self.ask(ticket, question),
+                Output::Event(event) => self.log.write(entry(event)),
+            }
+        }
+    }
+
+    fn instruct(&self, connection: ConnectionId, instruction: Instruction) {
+        if let Some(client) = self.clients.get(&connection) {
+            // A client that is gone says so itself.
+            let _ = client.send(instruction);
+        }
+    }
+
+    fn ask(&self, ticket: QuestionTicket, question: Question) {
+        let directory = Arc::clone(&self.directory);
+        let messages = self.messages.clone();
+        self.runtime.spawn(async move {
+            let answer = lookups::answer(&directory, question, None).await;
+            let _ = messages.send(Message::Answered { ticket, answer }).await;
+        });
+    }
+
+    /// Tells what opening the disks has mended.
+    fn tell_recovery(&mut self, progress: &dyn Progress) {
+        let mut later = Vec::new();
+        while let Some(output) = self.engine.next_output() {
+            match output {
+                Output::Event(event) => {
+                    let cut = event
+                        .fields
+                        .iter()
+                        .find(|(name, _)| *name == "bytes")
+                        .and_then(|(_, bytes)| bytes.parse().ok());
+                    if let Some(cut_bytes) = cut {
+                        progress.step(&Step::Recovered { node: event.host.clone(), cut_bytes });
+                    }
+                    self.log.write(entry(event));
+                }
+                other => later.push(other),
+            }
+        }
+        for output in later {
+            if let Output::Ask { ticket, question } = output {
+                self.ask(ticket, question);
+            }
+        }
+    }
+}
+
+/// Returns an event of the engine as an entry of the log.
+fn entry(event: Event) -> Entry {
+    let level = match event.level {
+        simulator::engine::Level::Info => Level::Info,
+        simulator::engine::Level::Notice => Level::Notice,
+        simulator::engine::Level::Warning => Level::Warning,
+        simulator::engine::Level::Error => Level::Error,
+    };
+    let at = i64::try_from(event.at.0).unwrap_or(i64::MAX);
+    let mut entry = Entry::at(at, level, Some(&event.host), event.message).with("service", event.service);
+    for (name, value) in event.fields {
+        entry = entry.with(name, value);
+    }
+    entry
+}

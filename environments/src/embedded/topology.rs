@@ -1,0 +1,149 @@
+//! The Blueprint's nodes as hosts of the simulated network, and the launch's internet around them.
+
+use std::net::IpAddr;
+
+use blueprint::launch::InternetDomain;
+use blueprint::{Blueprint, Role};
+use simulator::engine::{self, Bounds, Door, Forwarding, Host, Topology};
+use simulator::journal;
+use simulator::network::Line;
+use simulator::queue::Patience;
+use values::{HostName, MailAddress};
+
+use super::Order;
+use crate::failure::Failure;
+
+/// The host that the simulated internet's mailboxes are on; launches name it as a door's node.
+pub(crate) const INTERNET: &str = "internet";
+
+/// Its address: from the range for tests between networks (RFC 2544), past those the engine gives to single domains.
+const INTERNET_ADDRESS: [u8; 4] = [198, 19, 255, 254];
+
+/// Returns the plan of a platform as the engine wants it.
+pub(crate) fn topology(order: &Order<'_>, forwarding_secret: Vec<u8>) -> Topology {
+    let blueprint = order.blueprint;
+    let mut hosts = hosts(blueprint);
+    hosts.push(Host {
+        name: INTERNET.to_owned(),
+        hostname: internet_name(blueprint),
+        address: IpAddr::from(INTERNET_ADDRESS),
+        roles: vec![engine::Role::Internet],
+        line: Line::default(),
+    });
+    let mail = &blueprint.mail;
+    Topology {
+        hosts,
+        internet: order.launch.internet.domains.iter().map(|domain| internet_domain(order, domain)).collect(),
+        mail: engine::Mail {
+            origin: blueprint.operator.postmaster.domain().clone(),
+            max_message_bytes: mail.max_message.as_bytes(),
+            patience: Patience {
+                lifetime_milliseconds: mail.queue_lifetime.as_milliseconds(),
+                notice_milliseconds: Some(mail.bounce_notice.as_milliseconds()).filter(|notice| *notice > 0),
+            },
+            subaddress_separator: mail.subaddressing,
+            forwarding: mail.srs.clone().map(|domain| Forwarding { domain, secret: forwarding_secret }),
+        },
+        bounds: bounds(order.launch.address),
+        journal: journal::Options::STANDARD,
+        plaintext_login: false,
+    }
+}
+
+fn hosts(blueprint: &Blueprint) -> Vec<Host> {
+    let nodes = blueprint.nodes.iter();
+    nodes
+        .map(|node| Host {
+            name: node.name.to_string(),
+            hostname: node.hostname.clone(),
+            address: node
+                .front_addresses
+                .first()
+                .or(node.addresses.first())
+                .copied()
+                .unwrap_or(IpAddr::from([0, 0, 0, 0])),
+            roles: role(node.role).into_iter().collect(),
+            line: Line::default(),
+        })
+        .collect()
+}
+
+/// Returns what the engine runs for a role; nodes of the others are hosts that mail does not pass.
+fn role(role: Role) -> Option<engine::Role> {
+    match role {
+        Role::Mx => Some(engine::Role::Mx),
+        Role::Defense => Some(engine::Role::Defense),
+        Role::Submission => Some(engine::Role::Submission),
+        Role::Outbound => Some(engine::Role::Outbound),
+        Role::Store => Some(engine::Role::Store),
+        Role::Access => Some(engine::Role::Access),
+        Role::Balancer
+        | Role::Cache
+        | Role::Web
+        | Role::Control
+        | Role::Directory
+        | Role::Calendar
+        | Role::Dns
+        | Role::Monitor => None,
+    }
+}
+
+/// A name that no name of the platform can be.
+fn internet_name(blueprint: &Blueprint) -> HostName {
+    "internet.invalid".parse().unwrap_or_else(|_| blueprint.service_domain.clone())
+}
+
+fn internet_domain(order: &Order<'_>, domain: &InternetDomain) -> engine::InternetDomain {
+    let password = |local: &values::LocalPart| {
+        let address = MailAddress::new(local.clone(), domain.name.clone());
+        // A mailbox that nobody is to try has a password that nobody knows.
+        order.passwords.internet.get(&address).cloned().unwrap_or_else(|| order.passwords.nobodys.clone())
+    };
+    engine::InternetDomain {
+        name: domain.name.clone(),
+        mailboxes: domain.mailboxes.iter().map(|local| (local.clone(), password(local))).collect(),
+        greylist_milliseconds: domain.greylist_delay.map(values::Duration::as_milliseconds),
+        line: Line {
+            latency_milliseconds: domain.latency.map_or(0, values::Duration::as_milliseconds),
+            bytes_per_second: domain.bandwidth.map(|bandwidth| (bandwidth.as_bits_per_second() / 8).max(1)),
+        },
+        unreachable: domain.unreachable,
+    }
+}
+
+/// On loopback every client has the same address, so that one address may have as many connections as all.
+fn bounds(address: IpAddr) -> Bounds {
+    let standard = Bounds::STANDARD;
+    let per_peer = if address.is_loopback() { standard.connections } else { standard.connections_per_peer };
+    Bounds { connections_per_peer: per_peer, ..standard }
+}
+
+/// Returns what the engine speaks behind a door; `None` for doors that are not the engine's.
+pub(crate) fn door(service: &str) -> Option<Door> {
+    match service {
+        "mx" => Some(Door::Mx),
+        "submission" | "submissions" => Some(Door::Submission),
+        "imap" | "imaps" => Some(Door::Imap),
+        "pop3" | "pop3s" => Some(Door::Pop3),
+        "internet-imap" => Some(Door::InternetImap),
+        _ => None,
+    }
+}
+
+/// Returns every host with each of its roles that keeps something.
+pub(crate) fn disks(topology: &Topology) -> Vec<(String, engine::Role)> {
+    let hosts = topology.hosts.iter();
+    hosts
+        .flat_map(|host| host.roles.iter().filter(|role| role.has_disk()).map(|role| (host.name.clone(), *role)))
+        .collect()
+}
+
+/// Returns a role that could not be started as a failure that names the node and its folder.
+pub(crate) fn failure(order: &Order<'_>, error: engine::StartError) -> Failure {
+    match error {
+        engine::StartError::Open { host, role, source } => {
+            Failure::Recover { folder: order.folder.node(&host).join(role), node: host, reason: source.to_string() }
+        }
+        engine::StartError::Plan(reason) => Failure::Broke { reason: reason.to_owned() },
+    }
+}

@@ -1,0 +1,289 @@
+//! Bringing an environment up, and holding it while it runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::PathBuf;
+
+use blueprint::{Blueprint, Launch, Roster};
+
+use crate::accounts;
+use crate::backend::Backend;
+use crate::description::Description;
+use crate::embedded::{self, Embedded};
+use crate::failure::Failure;
+use crate::files::FileFailure;
+use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest};
+
+/// What is to be brought up, and where its state lives.
+pub struct LaunchRequest {
+    /// Where state lives, such as `$XDG_STATE_HOME/mailwright`.
+    pub state: StateRoot,
+    /// The repository's path; with the environment's name it says which environment this is.
+    pub repository: PathBuf,
+    /// What runs where.
+    pub blueprint: Blueprint,
+    /// Who uses it.
+    pub roster: Roster,
+    /// How it is to be run.
+    pub launch: Launch,
+    /// Brand files as bytes, by the keys that brands name them by (`RESELLER/BRAND/NAME`).
+    pub brands: BTreeMap<String, Vec<u8>>,
+    /// The backend to take instead of the launch's own.
+    pub backend: Option<String>,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The process's variables, for a launch that takes its secrets from there.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Something worth telling while an environment comes up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A node found an unfinished end of what it wrote last, and cut it off; none of it was ever promised to anybody.
+    Recovered {
+        /// The node.
+        node: String,
+        /// How much was cut off.
+        cut_bytes: u64,
+    },
+    /// Declared accounts were made in the directory.
+    Seeded {
+        /// How many are new.
+        created: usize,
+        /// How many were suspended or deleted, since they are no longer declared.
+        removed: usize,
+    },
+    /// Something declared could not be taken over, in a sentence.
+    Conflict(String),
+    /// A door was opened.
+    DoorOpened(OpenDoor),
+    /// A door is left out.
+    DoorLeftOut {
+        /// The door's service.
+        service: String,
+        /// Why.
+        reason: String,
+    },
+    /// Every door answers.
+    Ready,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Recovered { node, cut_bytes } => {
+                write!(formatter, "{node}: an unfinished end of {cut_bytes} bytes cut off, nothing that was answered")
+            }
+            Self::Seeded { created, removed: 0 } => write!(formatter, "directory: {created} new accounts"),
+            Self::Seeded { created, removed } => {
+                write!(formatter, "directory: {created} new accounts, {removed} no longer declared")
+            }
+            Self::Conflict(sentence) => write!(formatter, "directory: {sentence}"),
+            Self::DoorOpened(door) => {
+                write!(formatter, "door {} on {}", door.service, std::net::SocketAddr::new(door.host, door.port))
+            }
+            Self::DoorLeftOut { service, reason } => write!(formatter, "door {service} left out: {reason}"),
+            Self::Ready => formatter.write_str("every door answers"),
+        }
+    }
+}
+
+/// Told what goes on while an environment comes up.
+pub trait Progress: Sync {
+    /// Takes a step; called from one thread at a time.
+    fn step(&self, step: &Step);
+}
+
+/// Tells nobody.
+impl Progress for () {
+    fn step(&self, _: &Step) {}
+}
+
+/// How an environment ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an environment that broke must be reported"]
+pub enum Ended {
+    /// The signal came.
+    Asked,
+    /// It broke by itself; what happened.
+    Broke(String),
+}
+
+/// An environment that runs in this process. Dropped without [`Running::stop`], it ends as if the process had been killed.
+pub struct Running {
+    embedded: Option<Embedded>,
+    description: Description,
+    folder: Folder,
+    record: Record,
+    // Last, so that nobody else takes the environment before everything above is gone.
+    _lock: Lock,
+}
+
+/// Brings an environment up; returns when every door answers.
+///
+/// - Errors: [`Failure`]; what was begun is ended again, and the failure stands in the environment's record.
+pub fn launch(request: LaunchRequest, progress: &dyn Progress) -> Result<Running, Failure> {
+    let name = request.backend.as_deref().unwrap_or(&request.launch.backend);
+    let backend = Backend::named(name).ok_or_else(|| Failure::NoSuchBackend { name: name.to_owned() })?;
+    let lacks = backend.fit(&request.blueprint, &request.launch);
+    if !lacks.is_empty() {
+        return Err(Failure::Unfit { backend: backend.name(), lacks });
+    }
+    let identity = Identity::new(&request.repository, request.launch.environment.as_str());
+    let folder = request.state.folder(&identity);
+    folder.open(&identity)?;
+    let lock = folder.lock()?;
+    let before = folder.record()?;
+    let mut record = beginning(&request, backend, &identity, &folder)?;
+    // Kept while it starts, so that a start that fails does not forget the ports.
+    record.doors = before.as_ref().map(|before| before.doors.clone()).unwrap_or_default();
+    folder.write_record(&record)?;
+    match bring_up(&request, &folder, before.as_ref(), &mut record, progress) {
+        Ok((embedded, description)) => {
+            progress.step(&Step::Ready);
+            Ok(Running { embedded: Some(embedded), description, folder, record, _lock: lock })
+        }
+        Err(failure) => {
+            record.phase = Phase::Failed;
+            record.reason = Some(told(&failure));
+            // The failure at hand says more than one to write it down would.
+            let _ = folder.write_record(&record);
+            Err(failure)
+        }
+    }
+}
+
+/// Returns a failure with its causes in one line.
+fn told(failure: &Failure) -> String {
+    let mut line = failure.to_string();
+    let mut cause = std::error::Error::source(failure);
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}
+
+fn beginning(
+    request: &LaunchRequest,
+    backend: Backend,
+    identity: &Identity,
+    folder: &Folder,
+) -> Result<Record, StateFailure> {
+    let form = |source| FileFailure::Form { path: folder.path().join("environment.json"), source };
+    Ok(Record {
+        version: 1,
+        environment: identity.environment.clone(),
+        repository: identity.repository.to_string_lossy().into_owned(),
+        backend: backend.name().to_owned(),
+        phase: Phase::Starting,
+        reason: None,
+        process: std::process::id(),
+        seed: request.seed,
+        started: format!("{:.0}", jiff::Timestamp::now()),
+        base_port: request.launch.base_port,
+        doors: Vec::new(),
+        authority: embedded::certificate_path(&folder.authority()).to_string_lossy().into_owned(),
+        show_passwords: request.launch.show_passwords,
+        blueprint: digest(&request.blueprint).map_err(form)?,
+        roster: digest(&request.roster).map_err(form)?,
+    })
+}
+
+fn bring_up(
+    request: &LaunchRequest,
+    folder: &Folder,
+    before: Option<&Record>,
+    record: &mut Record,
+    progress: &dyn Progress,
+) -> Result<(Embedded, Description), Failure> {
+    let mut secrets = folder.secrets()?;
+    let passwords = accounts::passwords(&request.launch, &request.roster, &request.variables, &mut secrets)?;
+    folder.write_document("blueprint.json", &request.blueprint)?;
+    folder.write_document("roster.json", &request.roster)?;
+    folder.write_document("launch.json", &request.launch)?;
+    let order = embedded::Order {
+        blueprint: &request.blueprint,
+        roster: &request.roster,
+        launch: &request.launch,
+        brands: &request.brands,
+        seed: request.seed,
+        folder,
+        passwords: &passwords,
+        before,
+        avoid: taken(request, folder),
+    };
+    let (embedded, doors) = embedded::start(order, progress)?;
+    record.doors = doors;
+    record.phase = Phase::Ready;
+    folder.write_record(record)?;
+    let description = Description::of(record, &request.launch.accounts, &secrets);
+    Ok((embedded, description))
+}
+
+/// Returns the ports that other environments which run now have on record; one that cannot be read holds none.
+fn taken(request: &LaunchRequest, own: &Folder) -> BTreeSet<u16> {
+    let others = request.state.list().unwrap_or_default().into_iter().filter_map(|(_, folder)| folder.ok());
+    let running = others.filter(|folder| folder.path() != own.path() && matches!(folder.holder(), Ok(Some(_))));
+    let records = running.filter_map(|folder| folder.record().ok().flatten());
+    records.flat_map(|record| record.doors.into_iter().map(|door| door.port)).collect()
+}
+
+impl Running {
+    /// Returns what the environment tells programs.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Returns the environment's folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Waits until the signal comes or the environment breaks. The environment still runs when the signal has come;
+    /// [`Running::stop`] ends it.
+    ///
+    /// - `signal`: runs on the environment's own runtime, so that `tokio::signal` works in it; [`interruption`] is one.
+    pub fn wait_until_stopped(&self, signal: impl Future<Output = ()>) -> Ended {
+        match &self.embedded {
+            Some(embedded) => embedded.wait(signal),
+            None => Ended::Asked,
+        }
+    }
+
+    /// Ends the environment: doors close, what was begun is written, files are closed.
+    ///
+    /// - Errors: something could not be written any more; everything that was answered is safe nevertheless.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        let stopped = self.embedded.take().map_or(Ok(()), Embedded::stop);
+        match &stopped {
+            Ok(()) => self.record.phase = Phase::Stopped,
+            Err(failure) => {
+                self.record.phase = Phase::Failed;
+                self.record.reason = Some(told(failure));
+            }
+        }
+        self.folder.write_record(&self.record)?;
+        stopped
+    }
+}
+
+/// Completes when the process is asked to end: SIGINT (Ctrl-C), SIGTERM or SIGHUP.
+pub async fn interruption() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            // Without a handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => {}
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::hangup()) => {}
+    }
+}
