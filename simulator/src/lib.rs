@@ -19,5 +19,6 @@ pub mod store;
 pub mod mime;
 pub mod smtp;
 pub mod time;
+pub mod world;
 
 pub use time::Moment;
