@@ -1,19 +1,54 @@
 //! What is wrong with a specification whose parts are all right: one rule a file.
+//!
+//! Each rule says what is wrong in the user's words, what to write instead, and shows the line that forbids it.
 
+mod addresses;
+mod admins;
+mod brand;
+mod capacity;
 pub mod confusable;
+mod contract;
+mod defense;
+mod domains;
+mod environment;
+mod host_names;
+mod networks;
 pub mod svg;
+mod tiers;
 
 use blueprint::Blueprint;
 use spec::model::Environment;
 
+use crate::decide::nodes::Asked;
 use crate::report::Report;
 use crate::resolve::Model;
 
 /// Checks what holds in every environment.
-pub fn everywhere(_model: &Model<'_>, _report: &mut Report) {}
+pub(crate) fn everywhere(model: &Model<'_>, report: &mut Report) {
+    networks::check(model, report);
+    capacity::check(model, report);
+    defense::check(model, report);
+    tiers::check(model, report);
+    domains::check(model, report);
+    contract::check(model, report);
+    admins::check(model, report);
+    brand::check(model, report);
+    host_names::brands(model, report);
+    addresses::check(model, report);
+}
 
 /// Checks what an environment changes.
-pub fn environment(_model: &Model<'_>, _environment: &Environment, _report: &mut Report) {}
+pub(crate) fn environment(model: &Model<'_>, environment: &Environment, report: &mut Report) {
+    self::environment::check(model, environment, report);
+}
 
 /// Checks what the hosts of an environment are called.
-pub fn hosts(_model: &Model<'_>, _environment: &Environment, _blueprint: &Blueprint, _report: &mut Report) {}
+pub(crate) fn hosts(
+    model: &Model<'_>,
+    environment: &Environment,
+    blueprint: &Blueprint,
+    nodes: &[Asked],
+    report: &mut Report,
+) {
+    host_names::operator(model, environment, blueprint, nodes, report);
+}

@@ -105,7 +105,7 @@ fn decide(model: &Model<'_>, parsed: &Parsed, environment: &Environment, report:
         return None;
     }
     let (blueprint, asked) = platform::blueprint(model, environment, report);
-    check::hosts(model, environment, &blueprint, report);
+    check::hosts(model, environment, &blueprint, &asked, report);
     if report.has_errors() {
         return None;
     }

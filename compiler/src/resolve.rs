@@ -9,7 +9,7 @@ mod references;
 use std::collections::BTreeMap;
 
 use spec::model::{self, Environment, Platform, Scenario, Spec};
-use spec::{Problem, Sources, Span};
+use spec::{Problem, Sources, Span, Spanned};
 use values::{HostName, MailAddress, Name};
 
 pub use entries::{Entry, EntryKind};
@@ -36,6 +36,8 @@ pub struct Model<'s> {
     pub resellers: Vec<Reseller<'s>>,
     /// Domains whose tier and cluster are known, sorted by name.
     pub domains: Vec<Domain<'s>>,
+    /// Positions of domains by their names and aliases.
+    domain_names: BTreeMap<&'s HostName, usize>,
     /// Everything that mail can be addressed to, sorted by address.
     pub entries: BTreeMap<MailAddress, Entry<'s>>,
     /// Environments, sorted by name.
@@ -93,7 +95,7 @@ impl<'s> Domain<'s> {
     }
 
     /// Returns the domain's own name and its aliases.
-    pub fn names(&self) -> impl Iterator<Item = &'s spec::Spanned<HostName>> {
+    pub fn names(&self) -> impl Iterator<Item = &'s Spanned<HostName>> + use<'s> {
         [&self.spec.name].into_iter().chain(&self.spec.aliases)
     }
 }
@@ -107,9 +109,9 @@ impl<'s> Model<'s> {
         }
     }
 
-    /// Returns the domain or the domain's alias of a name.
+    /// Returns the domain that a name is, or is an alias of.
     pub fn domain_of(&self, name: &HostName) -> Option<&Domain<'s>> {
-        self.domains.iter().find(|domain| domain.names().any(|own| own.value == *name))
+        self.domains.get(*self.domain_names.get(name)?)
     }
 }
 
@@ -125,6 +127,7 @@ pub fn resolve<'s>(sources: &'s Sources, spec: &'s Spec, report: &mut Report) ->
         pools: platform.outbounds.iter().rev().map(|pool| (&pool.name.value, pool)).collect(),
         resellers: Vec::new(),
         domains: Vec::new(),
+        domain_names: BTreeMap::new(),
         entries: BTreeMap::new(),
         environments: BTreeMap::new(),
         scenarios: BTreeMap::new(),

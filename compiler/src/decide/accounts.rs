@@ -1,5 +1,7 @@
 //! Accounts to try: those whose passwords are generated and shown.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use blueprint::Roster;
 use blueprint::launch::{Account, AccountKind, Internet};
 use blueprint::roster::{Mailbox, TierKind};
@@ -28,24 +30,34 @@ pub fn accounts(roster: &Roster, internet: &Internet) -> Vec<Account> {
     let room = MOST - outside.len() - accounts.len();
     let share = room.checked_div(roster.resellers.len()).unwrap_or(0).max(usize::from(room > 0));
     let mut left = room;
-    for reseller in &roster.resellers {
-        let first: Vec<Account> = mailboxes(roster, &reseller.name)
-            .take(share.min(left))
-            .map(|mailbox| Account { address: mailbox.address.clone(), kind: AccountKind::Mailbox })
-            .collect();
-        left -= first.len();
-        accounts.extend(first);
+    let mut taken: BTreeMap<&Name, usize> = BTreeMap::new();
+    let mut first = Vec::new();
+    for (reseller, mailbox) in mailboxes(roster) {
+        if left == 0 {
+            break;
+        }
+        let count = taken.entry(reseller).or_default();
+        if *count < share {
+            *count += 1;
+            left -= 1;
+            first.push((reseller, mailbox));
+        }
     }
+    first.sort_by_key(|(reseller, mailbox)| (*reseller, &mailbox.address));
+    accounts.extend(
+        first.into_iter().map(|(_, mailbox)| Account { address: mailbox.address.clone(), kind: AccountKind::Mailbox }),
+    );
     accounts.extend(outside.into_iter().map(|address| Account { address, kind: AccountKind::Internet }));
     accounts
 }
 
-/// Returns a reseller's mailboxes that somebody can sign in to.
-fn mailboxes<'r>(roster: &'r Roster, reseller: &Name) -> impl Iterator<Item = &'r Mailbox> {
-    let domains: Vec<_> = roster.domains.iter().filter(|domain| domain.reseller == *reseller).collect();
-    roster.mailboxes.iter().filter(move |mailbox| {
-        let Some(domain) = domains.iter().find(|domain| domain.name == *mailbox.address.domain()) else { return false };
-        let name = mailbox.tier.as_ref().unwrap_or(&domain.tier);
-        roster.tiers.iter().any(|tier| tier.name == *name && tier.kind == TierKind::Mailbox)
+/// Returns the mailboxes that somebody can sign in to, each with its reseller.
+fn mailboxes(roster: &Roster) -> impl Iterator<Item = (&Name, &Mailbox)> {
+    let domains: BTreeMap<_, _> = roster.domains.iter().map(|domain| (&domain.name, domain)).collect();
+    let tiers: BTreeSet<&Name> =
+        roster.tiers.iter().filter(|tier| tier.kind == TierKind::Mailbox).map(|tier| &tier.name).collect();
+    roster.mailboxes.iter().filter_map(move |mailbox| {
+        let domain = domains.get(mailbox.address.domain())?;
+        tiers.contains(mailbox.tier.as_ref().unwrap_or(&domain.tier)).then_some((&domain.reseller, mailbox))
     })
 }

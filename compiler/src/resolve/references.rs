@@ -73,6 +73,11 @@ pub(super) fn domains(model: &mut Model<'_>, report: &mut Report) {
     found.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
     // A domain that two claim is told elsewhere; the first in the order of the text stays.
     found.dedup_by(|a, b| a.spec.name.value == b.spec.name.value);
+    for (position, domain) in found.iter().enumerate() {
+        for name in domain.names() {
+            model.domain_names.entry(&name.value).or_insert(position);
+        }
+    }
     model.domains = found;
 }
 

@@ -1,0 +1,48 @@
+//! Admins sign in under `NAME.adm`, so that no reseller can name another's.
+
+use std::collections::BTreeMap;
+
+use spec::Problem;
+use values::quoted;
+
+use crate::report::Report;
+use crate::resolve::Model;
+
+/// Checks who signs in for each reseller.
+pub(super) fn check(model: &Model<'_>, report: &mut Report) {
+    let mut seen = BTreeMap::new();
+    for reseller in &model.resellers {
+        let domain = format!("{}.adm", reseller.spec.name.value);
+        if reseller.spec.admins.is_empty() {
+            report.tell(
+                Problem::warning(
+                    "compiler::no-admin",
+                    reseller.spec.name.span,
+                    format!("nobody can sign in for the reseller {}", reseller.spec.name.value),
+                )
+                .help(format!("write `admin \"admin@{domain}\"`")),
+            );
+        }
+        for admin in &reseller.spec.admins {
+            let address = &admin.address;
+            if address.value.domain().as_str() != domain {
+                report.tell(
+                    Problem::error(
+                        "compiler::admin-domain",
+                        address.span,
+                        format!("the admin {} is not one of {}", quoted(&address.value.to_string()), reseller.spec.name.value),
+                    )
+                    .label(format!("an admin of this reseller ends in `@{domain}`"))
+                    .help(format!("write `{}@{domain}`", address.value.local()))
+                    .related(reseller.spec.name.span, "the reseller"),
+                );
+            } else if let Some(first) = seen.insert(address.value.key(), address.span) {
+                report.tell(
+                    Problem::error("compiler::declared-twice", address.span, "this admin is declared twice")
+                        .help("remove one of the two")
+                        .related(first, "first declared here"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! An environment changes sizes, counts, addresses and names, and nothing else.
+
+use std::collections::BTreeMap;
+
+use spec::model::{Environment, InternetMode};
+use spec::{Problem, Span};
+use values::{HostName, Name, quoted};
+
+use crate::decide::environment::is_promoted;
+use crate::report::Report;
+use crate::resolve::Model;
+
+/// Checks one environment.
+pub(super) fn check(model: &Model<'_>, environment: &Environment, report: &mut Report) {
+    chain(model, environment, report);
+    scales(model, environment, report);
+    internet(model, environment, report);
+    choices(environment, report);
+}
+
+/// Refuses a chain of promotions that comes back to itself.
+fn chain(model: &Model<'_>, environment: &Environment, report: &mut Report) {
+    let mut seen: Vec<&Name> = vec![&environment.name.value];
+    let mut here = environment;
+    while let Some(from) = &here.from {
+        if from.value == environment.name.value {
+            let steps: Vec<&str> = seen.iter().map(|name| name.as_str()).collect();
+            report.tell(
+                Problem::error(
+                    "compiler::promotion-loop",
+                    environment.from.as_ref().map_or(environment.span, |from| from.span),
+                    format!("the environment {} is promoted from itself", environment.name.value),
+                )
+                .label("comes back to where it began")
+                .help(format!("break the circle {} → {}", steps.join(" → "), environment.name.value)),
+            );
+            return;
+        }
+        let Some(next) = model.environments.get(&from.value).filter(|_| !seen.contains(&&from.value)) else { return };
+        seen.push(&from.value);
+        here = next;
+    }
+}
+
+fn scales(model: &Model<'_>, environment: &Environment, report: &mut Report) {
+    let mut word: Option<Span> = None;
+    let mut said: BTreeMap<(Option<&Name>, spec::model::Role), Span> = BTreeMap::new();
+    for scale in &environment.scales {
+        if let Some(again) = &scale.word {
+            match word {
+                Some(first) => report.tell(
+                    Problem::error("compiler::declared-twice", again.span, "the scale is given twice")
+                        .help("keep one of the two")
+                        .related(first, "first given here"),
+                ),
+                None => word = Some(again.span),
+            }
+        }
+        let named = scale.cluster.as_ref().map(|name| &name.value);
+        for (role, count) in scale.roles() {
+            if let Some(first) = said.insert((named, role), count.span) {
+                report.tell(
+                    Problem::error("compiler::declared-twice", count.span, format!("the number of {role} nodes is given twice"))
+                        .help("keep one of the two")
+                        .related(first, "first given here"),
+                );
+            }
+            let mut clusters =
+                model.clusters.iter().filter(|cluster| named.is_none_or(|name| cluster.spec.name.value == *name)).peekable();
+            let first = clusters.peek().map(|cluster| cluster.spec.span);
+            let Some(first) = first.filter(|_| !clusters.any(|cluster| cluster.spec.role(role).is_some())) else { continue };
+            report.tell(
+                Problem::error(
+                    "compiler::environment-adds-role",
+                    count.span,
+                    format!("the platform has no {role}, and an environment cannot add one"),
+                )
+                .label("not in the platform")
+                .help(format!("add `{role}` to the cluster in the platform, so that production has it too"))
+                .related(first, "the cluster"),
+            );
+        }
+    }
+}
+
+fn internet(model: &Model<'_>, environment: &Environment, report: &mut Report) {
+    let Some(internet) = &environment.internet else { return };
+    if internet.mode.value == InternetMode::Real && !internet.mode.is_hole() && is_promoted(model, &environment.name.value) {
+        report.tell(
+            Problem::error(
+                "compiler::real-internet",
+                internet.mode.span,
+                "only production meets the real internet, and from here something else is promoted",
+            )
+            .label("mail would leave the machine")
+            .help("write `internet \"simulated\"`"),
+        );
+    }
+    if internet.mode.value == InternetMode::Real
+        && let Some(domain) = internet.domains.first()
+    {
+        report.tell(
+            Problem::error("compiler::real-internet", domain.span, "the real internet cannot be declared")
+                .label("made up")
+                .help("remove it, or write `internet \"simulated\"`")
+                .related(internet.mode.span, "the internet is real"),
+        );
+    }
+    for domain in &internet.domains {
+        let name = &domain.name;
+        let own = model.domain_of(&name.value).map(|own| own.spec.name.span);
+        let operators = name.value.is_within(&model.platform.service_domain.value).then_some(model.platform.service_domain.span);
+        if let Some(other) = own.or(operators) {
+            report.tell(
+                Problem::error(
+                    "compiler::internet-domain",
+                    name.span,
+                    format!("{} is on the platform, so it cannot be outside", quoted(&name.value.to_unicode())),
+                )
+                .label("simulated here")
+                .help("choose another name for the domain outside")
+                .related(other, "on the platform"),
+            );
+        }
+    }
+    lists(model, environment, report);
+}
+
+/// Warns of DNS lists that name somebody and that no defense asks.
+fn lists(model: &Model<'_>, environment: &Environment, report: &mut Report) {
+    let asked: Vec<&HostName> =
+        model.platform.defenses.iter().flat_map(|defense| &defense.dnsbls).map(|list| &list.zone.value).collect();
+    for list in environment.internet.iter().flat_map(|internet| &internet.senders).flat_map(|sender| &sender.listed_on) {
+        if !asked.contains(&&list.value) {
+            report.tell(
+                Problem::warning(
+                    "compiler::list-not-asked",
+                    list.span,
+                    format!("no defense asks the list {}", quoted(list.value.as_str())),
+                )
+                .help(format!("write `dnsbl \"{}\"` into the defense, or remove it here", list.value)),
+            );
+        }
+    }
+}
+
+/// Refuses two answers to one question.
+fn choices(environment: &Environment, report: &mut Report) {
+    if let Some(accounts) = &environment.accounts
+        && let (Some(word), Some(sample)) = (&accounts.which, &accounts.sample)
+    {
+        report.tell(
+            Problem::error("compiler::two-answers", sample.span, format!("`{}` and a sample contradict each other", word.value))
+                .help("keep one of the two")
+                .related(word.span, "the other answer"),
+        );
+    }
+    if let Some(secrets) = &environment.secrets
+        && let (Some(word), Some(file)) = (&secrets.source, &secrets.file)
+    {
+        report.tell(
+            Problem::error("compiler::two-answers", file.span, format!("`{}` and a file contradict each other", word.value))
+                .help("keep one of the two")
+                .related(word.span, "the other answer"),
+        );
+    }
+}

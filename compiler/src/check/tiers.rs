@@ -1,0 +1,95 @@
+//! A tier switches on only what the cluster behind it has nodes for, and what its kind can have at all.
+
+use spec::model::{Role, Tier, TierKind};
+use spec::{Problem, Span};
+
+use crate::report::Report;
+use crate::resolve::{Domain, Model};
+
+/// Checks every tier, and every use of one.
+pub(super) fn check(model: &Model<'_>, report: &mut Report) {
+    for tier in model.tiers.values() {
+        kind(tier, report);
+    }
+    for domain in &model.domains {
+        roles(domain, domain.tier, domain.spec.tier.span, report);
+        for (_, mailbox) in domain.mailboxes() {
+            let Some(tier) = model.tier(domain, mailbox) else { continue };
+            if let Some(name) = &mailbox.tier {
+                roles(domain, tier, name.span, report);
+            }
+            if tier.kind.value == TierKind::Forward && mailbox.forward.is_none() && !tier.kind.is_hole() {
+                report.tell(
+                    Problem::error(
+                        "compiler::forward-without-target",
+                        mailbox.local.span,
+                        format!("the tier {} keeps no mail, and this mailbox passes none on", tier.name.value),
+                    )
+                    .label("its mail would go nowhere")
+                    .help("write `forward \"ADDRESS\"` into it, or give it another tier")
+                    .related(tier.kind.span, "the tier's kind"),
+                );
+            }
+        }
+    }
+}
+
+/// Returns what a tier switches on that needs a mailbox or a role, with the place that does.
+fn switched_on(tier: &Tier) -> Vec<(&'static str, Span, &'static [Role])> {
+    let all: [(&str, bool, Span, &[Role]); 5] = [
+        ("imap", tier.imap.value, tier.imap.span, &[Role::Access, Role::Store]),
+        ("pop3", tier.pop3.value, tier.pop3.span, &[Role::Access, Role::Store]),
+        ("webmail", tier.webmail.value, tier.webmail.span, &[Role::Web, Role::Store]),
+        ("sieve", tier.sieve.value, tier.sieve.span, &[Role::Access, Role::Store]),
+        ("calendar", tier.calendar.value, tier.calendar.span, &[Role::Calendar]),
+    ];
+    all.into_iter().filter(|(_, on, ..)| *on).map(|(name, _, span, roles)| (name, span, roles)).collect()
+}
+
+fn kind(tier: &Tier, report: &mut Report) {
+    if tier.kind.is_hole() || tier.kind.value == TierKind::Mailbox {
+        return;
+    }
+    for (name, span, _) in switched_on(tier) {
+        report.tell(
+            Problem::error(
+                "compiler::tier-kind",
+                span,
+                format!("a tier of the kind {} keeps no mail, so that there is nothing for `{name}`", tier.kind.value),
+            )
+            .label("switched on here")
+            .help(format!("remove `{name}`, or write `kind \"mailbox\"`"))
+            .related(tier.kind.span, "the tier's kind"),
+        );
+    }
+}
+
+fn roles(domain: &Domain<'_>, tier: &Tier, span: Span, report: &mut Report) {
+    let cluster = domain.cluster.spec;
+    let mut needed: Vec<(String, Span, Role)> = vec![("takes mail".to_owned(), tier.span, Role::Mx)];
+    if tier.kind.value == TierKind::Mailbox {
+        needed.push(("keeps mail".to_owned(), tier.kind.span, Role::Store));
+        needed.push(("lets its users send".to_owned(), tier.kind.span, Role::Submission));
+    }
+    for (name, place, roles) in switched_on(tier) {
+        needed.extend(roles.iter().map(|role| (format!("switches on `{name}`"), place, *role)));
+    }
+    let mut told = Vec::new();
+    for (what, place, role) in needed {
+        if cluster.role(role).is_some() || told.contains(&role) {
+            continue;
+        }
+        told.push(role);
+        report.tell(
+            Problem::error(
+                "compiler::role-missing",
+                span,
+                format!("the tier {} {what}, and the cluster {} has no {role}", tier.name.value, cluster.name.value),
+            )
+            .label("asked for here")
+            .help(format!("add `{role}` to the cluster, or choose another tier or cluster"))
+            .related(place, "the tier asks for it")
+            .related(cluster.span, format!("the cluster has no `{role}`")),
+        );
+    }
+}
