@@ -27,8 +27,8 @@ pub(super) struct Open<'s> {
 /// A block of children that is being read, with the node that it belongs to.
 pub(super) struct Block<'s> {
     owner: Open<'s>,
-    /// How many nodes stood on the stack of nodes before it.
-    nodes_from: usize,
+    /// The nodes that stand before it in the block around it.
+    before: Vec<Node<'s>>,
     /// Where its `{` stands.
     pub(super) open: usize,
     /// How far the line is indented that it was opened on.
@@ -65,7 +65,10 @@ pub(super) struct Parser<'s> {
     pub(super) blocks: Vec<Block<'s>>,
     /// A block and the `}` that closed it but stood further left than its line.
     pub(super) suspect: Option<(usize, usize)>,
+    /// The nodes of the innermost block so far.
     nodes: Vec<Node<'s>>,
+    /// Room for the nodes of blocks to come, no more than there are levels.
+    spare: Vec<Vec<Node<'s>>>,
     arguments: Vec<Spanned<Scalar<'s>>>,
     properties: Vec<Property<'s>>,
     node_count: usize,
@@ -90,6 +93,7 @@ impl<'s> Parser<'s> {
             blocks: Vec::new(),
             suspect: None,
             nodes: Vec::new(),
+            spare: Vec::new(),
             arguments: Vec::new(),
             properties: Vec::new(),
             node_count: 0,
@@ -671,8 +675,8 @@ impl<'s> Parser<'s> {
             owner.has_dashed_block |= discarded;
             return Step::Within(owner);
         }
-        let nodes_from = self.nodes.len();
-        self.blocks.push(Block { owner, nodes_from, open: token.start, indent, discarded });
+        let before = std::mem::replace(&mut self.nodes, self.spare.pop().unwrap_or_default());
+        self.blocks.push(Block { owner, before, open: token.start, indent, discarded });
         Step::Between
     }
 
@@ -718,18 +722,16 @@ impl<'s> Parser<'s> {
     /// Gives the nodes of a block to the node that it belongs to.
     fn adopt(&mut self, block: Block<'s>, end: usize) -> Open<'s> {
         let mut owner = block.owner;
+        let mut nodes = std::mem::replace(&mut self.nodes, block.before);
         if block.discarded {
-            self.nodes.truncate(block.nodes_from);
+            nodes.clear();
             owner.has_dashed_block = true;
         } else {
-            if block.nodes_from == 0 {
-                move_all(&mut self.nodes, &mut owner.children);
-            } else {
-                owner.children.extend(self.nodes.drain(block.nodes_from..));
-            }
+            move_all(&mut nodes, &mut owner.children);
             owner.has_block = true;
             owner.end = end;
         }
+        self.spare.push(nodes);
         owner
     }
 

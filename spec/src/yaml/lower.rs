@@ -8,6 +8,7 @@ use crate::tree::{Node, Scalar, Span, Spanned};
 use granit_parser::{Event, Parser, ScalarStyle};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Levels of collections that the parser follows: a node in a list takes two of them.
 const MAX_COLLECTIONS: usize = 2 * MAX_DEPTH + 8;
@@ -30,8 +31,7 @@ enum Frame<'s> {
     Mapping {
         /// The node whose key was read and whose value follows.
         pending: Option<Open<'s>>,
-        /// The whole heads that were read, with their places.
-        heads: BTreeMap<Cow<'s, str>, Span>,
+        heads: Heads<'s>,
         nodes_from: usize,
         in_list: bool,
         start: usize,
@@ -42,6 +42,37 @@ enum Frame<'s> {
         first_mapping: Option<Span>,
         told: bool,
     },
+}
+
+/// The whole heads of a mapping's entries, with their places; the first costs no memory of its own.
+#[derive(Default)]
+struct Heads<'s> {
+    count: usize,
+    first: Option<(Cow<'s, str>, Span)>,
+    second: Option<Span>,
+    more: BTreeMap<Cow<'s, str>, Span>,
+}
+
+impl<'s> Heads<'s> {
+    /// Adds a head and returns where it stood before, if it did.
+    fn insert(&mut self, text: &Cow<'s, str>, span: Span) -> Option<Span> {
+        self.count += 1;
+        let Some((first, place)) = &self.first else {
+            self.first = Some((text.clone(), span));
+            return None;
+        };
+        self.second.get_or_insert(span);
+        if first == text {
+            return Some(*place);
+        }
+        match self.more.entry(text.clone()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(span);
+                None
+            }
+            Entry::Occupied(occupied) => Some(*occupied.get()),
+        }
+    }
 }
 
 pub(super) struct Lowering<'s> {
@@ -267,13 +298,7 @@ impl<'s> Lowering<'s> {
             return self.too_many(start..end, format!("the file has more than {MAX_NODES} nodes"));
         }
         let Some(Frame::Mapping { heads, .. }) = self.frames.last_mut() else { return };
-        let mut first = None;
-        match heads.entry(text.clone()) {
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(span);
-            }
-            std::collections::btree_map::Entry::Occupied(occupied) => first = Some(*occupied.get()),
-        }
+        let first = heads.insert(&text, span);
         if let Some(first) = first {
             let problem =
                 Problem::error("yaml::duplicate-key", span, format!("the key `{}` stands here twice", short(&text)))
@@ -393,7 +418,7 @@ impl<'s> Lowering<'s> {
             self.skipped = 1;
             return;
         }
-        let (nodes_from, heads) = (self.nodes.len(), BTreeMap::new());
+        let (nodes_from, heads) = (self.nodes.len(), Heads::default());
         self.frames.push(Frame::Mapping { pending: None, heads, nodes_from, in_list, start });
     }
 
@@ -434,14 +459,13 @@ impl<'s> Lowering<'s> {
                 if let Some(open) = pending {
                     self.finish(open);
                 }
-                if in_list && heads.len() != 1 && complete {
-                    let message = match heads.len() {
+                if in_list && heads.count != 1 && complete {
+                    let message = match heads.count {
                         0 => "this entry of the list has no key".to_owned(),
                         count => format!("this entry of the list has {count} keys, and a node has one"),
                     };
                     let help = "write each node as `- kind name: { … }`, with what belongs to it inside";
-                    let range =
-                        heads.values().nth(1).map_or(start..start, |span| span.start as usize..span.end as usize);
+                    let range = heads.second.map_or(start..start, |span| span.start as usize..span.end as usize);
                     self.problem("yaml::list-entry", range, message, help);
                 }
                 nodes_from
