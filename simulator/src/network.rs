@@ -102,17 +102,29 @@ pub enum Happening<Port, Parcel> {
 
 #[derive(Debug)]
 enum Event<Port, Parcel> {
-    Arrive { socket: SocketId, port: Port },
+    Arrive {
+        socket: SocketId,
+        port: Port,
+    },
     Established(SocketId),
     ConnectFailed(SocketId, Unreachable),
-    Data { socket: SocketId, bytes: Vec<u8> },
+    Data {
+        socket: SocketId,
+        bytes: Vec<u8>,
+    },
     End(SocketId),
     Reset(SocketId),
     /// A stream may have been stalled for too long.
     Stalled(SocketId),
     Taken(SocketId),
-    Call { call: CallId, parcel: Parcel },
-    Answer { call: CallId, parcel: Parcel },
+    Call {
+        call: CallId,
+        parcel: Parcel,
+    },
+    Answer {
+        call: CallId,
+        parcel: Parcel,
+    },
     CallLost(CallId, Unreachable),
 }
 
@@ -443,12 +455,15 @@ impl<Port, Parcel> Network<Port, Parcel> {
     /// Returns between which hosts an event is on its way.
     fn crosses(&self, event: &Event<Port, Parcel>) -> Option<(HostId, HostId)> {
         match event {
-            Event::Arrive { socket, .. } | Event::Established(socket) | Event::Data { socket, .. } | Event::End(socket) => {
-                self.sockets.get(socket).map(|end| (end.remote, end.host))
-            }
+            Event::Arrive { socket, .. }
+            | Event::Established(socket)
+            | Event::Data { socket, .. }
+            | Event::End(socket) => self.sockets.get(socket).map(|end| (end.remote, end.host)),
             Event::Call { call, .. } => self.calls.get(call).map(|call| (call.from, call.to)),
             Event::Answer { call, .. } => self.calls.get(call).map(|call| (call.to, call.from)),
-            Event::ConnectFailed(..) | Event::Reset(_) | Event::Stalled(_) | Event::Taken(_) | Event::CallLost(..) => None,
+            Event::ConnectFailed(..) | Event::Reset(_) | Event::Stalled(_) | Event::Taken(_) | Event::CallLost(..) => {
+                None
+            }
         }
     }
 

@@ -102,7 +102,10 @@ impl Engine {
             Destination::Domain(domain) => {
                 let found: VecDeque<HostId> = (self.machines.iter().enumerate())
                     .filter(|(_, machine)| {
-                        machine.exchanger.and_then(|index| self.topology.internet.get(index)).is_some_and(|one| one.name == *domain)
+                        machine
+                            .exchanger
+                            .and_then(|index| self.topology.internet.get(index))
+                            .is_some_and(|one| one.name == *domain)
                     })
                     .map(|(index, _)| HostId(index))
                     .collect();
@@ -314,21 +317,19 @@ impl Engine {
 
     fn start_expansion(&mut self, host: HostId, role: Role, incarnation: u64, job: Job) {
         let target = job.targets.first().copied().unwrap_or(0);
-        let entry = self.offices.get(&(host, role)).and_then(super::office::Office::queue).and_then(|queue| queue.entry(job.id));
-        let Some(address) = entry.and_then(|entry| entry.targets.get(target)).map(|target| target.address.clone()) else {
+        let entry = self
+            .offices
+            .get(&(host, role))
+            .and_then(super::office::Office::queue)
+            .and_then(|queue| queue.entry(job.id));
+        let Some(address) = entry.and_then(|entry| entry.targets.get(target)).map(|target| target.address.clone())
+        else {
             return;
         };
         self.ask(Question::Recipient { address }, Continuation::Expand { host, role, incarnation, job });
     }
 
-    pub(super) fn expansion_answered(
-        &mut self,
-        host: HostId,
-        role: Role,
-        incarnation: u64,
-        job: &Job,
-        answer: Answer,
-    ) {
+    pub(super) fn expansion_answered(&mut self, host: HostId, role: Role, incarnation: u64, job: &Job, answer: Answer) {
         let Some(&target) = job.targets.first() else { return };
         let found = match answer {
             Answer::Recipient(Recipient::Known(delivery)) => {
@@ -339,7 +340,10 @@ impl Engine {
                 let addressee = self.addressee_of(host, role, job.id, target);
                 let route = if role == Role::Outbound { Route::Remote } else { Route::Outbound };
                 let address = self.target_address(host, role, job.id, target);
-                Ok(address.map(|address| NewTarget { addressee, address, sender: None, route, variant: Variant::default() }).into_iter().collect())
+                Ok(address
+                    .map(|address| NewTarget { addressee, address, sender: None, route, variant: Variant::default() })
+                    .into_iter()
+                    .collect())
             }
             Answer::Recipient(Recipient::Unknown) => Err(Failure::ours((5, 1, 1), "no such mailbox here")),
             Answer::Recipient(Recipient::Disabled) => Err(Failure::ours((5, 2, 1), "the mailbox takes no mail")),

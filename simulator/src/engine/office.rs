@@ -99,11 +99,8 @@ impl Engine {
             } else {
                 MailStore::open(disk.as_mut(), journal).map(|(mail, found)| (Holding::Store(Box::new(mail)), found))
             };
-            let (holding, recovery) = opened.map_err(|source| StartError::Open {
-                host: plan.name.clone(),
-                role: role.name(),
-                source,
-            })?;
+            let (holding, recovery) =
+                opened.map_err(|source| StartError::Open { host: plan.name.clone(), role: role.name(), source })?;
             if recovery.cut_bytes > 0 {
                 let cut = recovery.cut_bytes.to_string();
                 self.log(host, role.name(), Level::Notice, "cut an unfinished end off the journal", &[("bytes", cut)]);
@@ -178,7 +175,13 @@ impl Engine {
             Ok(holding) => office.holding = holding,
             Err(error) => {
                 let why = error.to_string();
-                self.log(host, role.name(), Level::Error, "the role stays down: its disk cannot be read", &[("why", why)]);
+                self.log(
+                    host,
+                    role.name(),
+                    Level::Error,
+                    "the role stays down: its disk cannot be read",
+                    &[("why", why)],
+                );
             }
         }
         for waiting in disappointed.into_values() {

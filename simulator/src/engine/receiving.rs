@@ -169,7 +169,11 @@ impl Engine {
                     let user = message.identity.as_ref().map(|identity| identity.mailbox.to_string());
                     let fields = [("user", user.unwrap_or_default())];
                     self.log(task.host, "submission", Level::Warning, "send limit reached", &fields);
-                    self.refuse(id, &message, &Reply::new(450, (4, 7, 1), "Error: your sending limit is reached, try again later"));
+                    self.refuse(
+                        id,
+                        &message,
+                        &Reply::new(450, (4, 7, 1), "Error: your sending limit is reached, try again later"),
+                    );
                 }
                 _ => self.refuse(id, &message, &Reply::new(451, (4, 3, 0), "Temporary lookup failure")),
             }
