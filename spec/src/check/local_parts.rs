@@ -27,38 +27,57 @@ pub(super) fn unique(domain: &Domain, decoder: &mut Decoder) {
 
 struct Taken<'d> {
     domain: &'d Domain,
-    first: BTreeMap<&'d LocalPart, (String, Span)>,
+    first: BTreeMap<&'d LocalPart, Claim<'d>>,
+}
+
+/// Who takes a local part: a thing of a kind, or its alias.
+#[derive(Clone, Copy)]
+struct Claim<'d> {
+    kind: &'static str,
+    alias_of: Option<&'d LocalPart>,
+    span: Span,
+}
+
+impl Claim<'_> {
+    fn describe(&self) -> String {
+        match self.alias_of {
+            None => self.kind.to_owned(),
+            Some(owner) => format!("alias of the {} {}", self.kind, quoted(&owner.to_string())),
+        }
+    }
 }
 
 impl<'d> Taken<'d> {
     fn claim(
         &mut self,
-        kind: &str,
+        kind: &'static str,
         local: &'d Spanned<LocalPart>,
         aliases: &'d [Spanned<LocalPart>],
         decoder: &mut Decoder,
     ) {
-        self.one(kind.to_owned(), local, decoder);
+        self.one(local, Claim { kind, alias_of: None, span: local.span }, decoder);
         for alias in aliases {
-            self.one(format!("alias of the {kind} {}", quoted(&local.value.to_string())), alias, decoder);
+            self.one(alias, Claim { kind, alias_of: Some(&local.value), span: alias.span }, decoder);
         }
     }
 
-    fn one(&mut self, what: String, local: &'d Spanned<LocalPart>, decoder: &mut Decoder) {
+    fn one(&mut self, local: &'d Spanned<LocalPart>, claim: Claim<'d>, decoder: &mut Decoder) {
         if local.is_hole() {
             return;
         }
-        let Some((before, span)) = self.first.get(&local.value) else {
-            self.first.insert(&local.value, (what, local.span));
+        let Some(before) = self.first.get(&local.value) else {
+            self.first.insert(&local.value, claim);
             return;
         };
-        let address = quoted(&format!("{}@{}", local.value, self.domain.name.value.to_unicode()));
-        let address = if self.domain.name.is_hole() { quoted(&local.value.to_string()) } else { address };
+        let address = match self.domain.name.is_hole() {
+            true => quoted(&local.value.to_string()),
+            false => quoted(&format!("{}@{}", local.value, self.domain.name.value.to_unicode())),
+        };
         decoder.report(
             Problem::error("spec::duplicate-local-part", local.span, format!("the address {address} stands twice"))
-                .label(format!("taken again by this {what}"))
+                .label(format!("taken again by this {}", claim.describe()))
                 .help("give one of the two another name; capitals make no difference")
-                .related(*span, format!("taken first by this {before}")),
+                .related(before.span, format!("taken first by this {}", before.describe())),
         );
     }
 }

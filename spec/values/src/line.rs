@@ -30,6 +30,10 @@ pub fn invisible(character: char) -> bool {
 
 /// Refuses the characters of [`hostile`], naming the first.
 pub(crate) fn refuse_hostile(text: &str) -> Result<(), ParseError> {
+    // Nearly all texts are printable ASCII, which needs no look at each character.
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Ok(());
+    }
     match text.chars().find(|&character| hostile(character)) {
         None => Ok(()),
         Some('\n' | '\r' | '\u{2028}' | '\u{2029}') => {
@@ -45,6 +49,9 @@ pub(crate) fn refuse_hostile(text: &str) -> Result<(), ParseError> {
 /// Refuses the characters of [`hostile`] and of [`invisible`].
 pub(crate) fn refuse_unseen(text: &str) -> Result<(), ParseError> {
     refuse_hostile(text)?;
+    if text.is_ascii() {
+        return Ok(());
+    }
     match text.chars().find(|&character| invisible(character)) {
         None => Ok(()),
         Some(character) => Err(ParseError::new(
@@ -73,7 +80,7 @@ impl FromStr for Line {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         refuse_hostile(text)?;
-        let text: String = text.nfc().collect();
+        let text: String = if text.is_ascii() { text.to_owned() } else { text.nfc().collect() };
         if text.trim().is_empty() {
             return Err(ParseError::new("this text is empty", "write at least one character"));
         }

@@ -53,6 +53,9 @@ impl LocalPart {
     }
 
     fn from_content(content: &str) -> Self {
+        if content.is_ascii() {
+            return Self { spelling: content.to_owned(), key: content.to_ascii_lowercase() };
+        }
         let spelling: String = content.nfc().collect();
         let key = spelling.to_lowercase().nfc().collect();
         Self { spelling, key }
@@ -119,7 +122,8 @@ impl FromStr for LocalPart {
             return Err(ParseError::new(format!("{shown} holds an unusual blank"), "write plain blanks, or none"));
         }
         let local = Self::from_content(&content);
-        let length = local.to_string().len().max(local.key.len());
+        let written = if local.needs_quotes() { local.to_string().len() } else { local.spelling.len() };
+        let length = written.max(local.key.len());
         if length > 64 {
             return Err(ParseError::new(
                 format!("the part before the `@` has {length} octets"),
