@@ -4,6 +4,7 @@
 //! lexer. Type annotations mean nothing in the specification language and are a problem, as is the marker of KDL 1.
 
 mod characters;
+mod codes;
 mod lexer;
 mod numbers;
 mod parser;
@@ -11,8 +12,10 @@ mod recovery;
 mod strings;
 #[cfg(test)]
 mod tests;
+mod values;
 mod words;
 
+pub use codes::CODES;
 pub use lexer::{Quotes, Token, TokenKind};
 
 use crate::problem::Problem;

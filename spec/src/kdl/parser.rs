@@ -1,8 +1,8 @@
 //! From tokens to the tree, without recursion: open blocks stand on a stack of their own.
 
-use super::lexer::{Lexer, Quotes, Token, TokenKind};
-use super::words::{self, Fault};
-use super::{numbers, strings};
+use super::lexer::{Lexer, Token, TokenKind};
+use super::values::starts_entry;
+use super::words;
 use crate::problem::Problem;
 use crate::read::{Findings, MAX_DEPTH, MAX_NODES, MAX_VALUES};
 use crate::tree::{Node, Property, Scalar, Spanned};
@@ -51,9 +51,9 @@ pub(super) struct Parser<'s> {
     pub(super) text: &'s str,
     pub(super) findings: Findings,
     /// Whether the text is all of the file; if not, its end explains nothing.
-    complete: bool,
+    pub(super) complete: bool,
     lexer: Lexer<'s>,
-    token: Option<Token>,
+    pub(super) token: Option<Token>,
     /// Whether blanks stand before the current token.
     spaced: bool,
     /// Whether only blanks stand before the current token on its line.
@@ -61,7 +61,7 @@ pub(super) struct Parser<'s> {
     /// How far the current line is indented, in bytes.
     indent: usize,
     /// Where the token before the current one ends.
-    consumed: usize,
+    pub(super) consumed: usize,
     pub(super) blocks: Vec<Block<'s>>,
     /// A block and the `}` that closed it but stood further left than its line.
     pub(super) suspect: Option<(usize, usize)>,
@@ -124,7 +124,7 @@ impl<'s> Parser<'s> {
     }
 
     /// Goes to the next token.
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         if let Some(token) = self.token {
             self.spaced = false;
             self.consumed = token.end;
@@ -141,12 +141,12 @@ impl<'s> Parser<'s> {
     }
 
     /// Returns the place of the current token, or of the end.
-    fn here(&self) -> (usize, usize) {
+    pub(super) fn here(&self) -> (usize, usize) {
         self.token.map_or((self.text.len(), self.text.len()), |token| (token.start, token.end))
     }
 
     /// Skips blanks within a node: white space, block comments and continued lines.
-    fn node_space(&mut self) {
+    pub(super) fn node_space(&mut self) {
         while let Some(token) = self.token {
             match token.kind {
                 TokenKind::Space | TokenKind::BlockComment => self.advance(),
@@ -504,167 +504,6 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// Reads a value with its annotation, if one stands here.
-    fn value(&mut self) -> Option<Spanned<Scalar<'s>>> {
-        if self.kind() == Some(TokenKind::OpenParenthesis) {
-            let (start, _) = self.here();
-            self.annotation();
-            self.node_space();
-            if !self.kind().is_some_and(|kind| starts_entry(kind) && kind != TokenKind::OpenParenthesis) {
-                let (end, _) = self.here();
-                let message = "there is no value behind the type annotation";
-                self.problem("kdl::malformed-annotation", start, end, message, "remove it");
-                return None;
-            }
-        }
-        let token = self.token.filter(|token| starts_entry(token.kind))?;
-        let value = match token.kind {
-            TokenKind::Word | TokenKind::Number | TokenKind::Keyword | TokenKind::Stray => self.word(token),
-            TokenKind::String(quotes) => Scalar::Text(self.string(token, quotes, true)),
-            TokenKind::UnclosedString(quotes) => Scalar::Text(self.string(token, quotes, false)),
-            TokenKind::OldRawString => Scalar::Text(self.old_raw_string(token)),
-            _ => return None,
-        };
-        Some(Spanned { value, span: self.findings.span(token.start, self.consumed) })
-    }
-
-    /// Reads a text where only one may stand, such as a node's kind.
-    fn text_here(&mut self, token: Token, what: &str) -> Spanned<Cow<'s, str>> {
-        let problems = self.findings.count();
-        let scalar = self.value();
-        let span = scalar.as_ref().map_or(self.findings.span(token.start, token.end), |scalar| scalar.span);
-        let source = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
-        let value = match scalar.map(|scalar| scalar.value) {
-            Some(Scalar::Text(text)) => text,
-            Some(Scalar::Number(_) | Scalar::Flag(_) | Scalar::Null) => {
-                if self.findings.count() == problems {
-                    let message = format!("{what} is a text, not a number or a keyword");
-                    let help = format!("write a word, or put it in quotes: `{}`", words::quote(source));
-                    self.problem("kdl::kind-not-text", span.start as usize, span.end as usize, message, help);
-                }
-                Cow::Borrowed(source)
-            }
-            None => Cow::Borrowed(source),
-        };
-        Spanned { value, span }
-    }
-
-    /// Reads a word: a bare text, a number or a keyword, together with what is stuck to it and should not be.
-    fn word(&mut self, first: Token) -> Scalar<'s> {
-        self.advance();
-        let mut end = first.end;
-        let mut stuck = first.kind == TokenKind::Stray;
-        let mut disallowed = false;
-        while let Some(token) = self.token {
-            match token.kind {
-                TokenKind::Word | TokenKind::Number => {}
-                TokenKind::Keyword | TokenKind::Stray => stuck = true,
-                TokenKind::Disallowed => disallowed = true,
-                _ => break,
-            }
-            end = token.end;
-            self.advance();
-        }
-        let word = self.text.get(first.start..end).unwrap_or_default();
-        if stuck {
-            return Scalar::Text(self.unquoted(word, first.start));
-        }
-        if disallowed {
-            // What stands between was told already.
-            return Scalar::Text(Cow::Borrowed(word));
-        }
-        match first.kind {
-            TokenKind::Number if numbers::is_number(word) => Scalar::Number(Cow::Borrowed(word)),
-            TokenKind::Number => Scalar::Text(self.almost_number(word, first.start)),
-            TokenKind::Keyword => match words::keyword(word) {
-                Some(scalar) => scalar,
-                None => Scalar::Text(self.unknown_keyword(word, first.start)),
-            },
-            _ => match words::judge(word) {
-                Ok(()) => Scalar::Text(Cow::Borrowed(word)),
-                Err(Fault::BareKeyword) => self.bare_keyword(word, first.start),
-                Err(Fault::AlmostNumber) => Scalar::Text(self.almost_number(word, first.start)),
-            },
-        }
-    }
-
-    fn string(&mut self, token: Token, quotes: Quotes, closed: bool) -> Cow<'s, str> {
-        self.advance();
-        let text = token.text(self.text);
-        let hashes = text.bytes().take_while(|&byte| byte == b'#').count();
-        let opening = hashes + if matches!(quotes, Quotes::Triple | Quotes::RawTriple) { 3 } else { 1 };
-        if !closed {
-            if self.complete || self.token.is_some() {
-                self.unclosed_string(token, quotes, opening);
-            }
-            return Cow::Borrowed(text.get(opening..).unwrap_or_default());
-        }
-        let body = text.get(opening..text.len() - opening).unwrap_or_default();
-        let mut faults = Vec::new();
-        let value = strings::value(quotes, body, token.start + opening, &mut faults);
-        for fault in &faults {
-            self.string_fault(fault);
-        }
-        value
-    }
-
-    fn old_raw_string(&mut self, token: Token) -> Cow<'s, str> {
-        self.advance();
-        let text = token.text(self.text);
-        let hashes = text.bytes().skip(1).take_while(|&byte| byte == b'#').count();
-        let body = text.get(hashes + 2..text.len() - hashes - 1).unwrap_or_default();
-        let marks = "#".repeat(hashes.clamp(1, 20));
-        let help = format!("leave out the `r` and write {marks}\"…\"{marks}");
-        let message = "raw strings no longer start with `r`";
-        self.problem("kdl::old-raw-string", token.start, token.start + 2 + hashes, message, help);
-        Cow::Borrowed(body)
-    }
-
-    /// Reads a type annotation, which has no meaning in the specification language.
-    fn annotation(&mut self) {
-        let (start, mut end) = self.here();
-        self.advance();
-        self.node_space();
-        let mut well_formed = false;
-        if let Some(token) = self.token.filter(|token| is_text(token.kind)) {
-            let problems = self.findings.count();
-            self.text_here(token, "a type annotation");
-            self.node_space();
-            well_formed = self.kind() == Some(TokenKind::CloseParenthesis);
-            if self.findings.count() > problems {
-                well_formed = false;
-            }
-        }
-        while let Some(token) = self.token {
-            match token.kind {
-                TokenKind::CloseParenthesis => {
-                    end = token.end;
-                    self.advance();
-                    break;
-                }
-                TokenKind::Newline
-                | TokenKind::Semicolon
-                | TokenKind::LineComment
-                | TokenKind::OpenBrace
-                | TokenKind::CloseBrace => break,
-                _ => {
-                    well_formed = false;
-                    end = token.end;
-                    self.advance();
-                }
-            }
-        }
-        let annotation = self.text.get(start..end).unwrap_or_default();
-        let help = format!("remove `{}`, or put it in quotes where it belongs to a text", words::excerpt(annotation));
-        if well_formed {
-            let message = "type annotations have no meaning here";
-            self.problem("kdl::type-annotation", start, end, message, help);
-        } else {
-            let message = "parentheses hold a type annotation, which has no meaning here";
-            self.problem("kdl::malformed-annotation", start, end, message, help);
-        }
-    }
-
     fn open_block(&mut self, mut owner: Open<'s>, token: Token, discarded: bool) -> Step<'s> {
         self.seal(&mut owner);
         let indent = self.indent;
@@ -775,15 +614,7 @@ fn move_all<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
         // Copying these would take as much room again for a moment.
         *to = std::mem::take(from);
     } else {
-        *to = from.drain(..).collect();
+        to.reserve_exact(from.len());
+        to.append(from);
     }
-}
-
-fn is_text(kind: TokenKind) -> bool {
-    matches!(kind, TokenKind::Word | TokenKind::String(_) | TokenKind::UnclosedString(_) | TokenKind::OldRawString)
-}
-
-fn starts_entry(kind: TokenKind) -> bool {
-    is_text(kind)
-        || matches!(kind, TokenKind::Number | TokenKind::Keyword | TokenKind::Stray | TokenKind::OpenParenthesis)
 }

@@ -55,17 +55,17 @@ struct Heads<'s> {
 
 impl<'s> Heads<'s> {
     /// Adds a head and returns where it stood before, if it did.
-    fn insert(&mut self, text: &Cow<'s, str>, span: Span) -> Option<Span> {
+    fn insert(&mut self, text: Cow<'s, str>, span: Span) -> Option<Span> {
         self.count += 1;
         let Some((first, place)) = &self.first else {
-            self.first = Some((text.clone(), span));
+            self.first = Some((text, span));
             return None;
         };
         self.second.get_or_insert(span);
-        if first == text {
+        if *first == text {
             return Some(*place);
         }
-        match self.more.entry(text.clone()) {
+        match self.more.entry(text) {
             Entry::Vacant(vacant) => {
                 vacant.insert(span);
                 None
@@ -298,7 +298,7 @@ impl<'s> Lowering<'s> {
             return self.too_many(start..end, format!("the file has more than {MAX_NODES} nodes"));
         }
         let Some(Frame::Mapping { heads, .. }) = self.frames.last_mut() else { return };
-        let first = heads.insert(&text, span);
+        let first = heads.insert(text.clone(), span);
         if let Some(first) = first {
             let problem =
                 Problem::error("yaml::duplicate-key", span, format!("the key `{}` stands here twice", short(&text)))

@@ -8,11 +8,14 @@
 //! Scalars stay as the source spells them but for `true`, `false`, `null` and `~` without quotes. What YAML has beyond such trees
 //! (anchors, aliases, merge keys, tags, directives, several documents, keys that are no scalars) is a problem.
 
+mod codes;
 mod head;
 mod lower;
 mod syntax;
 #[cfg(test)]
 mod tests;
+
+pub use codes::CODES;
 
 use crate::kdl::disallowed_characters;
 use crate::problem::Problem;
