@@ -7,11 +7,15 @@ fn asked(path: &str, text: &str) -> String {
     let file = SourceFile { path: path.to_owned(), bytes: text.as_bytes().to_vec(), trust: Trust::Operator };
     let sources = Sources::new(vec![file], Vec::new());
     let parsed = parse(&sources);
-    for problem in &parsed.problems {
-        let place = sources.place(problem.span);
-        println!("{path}:{}:{} {} {:?}", place.line, place.column, problem.message, problem.help);
-    }
-    assert_eq!(parsed.problems.len(), 0, "{path}");
+    let told: Vec<String> = parsed
+        .problems
+        .iter()
+        .map(|problem| {
+            let place = sources.place(problem.span);
+            format!("{path}:{}:{} {} {:?}", place.line, place.column, problem.message, problem.help)
+        })
+        .collect();
+    assert!(told.is_empty(), "{told:#?}");
     let shown = format!("{:#?}", parsed.spec);
     let mut asked = String::new();
     let mut lines = shown.lines();
