@@ -21,10 +21,10 @@ use axum::http::{Method, Request as HttpRequest, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 pub(crate) use fault::Fault;
+pub(crate) use principal::{Place, Principal, Right};
 pub(crate) use request::{Request, fits};
 
 use crate::{Control, Remote};
-use principal::Principal;
 use reply::{Outcome, response};
 
 /// Bytes a request's body may have: the largest list of attributes there is fits several times.

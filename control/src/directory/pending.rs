@@ -58,13 +58,18 @@ impl Pending {
                     inner.writing = false;
                     return;
                 }
-                (std::mem::take(&mut inner.dirty_sends), std::mem::take(&mut inner.dirty_logins))
+                (inner.dirty_sends.clone(), inner.dirty_logins.clone())
             };
-            if write(pool, sends, logins).await.is_err() {
-                // Counted in memory all the same; a later flush writes the later sums.
-                locked(&self.inner).writing = false;
+            let written = write(pool, &sends, &logins).await;
+            let mut inner = locked(&self.inner);
+            if written.is_err() {
+                // Counted in memory all the same; a later flush writes it.
+                inner.writing = false;
                 return;
             }
+            // What was counted on meanwhile stays to be written; until then it is read from here.
+            inner.dirty_sends.retain(|key, count| sends.get(key) != Some(count));
+            inner.dirty_logins.retain(|key, at| logins.get(key) != Some(at));
         }
     }
 
@@ -79,8 +84,8 @@ impl Pending {
 
 async fn write(
     pool: &SqlitePool,
-    sends: BTreeMap<(String, i64), u64>,
-    logins: BTreeMap<(String, &'static str), i64>,
+    sends: &BTreeMap<(String, i64), u64>,
+    logins: &BTreeMap<(String, &'static str), i64>,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     for ((login, start), count) in sends {
@@ -88,14 +93,14 @@ async fn write(
             "INSERT INTO send_counts (login, started_at, recipients) VALUES ($1, $2, $3)
              ON CONFLICT (login, started_at) DO UPDATE SET recipients = excluded.recipients",
         )
-        .bind(&login)
+        .bind(login)
         .bind(start)
-        .bind(i64::try_from(count).unwrap_or(i64::MAX))
+        .bind(i64::try_from(*count).unwrap_or(i64::MAX))
         .execute(&mut *transaction)
         .await?;
         // No limit looks back further than a day here, whatever its span: see `send_allowance`.
         sqlx::query("DELETE FROM send_counts WHERE login = $1 AND started_at < $2")
-            .bind(&login)
+            .bind(login)
             .bind(start.saturating_sub(LONGEST_SECONDS))
             .execute(&mut *transaction)
             .await?;
@@ -106,7 +111,7 @@ async fn write(
              ON CONFLICT (login, service) DO UPDATE SET at = excluded.at",
         )
         .bind(login)
-        .bind(service)
+        .bind(*service)
         .bind(at)
         .execute(&mut *transaction)
         .await?;

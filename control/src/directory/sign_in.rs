@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use sha2::{Digest as _, Sha256};
 use sqlx::{Row as _, SqliteConnection};
 use values::MailAddress;
 
 use super::token::{self, TokenKind};
-use super::{Account, Directory, DirectoryError, Effective, Kind, account, domain, recipient};
+use super::{Account, Directory, DirectoryError, Effective, Kind, account, domain, hexadecimal, recipient};
 use crate::answers::{Identity, Service, SignInRefusal};
 
 /// An admin of a reseller, or of the operator.
@@ -32,6 +33,11 @@ impl Who {
             Self::Admin(admin) => &admin.address,
             Self::Account(account) => &account.address,
         }
+    }
+
+    /// Returns what changes when the password does, and tells nothing of it.
+    pub(crate) fn stamp(&self) -> String {
+        hexadecimal(&Sha256::digest(self.password().unwrap_or_default().as_bytes()))
     }
 
     fn password(&self) -> Option<&str> {

@@ -226,11 +226,6 @@ impl Principal {
         self.roles_over(place).next().is_some()
     }
 
-    /// Tells whether the caller may do something anywhere.
-    pub(crate) fn may_somewhere(&self, right: Right) -> bool {
-        self.held.iter().any(|held| held.role.allows(right))
-    }
-
     /// Returns the level of the highest role over a place; zero for none.
     pub(crate) fn level(&self, place: Place<'_>) -> i64 {
         self.roles_over(place).map(Role::level).max().unwrap_or(0)
