@@ -184,7 +184,8 @@ fn triple<'s>(body: &'s str, start: usize, escapes: bool, faults: &mut Vec<Fault
     let last_start = last_line(text);
     let prefix = text.get(last_start..).unwrap_or_default();
     let blanks = indentation(prefix);
-    if blanks < prefix.len() {
+    let broken = blanks < prefix.len();
+    if broken {
         let (start, end) = (source.source(last_start + blanks), source.source(text.len()));
         faults.push(Fault { start, end, kind: FaultKind::TextBeforeClosing });
     }
@@ -209,7 +210,7 @@ fn triple<'s>(body: &'s str, start: usize, escapes: bool, faults: &mut Vec<Fault
         };
         let content_start = line_end - content.len();
         let plain = !escapes || !content.contains('\\');
-        if plain && line_start == 0 && next >= last_start && matches!(source.text, Cow::Borrowed(_)) {
+        if plain && !broken && line_start == 0 && next >= last_start && matches!(source.text, Cow::Borrowed(_)) {
             let within = first + content_start;
             return Cow::Borrowed(body.get(within..within + content.len()).unwrap_or_default());
         }
@@ -220,6 +221,17 @@ fn triple<'s>(body: &'s str, start: usize, escapes: bool, faults: &mut Vec<Fault
             out.push_str(content);
         } else {
             unescape_in(&source, content_start, line_end, &mut out, faults);
+        }
+    }
+    if broken {
+        if last_start > 0 {
+            out.push('\n');
+        }
+        let content = last_start + blanks;
+        if escapes {
+            unescape_in(&source, content, text.len(), &mut out, faults);
+        } else {
+            out.push_str(text.get(content..).unwrap_or_default());
         }
     }
     Cow::Owned(out)

@@ -99,10 +99,10 @@ fn strings_tell_the_place_of_each_fault() {
     check("a #\"\"\"\nx\"\"\"", &["2-6 unclosed-string"], "a \"\\nx\\\"\\\"\\\"\"");
     check("a \"\"\"x\"\"\" b", &["5-6 multi-line-string"], "a \"x\" \"b\"");
     check("a #\"\"\"# b", &["4-5 multi-line-string"], "a \"\\\"\" \"b\"");
-    check("a \"\"\"\n  x\n  y\"\"\" b", &["12-13 multi-line-string"], "a \"x\" \"b\"");
+    check("a \"\"\"\n  x\n  y\"\"\" b", &["12-13 multi-line-string"], "a \"x\\ny\" \"b\"");
     check("a \"\"\"\n  x\n y\n\tz\n  \"\"\"", &["10-11 indentation", "13-14 indentation"], "a \"x\\ny\\nz\"");
     check("a \"\"\"\n  \\\n  x\\q\n y\n  \"\"\"", &["13-15 unknown-escape", "16-17 indentation"], "a \"x\\\\q\\ny\"");
-    check("a \"\"\"\n  x\\\n  \"\"\"", &["8-13 multi-line-string"], "a \"\"");
+    check("a \"\"\"\n  x\\\n  \"\"\"", &["8-13 multi-line-string"], "a \"x\"");
 }
 
 #[test]
