@@ -13,12 +13,14 @@
 mod authority;
 mod connection;
 mod disk;
+mod dns;
 mod doors;
 mod engine;
 mod lookups;
 mod ports;
 mod topology;
 mod web;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -29,6 +31,7 @@ use axum::Router;
 use blueprint::launch::AccountKind;
 use blueprint::{Blueprint, Launch, Roster};
 use control::{Control, Directory, OsChance};
+use simulator::dns::Zones;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -126,7 +129,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     let services = services(directory, &order);
     bound.retain(|bound| known(bound, &log, progress));
     let open: Vec<OpenDoor> = bound.iter().map(|bound| bound.door.clone()).collect();
-    embedded.open(bound, &hall, &services)?;
+    embedded.open(bound, &hall, &services, &names_of_the_world(&order, &log))?;
     for door in &open {
         log.write(
             Entry::now(Level::Info, Some(&door.node), "door opened")
@@ -204,6 +207,16 @@ fn services(directory: Arc<Directory>, order: &Order<'_>) -> BTreeMap<&'static s
     ])
 }
 
+/// Returns the zones of the world.
+fn names_of_the_world(order: &Order<'_>, log: &Log) -> Arc<Zones> {
+    let serial = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
+    let (zones, problems) = zones::zones(order.blueprint, order.roster, &order.launch.internet, serial);
+    for problem in problems {
+        log.write(Entry::now(Level::Warning, None, "name left out").with("problem", problem.to_string()));
+    }
+    Arc::new(zones)
+}
+
 /// Whether something answers behind a door; one that leads nowhere is left out and said so.
 fn known(bound: &Bound, log: &Log, progress: &dyn Progress) -> bool {
     let door = &bound.door;
@@ -231,6 +244,7 @@ impl Embedded {
         bound: Vec<Bound>,
         hall: &Hall,
         services: &BTreeMap<&'static str, Router>,
+        zones: &Arc<Zones>,
     ) -> Result<(), Failure> {
         let Some(runtime) = &self.runtime else { return Ok(()) };
         let _inside = runtime.enter();
@@ -242,11 +256,19 @@ impl Embedded {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
             let behind = match (door.protocol.as_str(), services.get(door.service.as_str())) {
                 ("https" | "http", Some(service)) => Behind::Web(service.clone()),
+                ("dns", _) => Behind::Dns(Arc::clone(zones)),
                 _ => Behind::Mail(place),
             };
             if let Some(datagrams) = datagrams {
                 let socket = tokio::net::UdpSocket::from_std(datagrams).map_err(failed)?;
-                let _ = socket;
+                let mut closing = hall.closing.clone();
+                let zones = Arc::clone(zones);
+                self.doors.push(runtime.spawn(async move {
+                    tokio::select! {
+                        () = dns::serve_datagrams(socket, zones) => {}
+                        _ = closing.wait_for(|closing| *closing) => {}
+                    }
+                }));
             }
             self.doors.push(runtime.spawn(doors::keep_open(listener, door, behind, hall.clone())));
         }

@@ -252,6 +252,12 @@ fn what_was_answered_is_there_once_after_an_end_without_warning() {
     let state = tempfile::tempdir().unwrap();
     let mut expected = Vec::new();
     let mut ports = Vec::new();
+    let base = request(state.path(), "dev").launch.base_port;
+    let up = |state: &Path| {
+        let mut wanted = request(state, "dev");
+        wanted.launch.base_port = base;
+        launch(wanted, &()).unwrap_or_else(|failure| panic!("{failure:?}"))
+    };
     for life in 0..4 {
         let running = up(state.path());
         let description = running.description().clone();
@@ -421,6 +427,39 @@ fn the_web_doors_speak_http_over_tls() {
         client.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         assert!(client.line().starts_with("HTTP/1.1 "));
     }
+    running.stop().unwrap();
+}
+
+#[test]
+fn the_dns_door_answers_by_datagram_and_by_stream() {
+    let state = tempfile::tempdir().unwrap();
+    let running = up(state.path());
+    let door = door(running.description(), "dns");
+    let address = SocketAddr::new(door.host, door.port);
+    // RFC 1035 §4.1: one question for the MX of acme.example.
+    let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in ["acme", "example"] {
+        question.push(u8::try_from(label.len()).unwrap());
+        question.extend(label.as_bytes());
+    }
+    question.extend([0, 0, 15, 0, 1]);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.send_to(&question, address).unwrap();
+    let mut answer = [0; 1500];
+    let (length, _) = socket.recv_from(&mut answer).unwrap();
+    let datagram = &answer[..length];
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(&u16::try_from(question.len()).unwrap().to_be_bytes()).unwrap();
+    stream.write_all(&question).unwrap();
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).unwrap();
+    let mut streamed = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut streamed).unwrap();
+    assert_eq!(streamed, datagram);
+    assert_eq!(datagram[..2], [0x12, 0x34]);
+    assert!(datagram.windows(4).any(|window| window == b"mx-1"));
     running.stop().unwrap();
 }
 

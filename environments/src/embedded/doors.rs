@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use blueprint::platform::Tls;
+use simulator::dns::Zones;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 use super::authority::Authority;
 use super::connection::{self, Client, Ending};
 use super::engine::EngineHandle;
-use super::web;
+use super::{dns, web};
 use crate::log::{Entry, Level, Log};
 use crate::state::OpenDoor;
 
@@ -34,6 +35,8 @@ pub(crate) enum Behind {
     Mail(usize),
     /// An HTTP service.
     Web(Router),
+    /// The zones of the world.
+    Dns(Arc<Zones>),
 }
 
 /// What all doors of an environment share.
@@ -129,6 +132,7 @@ async fn receive(
                 _ = closing.wait_for(|closing| *closing) => None,
             }
         }
+        Behind::Dns(zones) => dns::serve_stream(stream, &zones).await.err().map(|error| error.to_string()),
     };
     if let Some(problem) = problem {
         let entry = Entry::now(Level::Info, Some(&door.node), "connection failed");
