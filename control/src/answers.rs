@@ -6,6 +6,7 @@ use values::{MailAddress, Score};
 
 /// Where mail for an address goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every answer is the large one")]
 pub enum RecipientAnswer {
     /// Not an address of this platform.
     Elsewhere,

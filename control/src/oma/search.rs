@@ -269,9 +269,10 @@ pub(super) async fn domains(control: &Control, principal: &Principal, request: &
             && pattern.is_none_or(|pattern| fits(pattern, name))
     });
     lines.sort_by(|one, other| one.0.cmp(&other.0));
-    let users = |line: &Value, kind: &str| match kind {
-        "" => line["users"].as_object().map_or(0, |users| users.values().filter_map(Value::as_u64).sum()),
-        kind => line["users"][kind].as_u64().unwrap_or(0),
+    let users = |line: &Value, kind: &str| {
+        let users = line.get("users").and_then(Value::as_object);
+        let counted = users.into_iter().flatten().filter(|(name, _)| kind.is_empty() || *name == kind);
+        counted.filter_map(|(_, count)| count.as_u64()).sum::<u64>()
     };
     sort.apply(&mut lines, |by, one, other| match by.strip_prefix("users") {
         Some(kind) => {

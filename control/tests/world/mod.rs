@@ -15,46 +15,46 @@ use tower::ServiceExt as _;
 use values::MailAddress;
 
 /// 2026-12-01T00:00:00Z in milliseconds.
-pub const START: u64 = 1_796_083_200_000;
+pub(crate) const START: u64 = 1_796_083_200_000;
 
-pub struct World {
-    pub control: Arc<Control>,
-    pub api: axum::Router,
-    pub console: axum::Router,
-    pub clock: Arc<AtomicU64>,
-    pub folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) control: Arc<Control>,
+    pub(crate) api: axum::Router,
+    pub(crate) console: axum::Router,
+    pub(crate) clock: Arc<AtomicU64>,
+    pub(crate) folder: tempfile::TempDir,
 }
 
-pub fn password(address: &MailAddress) -> Option<String> {
+pub(crate) fn password(address: &MailAddress) -> Option<String> {
     Some(format!("pw-{}-canary", address.domain().as_str().len() + address.local().as_str().len() * 100))
 }
 
-pub fn password_of(address: &str) -> String {
+pub(crate) fn password_of(address: &str) -> String {
     password(&address.parse().unwrap()).unwrap()
 }
 
-pub fn operators() -> Vec<MailAddress> {
+pub(crate) fn operators() -> Vec<MailAddress> {
     vec!["admin@northmail.adm".parse().unwrap()]
 }
 
-pub async fn open(folder: &std::path::Path, clock: &Arc<AtomicU64>) -> Directory {
+pub(crate) async fn open(folder: &std::path::Path, clock: &Arc<AtomicU64>) -> Directory {
     let clock = Arc::clone(clock);
     let now = move || clock.load(Ordering::SeqCst);
     Directory::open(&folder.join("directory.sqlite"), Arc::new(now), Arc::new(OsChance)).await.unwrap()
 }
 
-pub async fn seed(directory: &Directory, roster: &Roster) -> SeedReport {
+pub(crate) async fn seed(directory: &Directory, roster: &Roster) -> SeedReport {
     let operators = operators();
     let seed = Seed { blueprint: &blueprint(), roster, operators: &operators, passwords: &password };
     directory.seed(seed).await.unwrap()
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(&roster()).await
     }
 
-    pub async fn with(roster: &Roster) -> Self {
+    pub(crate) async fn with(roster: &Roster) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicU64::new(START));
         let directory = open(folder.path(), &clock).await;
@@ -67,16 +67,16 @@ impl World {
         Self { control, api, console, clock, folder }
     }
 
-    pub fn directory(&self) -> &Directory {
+    pub(crate) fn directory(&self) -> &Directory {
         &self.control.directory
     }
 
-    pub fn advance(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
     /// Posts raw bytes to the API.
-    pub async fn post(&self, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
         let request = Request::post(path).body(body.into()).unwrap();
         let response = self.api.clone().oneshot(request).await.unwrap();
         let (status, _, body) = taken(response).await;
@@ -84,26 +84,26 @@ impl World {
     }
 
     /// Calls a method as somebody with a password.
-    pub async fn call(&self, user: &str, method: &str, mut fields: Value) -> Value {
+    pub(crate) async fn call(&self, user: &str, method: &str, mut fields: Value) -> Value {
         fields["credentials"] = json!({ "user": user, "password": password_of(user) });
         self.call_raw(method, fields).await
     }
 
-    pub async fn call_raw(&self, method: &str, fields: Value) -> Value {
+    pub(crate) async fn call_raw(&self, method: &str, fields: Value) -> Value {
         let (status, body) = self.post(&format!("/api/{method}"), fields.to_string()).await;
         assert_eq!(status, StatusCode::OK, "{method}: {body}");
         serde_json::from_str(&body).unwrap()
     }
 }
 
-pub async fn taken(response: axum::response::Response) -> (StatusCode, HeaderMap, String) {
+pub(crate) async fn taken(response: axum::response::Response) -> (StatusCode, HeaderMap, String) {
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap();
     (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
 /// Leaves out what differs from call to call.
-pub fn without_audit(mut reply: Value) -> Value {
+pub(crate) fn without_audit(mut reply: Value) -> Value {
     reply.as_object_mut().unwrap().remove("audit");
     reply
 }
@@ -116,7 +116,7 @@ fn store(name: &str) -> Value {
     })
 }
 
-pub fn blueprint() -> Blueprint {
+pub(crate) fn blueprint() -> Blueprint {
     serde_json::from_value(json!({
         "version": 1, "platform": "northmail", "environment": "dev",
         "operator": { "name": "Northwind Email", "postmaster": "postmaster@northmail.example", "abuse": "abuse@northmail.example" },
@@ -188,7 +188,7 @@ fn domain(name: &str, reseller: &str, tier: &str, more: Value) -> Value {
     it
 }
 
-pub fn roster_value() -> Value {
+pub(crate) fn roster_value() -> Value {
     json!({
         "version": 1,
         "tiers": [
@@ -228,6 +228,6 @@ pub fn roster_value() -> Value {
     })
 }
 
-pub fn roster() -> Roster {
+pub(crate) fn roster() -> Roster {
     serde_json::from_value(roster_value()).unwrap()
 }
