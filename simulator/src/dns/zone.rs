@@ -136,7 +136,8 @@ pub enum ZoneError {
 pub struct Zone {
     name: String,
     serial: u32,
-    names: BTreeMap<String, Vec<Record>>,
+    /// By [`key`], so that everything below a name stands right behind it.
+    names: BTreeMap<String, (String, Vec<Record>)>,
 }
 
 impl Zone {
@@ -166,7 +167,7 @@ impl Zone {
         {
             return Err(ZoneError::Text(name));
         }
-        let records = self.names.entry(name.clone()).or_default();
+        let (_, records) = self.names.entry(key(&name)).or_insert_with(|| (name.clone(), Vec::new()));
         if records.iter().any(|record| record.data == data) {
             return Ok(());
         }
@@ -178,15 +179,26 @@ impl Zone {
         Ok(())
     }
 
-    /// Returns every name with its records, in the names' order.
+    /// Returns every name with its records, parents before children (RFC 4034 §6.1).
     pub fn records(&self) -> impl Iterator<Item = (&str, &[Record])> {
-        self.names.iter().map(|(name, records)| (name.as_str(), records.as_slice()))
+        self.names.values().map(|(name, records)| (name.as_str(), records.as_slice()))
+    }
+
+    fn own(&self, name: &str) -> Option<&[Record]> {
+        self.names.get(&key(name)).map(|(_, records)| records.as_slice())
+    }
+
+    /// Tells whether a name exists, because it has records or because one below it has (RFC 8020).
+    fn exists(&self, name: &str) -> bool {
+        let key = key(name);
+        self.names.range(key.clone()..).next().is_some_and(|(next, _)| {
+            next.strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATOR))
+        })
     }
 
     /// Returns the zone's start of authority.
     pub fn authority(&self) -> Record {
-        let apex = self.names.get(&self.name);
-        let server = apex.into_iter().flatten().find_map(|record| match &record.data {
+        let server = self.own(&self.name).unwrap_or_default().iter().find_map(|record| match &record.data {
             Data::Ns(name) => Some(name.clone()),
             _ => None,
         });
@@ -197,27 +209,24 @@ impl Zone {
 
     /// Returns the records of a name: its own, or those of the wildcard that stands for it (RFC 4592 §3.3.1).
     fn at(&self, name: &str) -> At<'_> {
-        if let Some(records) = self.names.get(name) {
+        if let Some(records) = self.own(name) {
             return At::Records(records);
         }
-        let below = format!(".{name}");
-        if self.names.keys().any(|other| other.ends_with(&below)) {
+        if name == self.name || self.exists(name) {
             return At::Empty;
         }
         // The closest name above that exists has the say.
         let mut encloser = name;
         while let Some((_, parent)) = encloser.split_once('.') {
-            if let Some(records) = self.names.get(&format!("*.{parent}")) {
+            if let Some(records) = self.own(&format!("*.{parent}")) {
                 return At::Records(records);
             }
-            let suffix = format!(".{parent}");
-            if parent == self.name || self.names.contains_key(parent) || self.names.keys().any(|n| n.ends_with(&suffix))
-            {
+            if parent == self.name || self.exists(parent) {
                 break;
             }
             encloser = parent;
         }
-        if name == self.name { At::Empty } else { At::Missing }
+        At::Missing
     }
 }
 
@@ -352,6 +361,21 @@ impl Zones {
             };
         }
     }
+}
+
+/// Sorts before every character of a label.
+const SEPARATOR: char = '\u{1}';
+
+/// Returns a canonical name's labels from the last to the first.
+fn key(name: &str) -> String {
+    let mut key = String::with_capacity(name.len());
+    for label in name.rsplit('.') {
+        if !key.is_empty() {
+            key.push(SEPARATOR);
+        }
+        key.push_str(label);
+    }
+    key
 }
 
 /// Returns a name in lower case without a dot at its end; the root is empty.
