@@ -149,7 +149,7 @@ fn report_unknown_root(node: &Node<'_>, trust: &Trust, decoder: &mut Decoder) {
         (Some((distance, near)), place) if distance <= 1 || place.is_none() => {
             (format!("unknown {} at the top of a file", quoted(name)), format!("write `{near}`"))
         }
-        (_, Some(place)) => (
+        (_, Some((place, _))) => (
             format!("`{name}` cannot stand at the top of a file"),
             format!("move it into {place}, where `{name}` has a meaning"),
         ),

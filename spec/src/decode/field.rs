@@ -100,10 +100,10 @@ fn report_missing(field: &'static Field, matched: &Matched<'_, '_>, decoder: &mu
         }
         (Shape::Either(_), _) => return,
     };
-    let label = field.about.trim().trim_end_matches('.').to_owned();
-    decoder.report(
-        Problem::error("spec::missing", matched.head(), message).label(format!("missing here: {label}")).help(help),
-    );
+    let about = field.about.trim().trim_end_matches('.');
+    let label = about.chars().take(1).flat_map(char::to_lowercase).chain(about.chars().skip(1)).collect::<String>();
+    decoder
+        .report(Problem::error("spec::missing", matched.head(), message).label(format!("missing: {label}")).help(help));
 }
 
 impl<T: Typed> FieldShape for Spanned<T> {

@@ -2,7 +2,7 @@
 
 use values::quoted;
 
-use crate::language::{Field, Kind, Place, Shape, Standing, find_places};
+use crate::language::{Field, Form, Kind, Place, Shape, Standing, find_places};
 use crate::model::Platform;
 use crate::problem::Problem;
 use crate::tree::{Node, Property, Scalar, Span, Spanned};
@@ -96,16 +96,26 @@ impl<'n, 's> Matched<'n, 's> {
             1 => "one argument".to_owned(),
             several => format!("{several} arguments"),
         };
-        let setting = self.kind.fields.iter().find_map(|field| match field.shape {
-            Shape::Value { of, .. } if field.place == Place::Named && field.name != "renamed-from" => Some((field, of)),
+        let named = |field: &&Field| field.place == Place::Named && field.name != "renamed-from";
+        let settings = self.kind.fields.iter().filter(named).filter_map(|field| match field.shape {
+            Shape::Value { of, .. } => Some((field, of)),
             _ => None,
         });
-        let help = match setting {
-            Some((field, of)) => {
-                let setting = decoder.setting(field.name, &of.written(field.example));
-                format!("remove it, or write what it is in front of it, as in {setting}")
+        // The argument as it was written, where it can hardly be anything but the value of something that this node may hold.
+        let fitting = match &argument.value {
+            Scalar::Text(text) | Scalar::Number(text) => settings
+                .clone()
+                .filter(|(_, of)| matches!(of.form, Form::Choice(_)) || matches!(of.name, "whole number" | "network"))
+                .find_map(|(field, of)| Some((field.name, of.written(&(of.canonical)(text)?)))),
+            Scalar::Flag(_) | Scalar::Null => None,
+        };
+        let first = settings.map(|(field, of)| (field.name, of.written(field.example))).next();
+        let help = match (fitting, first) {
+            (Some((name, value)), _) => format!("write {}", decoder.setting(name, &value)),
+            (None, Some((name, value))) => {
+                format!("remove it, or write what it is in front of it, as in {}", decoder.setting(name, &value))
             }
-            None => "remove it".to_owned(),
+            (None, None) => "remove it".to_owned(),
         };
         decoder.report(
             Problem::error("spec::surplus-argument", argument.span, format!("`{}` takes {takes}", self.name))
@@ -156,9 +166,13 @@ impl<'n, 's> Matched<'n, 's> {
                     format!("write it directly behind `{holder}`, as in {example}"),
                 )
             }
-            (_, None, Some(place)) => (
+            (_, None, Some((place, true))) => (
                 format!("`{name}` cannot stand in `{holder}`"),
                 format!("move it into {place}, where `{name}` has a meaning"),
+            ),
+            (_, None, Some((place, false))) => (
+                format!("`{name}` cannot stand in `{holder}`"),
+                format!("`{name}` has a meaning in {place}; what `{holder}` may hold: {}", names.join(", ")),
             ),
             (_, None, None) if names.is_empty() => {
                 (format!("unknown {} in `{holder}`", quoted(name)), "remove it".to_owned())
@@ -234,21 +248,23 @@ impl<'n, 's> Matched<'n, 's> {
     }
 }
 
-/// Returns the place nearest to a holder where something of this name may stand, in words.
-pub(super) fn place_for(name: &str, holder: &str) -> Option<String> {
+/// Returns the place nearest to a holder where something of this name may stand, in words, and whether it may well be meant:
+/// because it is a node of its own there, or because it lies in the holder.
+pub(super) fn place_for(name: &str, holder: &str) -> Option<(String, bool)> {
     let places = find_places(name);
     let is_below = |place: &&Standing| place.around.iter().rev().skip(1).any(|around| *around == holder);
     let is_elsewhere = |place: &&Standing| place.around.last().is_some_and(|last| *last != holder);
-    let place = places
+    let (place, meant) = places
         .iter()
         .filter(|place| place.node)
         .find(is_below)
         .or_else(|| places.iter().filter(|place| place.node).find(is_elsewhere))
         .or_else(|| places.iter().find(is_below))
-        .or_else(|| places.iter().find(is_elsewhere))?;
+        .map(|place| (place, true))
+        .or_else(|| places.iter().find(is_elsewhere).map(|place| (place, false)))?;
     match place.around.as_slice() {
-        [.., around, last] if *around != holder => Some(format!("`{last}` of `{around}`")),
-        [.., last] => Some(format!("`{last}`")),
+        [.., around, last] if *around != holder => Some((format!("`{last}` of `{around}`"), meant)),
+        [.., last] => Some((format!("`{last}`"), meant)),
         [] => None,
     }
 }

@@ -38,10 +38,16 @@ impl FromStr for Bandwidth {
         let places = UNITS.into_iter().find(|(known, _, _)| *known == unit).map(|(_, _, places)| places);
         let bits = places.and_then(|places| decimal::read(number, places));
         bits.map(Self).ok_or_else(|| {
-            let help = if number.is_empty() { "64".to_owned() } else { number.to_owned() };
+            let number = if number.is_empty() { "64" } else { number };
+            let meant = match unit.trim().to_ascii_lowercase().chars().next() {
+                Some('t') => "Tbit",
+                Some('g') => "Gbit",
+                Some('m') => "Mbit",
+                _ => "kbit",
+            };
             ParseError::new(
                 format!("{} is not a bandwidth", quoted(text)),
-                format!("write a number and bit, kbit, Mbit or Gbit (a second), such as `{help}kbit`"),
+                format!("write a number and bit, kbit, Mbit or Gbit (a second), such as `{number}{meant}`"),
             )
         })
     }

@@ -76,6 +76,12 @@ impl FromStr for ByteSize {
                 format!("write `{number}MiB`, `{number}GiB` or another unit of B, kB, MB, GB, TB, KiB, MiB, GiB, TiB"),
             ));
         }
+        if unit.starts_with(' ') && UNITS.into_iter().any(|(known, _)| known == unit.trim()) {
+            return Err(ParseError::new(
+                format!("the size {} has a blank in it", quoted(text)),
+                format!("write `{number}{}`", unit.trim()),
+            ));
+        }
         let Some((unit, factor)) = UNITS.into_iter().find(|(known, _)| *known == unit) else {
             return Err(ParseError::new(
                 format!("the size {} has an unknown unit {}", quoted(text), quoted(unit)),

@@ -53,6 +53,20 @@ impl From<Duration> for std::time::Duration {
     }
 }
 
+/// Returns how many of which unit a word means that people write for one.
+pub(crate) fn unit_of_word(word: &str) -> Option<(u64, &'static str)> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "sec" | "secs" | "second" | "seconds" => Some((1, "s")),
+        "min" | "mins" | "minute" | "minutes" => Some((1, "m")),
+        "hour" | "hours" | "hr" | "hrs" => Some((1, "h")),
+        "day" | "days" => Some((1, "d")),
+        "w" | "week" | "weeks" => Some((7, "d")),
+        "month" | "months" => Some((30, "d")),
+        "y" | "year" | "years" => Some((365, "d")),
+        _ => None,
+    }
+}
+
 impl FromStr for Duration {
     type Err = ParseError;
 
@@ -60,7 +74,13 @@ impl FromStr for Duration {
         const EXAMPLE: &str = "write a whole number and one of ms, s, m, h, d, such as `30s`, `5m` or `5d`";
         refuse_hostile(text)?;
         let (number, unit) = decimal::split_number(text);
-        let wrong = || ParseError::new(format!("{} is not a duration", quoted(text)), EXAMPLE);
+        let wrong = || {
+            let help = match unit_of_word(text) {
+                Some((times, unit)) => format!("write `{times}{unit}`"),
+                None => EXAMPLE.to_owned(),
+            };
+            ParseError::new(format!("{} is not a duration", quoted(text)), help)
+        };
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             return Err(wrong());
         }
@@ -71,14 +91,9 @@ impl FromStr for Duration {
             ));
         }
         let Some((_, factor)) = UNITS.into_iter().find(|(known, _)| *known == unit) else {
-            let help = match unit.trim().to_ascii_lowercase().as_str() {
-                "w" | "week" | "weeks" => number
-                    .parse::<u64>()
-                    .map_or(EXAMPLE.to_owned(), |weeks| format!("write weeks as days: `{}d`", weeks.saturating_mul(7))),
-                "sec" | "secs" | "second" | "seconds" => format!("write `{number}s`"),
-                "min" | "mins" | "minute" | "minutes" => format!("write `{number}m`"),
-                "hour" | "hours" | "hr" | "hrs" => format!("write `{number}h`"),
-                "day" | "days" => format!("write `{number}d`"),
+            let help = match (unit_of_word(unit), number.parse::<u64>()) {
+                (Some((1, unit)), _) => format!("write `{number}{unit}`"),
+                (Some((times, unit)), Ok(count)) => format!("write `{}{unit}`", count.saturating_mul(times)),
                 _ => EXAMPLE.to_owned(),
             };
             return Err(ParseError::new(
@@ -133,7 +148,8 @@ mod tests {
     fn what_is_no_duration_says_what_to_write() {
         for (text, help) in [
             ("5", "write `5s` for seconds, or another unit of ms, m, h, d"),
-            ("2w", "write weeks as days: `14d`"),
+            ("2w", "write `14d`"),
+            ("month", "write `30d`"),
             ("5min", "write `5m`"),
             ("1.5h", "write it in a smaller unit: `90m` and not `1.5h`"),
             ("soon", "write a whole number and one of ms, s, m, h, d, such as `30s`, `5m` or `5d`"),

@@ -241,10 +241,13 @@ impl FromStr for MailAddress {
             ));
         }
         let Some((local, domain)) = text.rsplit_once('@') else {
-            return Err(ParseError::new(
-                format!("the mail address {} has no `@`", quoted(text)),
-                "write a local part, `@` and a domain, such as `alice@acme.example`",
-            ));
+            let help = match text.parse::<LocalPart>() {
+                Ok(local) => {
+                    format!("write `@` and a domain behind it, such as {}", quoted(&format!("{local}@acme.example")))
+                }
+                Err(_) => "write a local part, `@` and a domain, such as `alice@acme.example`".to_owned(),
+            };
+            return Err(ParseError::new(format!("the mail address {} has no `@`", quoted(text)), help));
         };
         if domain.starts_with('[') {
             return Err(ParseError::new(
@@ -316,7 +319,8 @@ mod tests {
     #[test]
     fn what_is_no_address_says_what_to_write() {
         for (text, help) in [
-            ("alice", "write a local part, `@` and a domain, such as `alice@acme.example`"),
+            ("bob", "write `@` and a domain behind it, such as `bob@acme.example`"),
+            ("", "write a local part, `@` and a domain, such as `alice@acme.example`"),
             ("Alice <alice@a.example>", "write only `alice@a.example`"),
             ("@a.example", "write a name before the `@`, such as `alice`"),
             ("a..b@a.example", "write `a.b`"),

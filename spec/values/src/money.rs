@@ -40,7 +40,15 @@ impl FromStr for Money {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         const EXAMPLE: &str = "write an amount, a blank and a currency of three capitals, such as `0.40 USD`";
         refuse_hostile(text)?;
-        let wrong = || ParseError::new(format!("{} is not an amount of money", quoted(text)), EXAMPLE);
+        let wrong = || {
+            let pointed = text.replacen(',', ".", 1);
+            let help = match decimal::read(&pointed, 9) {
+                Some(_) => format!("write the currency behind it, such as `{pointed} USD`"),
+                None if pointed != text && pointed.parse::<Self>().is_ok() => format!("write `{pointed}`"),
+                None => EXAMPLE.to_owned(),
+            };
+            ParseError::new(format!("{} is not an amount of money", quoted(text)), help)
+        };
         let (amount, currency) = text.split_once(' ').ok_or_else(wrong)?;
         let currency: [u8; 3] = currency.as_bytes().try_into().map_err(|_| wrong())?;
         if !currency.iter().all(u8::is_ascii_uppercase) {
@@ -85,6 +93,8 @@ mod tests {
             let money: Money = text.parse().unwrap();
             assert_eq!((money.minor_units(), money.to_string().as_str()), (minor_units, shown));
         }
+        assert_eq!("0,40".parse::<Money>().unwrap_err().help(), "write the currency behind it, such as `0.40 USD`");
+        assert_eq!("0,40 USD".parse::<Money>().unwrap_err().help(), "write `0.40 USD`");
         for text in ["0.40", "USD 0.40", "0.401 USD", "-1 USD", "1 usd", "1,50 EUR", "0.5 JPY", ". USD"] {
             assert!(text.parse::<Money>().is_err(), "{text}");
         }

@@ -102,7 +102,13 @@ impl FromStr for SecretName {
     /// Reads `secret:NAME`; a message never repeats a text without that prefix, since it may be a real password.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         match text.strip_prefix("secret:") {
-            Some(name) => name.parse().map(Self),
+            Some(name) => name.parse().map(Self).map_err(|error| {
+                let help = match error.help().strip_prefix("write `") {
+                    Some(name) => format!("write `secret:{name}"),
+                    None => error.help().to_owned(),
+                };
+                ParseError::new(error.message(), help)
+            }),
             None => Err(ParseError::new(
                 "a secret never stands in a specification, only its name does",
                 "write `secret:` and the name under which the secret is kept, such as `secret:alice`",
@@ -182,6 +188,7 @@ mod tests {
     fn a_password_in_place_of_a_reference_is_not_repeated() {
         let error = "hunter2".parse::<SecretName>().unwrap_err();
         assert!(!error.to_string().contains("hunter2"));
+        assert_eq!("secret:Bob Smith".parse::<SecretName>().unwrap_err().help(), "write `secret:bob-smith`");
         assert_eq!("secret:alice".parse::<SecretName>().unwrap().name().as_str(), "alice");
     }
 

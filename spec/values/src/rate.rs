@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Duration, ParseError, line::refuse_hostile, quoted, text_form::text_form};
+use crate::{Duration, ParseError, duration::unit_of_word, line::refuse_hostile, quoted, text_form::text_form};
 
 /// So many of something in a span of time; `250/24h` is not the same as `10/h`, since it allows a burst of 250.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +35,15 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         const EXAMPLE: &str = "write a count, `/` and a span of time, such as `50/s`, `100/h` or `250/24h`";
         refuse_hostile(text)?;
-        let wrong = || ParseError::new(format!("{} is not a rate", quoted(text)), EXAMPLE);
+        let wrong = || {
+            let word = text.split_once('/').and_then(|(count, word)| Some((count, unit_of_word(word)?)));
+            let help = match word {
+                Some((count, (1, unit))) => format!("write `{count}/{unit}`"),
+                Some((count, (times, unit))) => format!("write `{count}/{times}{unit}`"),
+                None => EXAMPLE.to_owned(),
+            };
+            ParseError::new(format!("{} is not a rate", quoted(text)), help)
+        };
         let (count, span) = text.split_once('/').ok_or_else(wrong)?;
         if !count.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong());
@@ -75,6 +83,7 @@ mod tests {
             let rate: Rate = text.parse().unwrap();
             assert_eq!((rate.count(), rate.per().as_seconds(), rate.to_string().as_str()), (count, seconds, shown));
         }
+        assert_eq!("1000/day".parse::<Rate>().unwrap_err().help(), "write `1000/d`");
         for text in ["100", "100/", "/h", "100/0s", "-1/h", "+1/h", "1.5/h", "100 /h", "100/hour"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }

@@ -47,10 +47,12 @@ impl FromStr for Score {
             .and_then(|thousandths| i64::try_from(thousandths).ok())
             .and_then(|thousandths| Self::from_thousandths(sign * thousandths))
             .ok_or_else(|| {
-                ParseError::new(
-                    format!("{} is not a number with at most three places", quoted(text)),
-                    "write a number between -1000000 and 1000000, such as `5.5`",
-                )
+                let pointed = text.replacen(',', ".", 1);
+                let help = match pointed != text && pointed.parse::<Self>().is_ok() {
+                    true => format!("write `{pointed}`"),
+                    false => "write a number between -1000000 and 1000000, such as `5.5`".to_owned(),
+                };
+                ParseError::new(format!("{} is not a number with at most three places", quoted(text)), help)
             })
     }
 }
@@ -92,6 +94,7 @@ mod tests {
             let score: Score = text.parse().unwrap();
             assert_eq!((score.as_thousandths(), score.to_string().as_str()), (thousandths, shown));
         }
+        assert_eq!("15,0".parse::<Score>().unwrap_err().help(), "write `15.0`");
         for text in ["", "1e3", "NaN", "5.5555", "--1", "2000000", "1_000", "."] {
             assert!(text.parse::<Score>().is_err(), "{text}");
         }
