@@ -1,15 +1,264 @@
-//! Every code a problem can have.
+//! Every code a problem can have, with the page behind it.
 
-/// A code and what is behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Code {
-    /// The code, such as `spec::unknown-tier`.
-    pub code: &'static str,
-    /// What it means and what to do, in a paragraph.
-    pub explanation: &'static str,
+pub use spec::Code;
+
+/// Returns every code of the compiler and of the readers before it, sorted.
+pub fn codes() -> &'static [Code] {
+    static ALL: std::sync::LazyLock<Vec<Code>> = std::sync::LazyLock::new(|| {
+        let mut all: Vec<Code> = spec::CODES.iter().chain(OWN).copied().collect();
+        all.sort_by_key(|code| code.code);
+        all.dedup_by_key(|code| code.code);
+        all
+    });
+    &ALL
 }
 
-/// Returns every code, sorted.
-pub fn codes() -> &'static [Code] {
-    &[]
+const fn code(code: &'static str, explanation: &'static str) -> Code {
+    Code { code, explanation }
+}
+
+/// The codes of this room, sorted.
+const OWN: &[Code] = &[
+    code(
+        "compiler::address-not-in-front",
+        "An outbound pool sends from an address that no host of the platform can have: it lies outside every site's front network, \
+         or it is the network's own address, its router's (the first) or its broadcast address. Choose one of the front network \
+         that is free.",
+    ),
+    code(
+        "compiler::brand-policy",
+        "A reseller's brand changes a part that the operator's `brand-policy` does not allow. Remove the part from the brand, or \
+         ask the operator to allow it. Both places are shown.",
+    ),
+    code(
+        "compiler::cannot-survive",
+        "`survive hosts=N` asks that every node finds another place when N hosts are gone, and for some choice of hosts it does \
+         not: cores, memory or disk run out, or two nodes of a role would share a host. Add hosts, make nodes smaller, or ask to \
+         survive less.",
+    ),
+    code(
+        "compiler::capacity",
+        "The mailboxes a cluster is meant to hold, at their typical size, need more room than its stores' disks have together. \
+         Add stores, give them larger disks, or lower the capacity.",
+    ),
+    code(
+        "compiler::contract-exceeded",
+        "A reseller declares more mailboxes, domains or storage than its contract allows. Storage is counted by the quotas of its \
+         declared mailboxes, against the contract's storage times the cluster's over-commit of storage. The operator's line is \
+         shown beside the reseller.",
+    ),
+    code(
+        "compiler::contrast",
+        "Text of a brand cannot be read well enough on its background. The ratio is that of WCAG 2, from 1 (the same colour) to 21 \
+         (black on white); the operator's `brand-policy` states the least. Choose a darker text or a lighter background, or the \
+         other way round.",
+    ),
+    code(
+        "compiler::declared-twice",
+        "Two things in different files or places have the same name, and only one of them can be meant: platforms, resellers, \
+         environments, scenarios, hosts, outbound addresses, admins. Rename one of them or join the two. The first is shown too.",
+    ),
+    code(
+        "compiler::domain-claimed-twice",
+        "A domain, or an alias of one, is declared twice, by two resellers or by one. Mail for a domain goes to one place, so it \
+         belongs to one reseller and stands once.",
+    ),
+    code(
+        "compiler::environment-adds-role",
+        "An environment asks for nodes of a role that the platform does not have. Environments may change how many nodes there are, \
+         but not what the platform is made of: otherwise what is tried there would not be what runs in production.",
+    ),
+    code(
+        "compiler::foreign-host-name",
+        "A brand uses a host name that lies in none of its reseller's own domains. It would need a certificate and DNS records that \
+         are somebody else's to give. Choose a name below one of the reseller's domains.",
+    ),
+    code(
+        "compiler::forward-without-target",
+        "A mailbox has a tier of the kind `forward`, which keeps no mail, and does not say where its mail is passed on to. Add \
+         `forward \"ADDRESS\"`, or give it a tier that keeps mail.",
+    ),
+    code(
+        "compiler::forwarding-loop",
+        "Mail that is passed on comes back to the address where it began, over one or more forwards, lists, aliases or catch-alls. \
+         It would go round until it is refused. Break the circle at one of its steps.",
+    ),
+    code(
+        "compiler::front-too-small",
+        "The site's front network has too few addresses for the nodes that the world reaches: each balancer and each DNS node needs \
+         one, beside the router's and those of outbound pools. Write a larger network or lower the counts.",
+    ),
+    code(
+        "compiler::host-name-clash",
+        "One host name stands for two things. Nodes are called `ROLE-NUMBER` below the service domain and groups of them \
+         `ROLE.CLUSTER`; HELO names, the SRS host and brands' hosts must be others. An environment's suffix must not lie in a \
+         customer's domain.",
+    ),
+    code(
+        "compiler::host-name-too-long",
+        "A node's name together with the service domain is longer than a host name can be (253 octets), or the cluster's name is \
+         too long to stand in front of it (63 octets for the whole label). Choose shorter names.",
+    ),
+    code(
+        "compiler::internet-domain",
+        "An environment declares a domain of the simulated internet that is on the platform itself: a customer's, or the operator's. \
+         Mail for it would never go outside. Choose another name.",
+    ),
+    code(
+        "compiler::list-not-asked",
+        "A sender of the simulated internet is listed on a DNS list that the platform's defense does not ask, so that being listed \
+         has no effect. Add the list to the defense, or remove it from the sender.",
+    ),
+    code(
+        "compiler::logo-content",
+        "The file of a logo or icon is not what its ending says, or an SVG holds something other than shapes and colours: scripts, \
+         event handlers, links, animations, style sheets, declarations, or anything that would be fetched from elsewhere. Logos are \
+         shown to other people's users, so what is not plainly harmless is refused. Save it as a plain drawing.",
+    ),
+    code(
+        "compiler::logo-too-large",
+        "The file of a logo or icon is larger than the operator's `brand-policy` allows. Save it smaller.",
+    ),
+    code(
+        "compiler::logo-type",
+        "The ending of a logo's file is not one that the operator's `brand-policy` allows; without a policy `svg` and `png` are \
+         allowed.",
+    ),
+    code(
+        "compiler::look-alike-domain",
+        "A domain looks like another reseller's: letters of other scripts, digits for letters, `rn` for `m`. It may be honest; look \
+         at it before it is used to deceive.",
+    ),
+    code(
+        "compiler::missing-asset",
+        "A brand names a file that is not in the repository. Paths are relative to the file that names them and stay inside the \
+         folder of their owner.",
+    ),
+    code(
+        "compiler::network-too-small",
+        "The site's inner network has no address for a node. Each role of each cluster has a block of its own in it, so that one \
+         more node renumbers no other; a /16 has room for hundreds of nodes of each role.",
+    ),
+    code(
+        "compiler::networks-overlap",
+        "Two networks of the platform have addresses in common, so that an address would not say where it is. Choose networks that \
+         are apart, over all sites, inner and front.",
+    ),
+    code(
+        "compiler::no-admin",
+        "A reseller has no admin, so that nobody can sign in to the API and the reseller interface for it. Declare one whose address \
+         ends in the reseller's name and `.adm`.",
+    ),
+    code(
+        "compiler::no-contract",
+        "A reseller declares things, and the operator has no contract with it. A contract says which tiers, clusters and outbound \
+         pools it may use, and how much; without one nothing is allowed.",
+    ),
+    code(
+        "compiler::no-defense",
+        "The platform declares no defense, so that spam and viruses reach every mailbox. That is allowed, and rarely meant.",
+    ),
+    code(
+        "compiler::no-place",
+        "A node has no place on any host of its site: too few hosts for nodes that must not share one, or too little memory, cores \
+         (with the over-commit of cores) or disk. The message says what is lacking on most hosts.",
+    ),
+    code(
+        "compiler::no-platform",
+        "A repository of specifications begins with the operator's platform, usually in `platform.kdl`; nothing can be decided \
+         without it.",
+    ),
+    code(
+        "compiler::not-in-contract",
+        "A reseller uses a tier, a cluster or an outbound pool that its contract does not hold. Choose one that it holds, or ask the \
+         operator to add it. Both places are shown.",
+    ),
+    code(
+        "compiler::operators-domain",
+        "A reseller declares the operator's service domain or a domain below it as a mail domain. The operator's own host names live \
+         there, and nobody else's.",
+    ),
+    code(
+        "compiler::promotion-loop",
+        "Environments are promoted from each other in a circle, so that none of them is the first. Remove one of the `from` lines.",
+    ),
+    code(
+        "compiler::real-internet",
+        "An environment from which another is promoted is a test environment, and nothing leaves the machine from one. Only \
+         production, from which nothing is promoted, may meet the real internet.",
+    ),
+    code(
+        "compiler::role-missing",
+        "A tier switches on something for which the cluster of the domain has no nodes: IMAP and POP3 need `access` and `store`, \
+         webmail needs `web`, calendars need `calendar`, and all mail needs `mx`. Add the role to the cluster, or choose another \
+         tier.",
+    ),
+    code(
+        "compiler::scores-out-of-order",
+        "A score that a domain or mailbox changes does not fit those it inherits: what is tagged comes first, then what goes to the \
+         Spam folder, then what is refused. Out of order, one of them would never have an effect.",
+    ),
+    code(
+        "compiler::several-defenses",
+        "A platform has one defense that all its mail goes through. Join the settings of the two into one.",
+    ),
+    code(
+        "compiler::state-cannot-move",
+        "A cluster is to survive the loss of a host, and the state of its stores and its directory lies on disks that are lost with \
+         that host. Put the state on a storage of the site that all hosts share.",
+    ),
+    code(
+        "compiler::storage-full",
+        "The state disks of all nodes on a storage are larger together than the storage. Disks are not over-committed: a node whose \
+         disk cannot grow to its size fails when it is needed most.",
+    ),
+    code(
+        "compiler::storage-promised",
+        "Contracts promise more storage on a cluster than its stores hold, even with what `overcommit storage` allows. Add stores, \
+         promise less, or allow more.",
+    ),
+    code(
+        "compiler::unknown-recipient",
+        "A catch-all, a forward, a list or a migration names an address in one of the reseller's own domains, and nothing there \
+         answers to it. Declare it, or correct the address. Other companies' domains are not looked into.",
+    ),
+    code(
+        "spec::unknown-brand",
+        "A domain names a brand that its reseller does not declare. Brands belong to one reseller each and cannot be borrowed.",
+    ),
+    code(
+        "spec::unknown-cluster",
+        "A domain, a contract or an environment names a cluster that the platform does not declare.",
+    ),
+    code("spec::unknown-environment", "`from`, or the command line, names an environment that no file declares."),
+    code("spec::unknown-outbound", "A domain or a contract names an outbound pool that the platform does not declare."),
+    code("spec::unknown-platform", "An environment names a platform that is not the one of this repository."),
+    code(
+        "spec::unknown-reseller",
+        "A contract names a reseller that no file declares. That is no mistake while the reseller has written nothing yet, and \
+         probably one when its name is nearly right.",
+    ),
+    code(
+        "spec::unknown-scenario",
+        "A gate names a scenario that no file declares. Scenarios are named by their whole titles.",
+    ),
+    code("spec::unknown-site", "A cluster names a site that the platform does not declare."),
+    code("spec::unknown-storage", "A cluster keeps its state on a storage that its site does not have."),
+    code(
+        "spec::unknown-tier",
+        "A domain, a mailbox or a contract names a tier that the platform does not declare. Tiers are the operator's; the help lists \
+         those there are.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_sorted_and_stand_once() {
+        assert!(OWN.is_sorted_by(|one, two| one.code < two.code));
+        assert!(codes().is_sorted_by(|one, two| one.code < two.code));
+        assert_eq!(codes().len(), spec::CODES.len() + OWN.len());
+    }
 }

@@ -1,6 +1,6 @@
 //! The way through: resolve, check, decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use blueprint::{Blueprint, Launch, Roster, Scenario};
 use spec::model::Environment;
@@ -64,8 +64,15 @@ pub fn check_all(sources: &Sources) -> Vec<Problem> {
     let mut report = Report::default();
     if let Some(model) = resolve(sources, &parsed.spec, &mut report) {
         check::everywhere(&model, &mut report);
+        // What several environments have in common is told once, in the words of the first.
+        let mut told: BTreeSet<(Span, &'static str)> = BTreeSet::new();
         for environment in model.environments.values() {
-            let _ = decide(&model, &parsed, environment, &mut report);
+            let mut own = Report::default();
+            let _ = decide(&model, &parsed, environment, &mut own);
+            let own: Vec<Problem> =
+                own.finish().into_iter().filter(|problem| !told.contains(&(problem.span, problem.code))).collect();
+            told.extend(own.iter().map(|problem| (problem.span, problem.code)));
+            own.into_iter().for_each(|problem| report.tell(problem));
         }
     }
     sorted(parsed.problems.into_iter().chain(report.finish()))

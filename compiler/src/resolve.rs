@@ -135,7 +135,7 @@ pub fn resolve<'s>(sources: &'s Sources, spec: &'s Spec, report: &mut Report) ->
     references::clusters(&mut model, report);
     references::resellers(&mut model, spec, report);
     references::domains(&mut model, report);
-    entries::collect(&mut model, report);
+    entries::collect(&mut model);
     references::environments(&mut model, spec, report);
     references::scenarios(&mut model, spec, report);
     references::contracts(&model, report);

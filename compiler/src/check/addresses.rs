@@ -32,21 +32,17 @@ fn is_mailbox(model: &Model<'_>, address: &MailAddress) -> bool {
     model.entries.contains_key(address)
 }
 
-fn unknown_mailbox(
-    model: &Model<'_>,
-    domain: &Domain<'_>,
-    local: &Spanned<values::LocalPart>,
-    what: &str,
-) -> Problem {
+fn unknown_mailbox(model: &Model<'_>, domain: &Domain<'_>, local: &Spanned<values::LocalPart>, what: &str) -> Problem {
     let locals = locals_of(model, domain);
     let help = match nearest(local.value.key(), locals.iter().map(String::as_str)) {
         Some(near) => format!("write {}", quoted(near)),
-        None => format!("declare `mailbox {}` in the domain, or name one that is there", quoted(local.value.as_str()).replace('`', "\"")),
+        None => format!(
+            "declare `mailbox {}` in the domain, or name one that is there",
+            quoted(local.value.as_str()).replace('`', "\"")
+        ),
     };
     let message = format!("nothing in {} is called {}", domain.spec.name.value, quoted(local.value.as_str()));
-    Problem::error("compiler::unknown-recipient", local.span, message)
-        .label(format!("cannot be {what}"))
-        .help(help)
+    Problem::error("compiler::unknown-recipient", local.span, message).label(format!("cannot be {what}")).help(help)
 }
 
 fn locals_of(model: &Model<'_>, domain: &Domain<'_>) -> Vec<String> {
@@ -75,7 +71,9 @@ fn meaning(model: &Model<'_>, address: &MailAddress) -> Option<MailAddress> {
     {
         return Some(domain.address(&entry.kind.local().value));
     }
-    domain.spec.catch_all.as_ref().map(|local| domain.address(&local.value))
+    let office = domain.address(&domain.spec.catch_all.as_ref()?.value);
+    let entry = model.entries.get(&office)?;
+    Some(domain.address(&entry.kind.local().value))
 }
 
 /// Refuses an address in one of the reseller's own domains that nothing answers to.
@@ -96,7 +94,8 @@ fn own_target(model: &Model<'_>, domain: &Domain<'_>, target: &Spanned<MailAddre
 fn loops(model: &Model<'_>, report: &mut Report) {
     let mut next: BTreeMap<MailAddress, Vec<(MailAddress, Span)>> = BTreeMap::new();
     for (address, entry) in model.entries.iter().filter(|(_, entry)| !entry.alias) {
-        let targets = entry.kind.targets().iter().filter_map(|target| Some((meaning(model, &target.value)?, target.span)));
+        let targets =
+            entry.kind.targets().iter().filter_map(|target| Some((meaning(model, &target.value)?, target.span)));
         next.insert(address.clone(), targets.collect());
     }
     let mut told: BTreeSet<MailAddress> = BTreeSet::new();
@@ -117,7 +116,9 @@ fn loops(model: &Model<'_>, report: &mut Report) {
                 )
                 .label("the last step of the way back")
                 .help(match names.as_slice() {
-                    [only] => format!("{only} passes mail on to itself; write `keep=#true` with another address, or nothing at all"),
+                    [only] => format!(
+                        "{only} passes mail on to itself; write `keep=#true` with another address, or nothing at all"
+                    ),
                     names => format!("break the circle {} → {start}", names.join(" → ")),
                 })
                 .related(place, "where the circle begins"),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use spec::Problem;
-use values::quoted;
 
 use crate::report::Report;
 use crate::resolve::Model;
@@ -25,18 +24,9 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         }
         for admin in &reseller.spec.admins {
             let address = &admin.address;
-            if address.value.domain().as_str() != domain {
-                report.tell(
-                    Problem::error(
-                        "compiler::admin-domain",
-                        address.span,
-                        format!("the admin {} is not one of {}", quoted(&address.value.to_string()), reseller.spec.name.value),
-                    )
-                    .label(format!("an admin of this reseller ends in `@{domain}`"))
-                    .help(format!("write `{}@{domain}`", address.value.local()))
-                    .related(reseller.spec.name.span, "the reseller"),
-                );
-            } else if let Some(first) = seen.insert(address.value.key(), address.span) {
+            // One that is not the reseller's own was told where it was read.
+            let own = address.value.domain().as_str() == domain;
+            if own && let Some(first) = seen.insert(address.value.key(), address.span) {
                 report.tell(
                     Problem::error("compiler::declared-twice", address.span, "this admin is declared twice")
                         .help("remove one of the two")

@@ -53,13 +53,17 @@ fn parts(reseller: &Reseller, brand: &Brand, policy: &BrandPolicy, report: &mut 
         }
         let allowed: Vec<&str> = policy.allow.iter().map(|part| part.value.as_str()).collect();
         report.tell(
-            Problem::error("compiler::brand-policy", span, format!("the operator does not let resellers change {part}"))
-                .label("not allowed in a brand")
-                .help(match allowed.as_slice() {
-                    [] => "remove it; resellers may change nothing".to_owned(),
-                    allowed => format!("remove it; what may be changed: {}", allowed.join(", ")),
-                })
-                .related(policy.span, "the operator's brand policy"),
+            Problem::error(
+                "compiler::brand-policy",
+                span,
+                format!("the operator does not let resellers change {part}"),
+            )
+            .label("not allowed in a brand")
+            .help(match allowed.as_slice() {
+                [] => "remove it; resellers may change nothing".to_owned(),
+                allowed => format!("remove it; what may be changed: {}", allowed.join(", ")),
+            })
+            .related(policy.span, "the operator's brand policy"),
         );
     }
 }
@@ -84,7 +88,11 @@ fn contrast(brand: &Brand, policy: Option<&BrandPolicy>, report: &mut Report) {
             Problem::error(
                 "compiler::contrast",
                 text.span,
-                format!("`{front}` on `{behind}` has a contrast of {}, less than {}", shown(ratio), policy.minimum.value),
+                format!(
+                    "`{front}` on `{behind}` has a contrast of {}, less than {}",
+                    shown(ratio),
+                    policy.minimum.value
+                ),
             )
             .label(format!("{} on {}", text.value, background.value))
             .help(better(background.value, policy.minimum.value))
@@ -117,9 +125,13 @@ fn asset<'s>(model: &Model<'s>, path: &Spanned<RepositoryPath>, report: &mut Rep
     let found = model.sources.asset(&asset_path(model, path));
     if found.is_none() {
         report.tell(
-            Problem::error("compiler::missing-asset", path.span, format!("there is no file {}", quoted(path.value.as_str())))
-                .label("looked for beside this file")
-                .help(format!("add {}, or correct the path", quoted(&asset_path(model, path)))),
+            Problem::error(
+                "compiler::missing-asset",
+                path.span,
+                format!("there is no file {}", quoted(path.value.as_str())),
+            )
+            .label("looked for beside this file")
+            .help(format!("add {}, or correct the path", quoted(&asset_path(model, path)))),
         );
     }
     found.map(|asset| asset.bytes.as_slice())
@@ -129,7 +141,8 @@ fn picture(model: &Model<'_>, path: &Spanned<RepositoryPath>, report: &mut Repor
     let Some(bytes) = asset(model, path, report) else { return };
     let policy = model.platform.brand_policy.as_ref().and_then(|policy| policy.logo.as_ref());
     let shown = quoted(path.value.as_str());
-    if let Some(most) = policy.map(|policy| &policy.max_size).filter(|most| bytes.len() as u64 > most.value.as_bytes()) {
+    if let Some(most) = policy.map(|policy| &policy.max_size).filter(|most| bytes.len() as u64 > most.value.as_bytes())
+    {
         report.tell(
             Problem::error("compiler::logo-too-large", path.span, format!("{shown} has {} bytes", bytes.len()))
                 .label(format!("larger than {}", most.value))
@@ -142,7 +155,8 @@ fn picture(model: &Model<'_>, path: &Spanned<RepositoryPath>, report: &mut Repor
         "png" => Some(LogoType::Png),
         _ => None,
     });
-    let allowed: Vec<LogoType> = policy.map_or(Vec::new(), |policy| policy.types.iter().map(|kind| kind.value).collect());
+    let allowed: Vec<LogoType> =
+        policy.map_or(Vec::new(), |policy| policy.types.iter().map(|kind| kind.value).collect());
     let allowed = if allowed.is_empty() { LogoType::ALL.to_vec() } else { allowed };
     let Some(kind) = kind.filter(|kind| allowed.contains(kind)) else {
         let names: Vec<&str> = allowed.iter().map(|kind| kind.as_str()).collect();
@@ -161,9 +175,13 @@ fn picture(model: &Model<'_>, path: &Spanned<RepositoryPath>, report: &mut Repor
     };
     if let Some(objection) = objection {
         report.tell(
-            Problem::error("compiler::logo-content", path.span, format!("{shown} cannot be shown to users: {objection}"))
-                .label("refused for what is in it")
-                .help("save it as a plain drawing, without scripts, links, fonts or pictures from elsewhere"),
+            Problem::error(
+                "compiler::logo-content",
+                path.span,
+                format!("{shown} cannot be shown to users: {objection}"),
+            )
+            .label("refused for what is in it")
+            .help("save it as a plain drawing, without scripts, links, fonts or pictures from elsewhere"),
         );
     }
 }

@@ -79,9 +79,10 @@ fn used(cluster: &Cluster<'_>, report: &mut Report) {
 
 fn promised(model: &Model<'_>, cluster: &Cluster<'_>, report: &mut Report) {
     let Some(there) = stores(cluster) else { return };
-    let overcommit = cluster.spec.overcommit.as_ref().map_or(sizes::OVERCOMMIT_THOUSANDTHS, |overcommit| {
-        overcommit.storage.value.as_thousandths().unsigned_abs()
-    });
+    let overcommit =
+        cluster.spec.overcommit.as_ref().map_or(sizes::OVERCOMMIT_THOUSANDTHS, |overcommit| {
+            overcommit.storage.value.as_thousandths().unsigned_abs()
+        });
     let most = u128::from(there) * u128::from(overcommit) / 1000;
     let mut contracts = 0u128;
     let mut last = None;

@@ -12,10 +12,14 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         let name = &reseller.spec.name;
         let Some(contract) = reseller.contract else {
             report.tell(
-                Problem::error("compiler::no-contract", name.span, format!("the reseller {} has no contract", name.value))
-                    .label("nobody says what it may use")
-                    .help(format!("let the operator write a `contract \"{}\"` into the platform", name.value))
-                    .related(model.platform.span, "the platform, which holds the contracts"),
+                Problem::error(
+                    "compiler::no-contract",
+                    name.span,
+                    format!("the reseller {} has no contract", name.value),
+                )
+                .label("nobody says what it may use")
+                .help(format!("let the operator write a `contract \"{}\"` into the platform", name.value))
+                .related(model.platform.span, "the platform, which holds the contracts"),
             );
             continue;
         };
@@ -23,22 +27,22 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
             model.domains.iter().filter(|domain| domain.reseller.spec.name.value == name.value).collect();
         counts(model, *reseller, contract, &domains, report);
         for domain in &domains {
-            references(contract, domain, report);
+            references(model, contract, domain, report);
         }
     }
 }
 
-fn exceeded(reseller: Reseller<'_>, what: &str, used: impl ToString, allowed: impl ToString, by: Span) -> Problem {
-    let message = format!(
-        "the reseller {} asks for {} {what}, and its contract allows {}",
-        reseller.spec.name.value,
-        used.to_string(),
-        allowed.to_string()
-    );
+fn exceeded(reseller: Reseller<'_>, used: &str, allowed: &str, by: Span) -> Problem {
+    let message =
+        format!("the reseller {} declares {used}, and its contract allows {allowed}", reseller.spec.name.value);
     Problem::error("compiler::contract-exceeded", reseller.spec.name.span, message)
         .label("more than its contract allows")
         .help("remove some, or let the operator widen the contract")
         .related(by, "the contract allows no more")
+}
+
+fn counted(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn counts(
@@ -50,11 +54,13 @@ fn counts(
 ) {
     let mailboxes = domains.iter().map(|domain| domain.mailboxes().count() as u64).sum::<u64>();
     if let Some(most) = contract.mailboxes.as_ref().filter(|most| mailboxes > most.value) {
-        report.tell(exceeded(reseller, "mailboxes", mailboxes, most.value, most.span));
+        let used = counted(mailboxes, "mailbox", "mailboxes");
+        report.tell(exceeded(reseller, &used, &most.value.to_string(), most.span));
     }
     let count = domains.len() as u64;
     if let Some(most) = contract.domains.as_ref().filter(|most| count > most.value) {
-        report.tell(exceeded(reseller, "domains", count, most.value, most.span));
+        let used = counted(count, "domain", "domains");
+        report.tell(exceeded(reseller, &used, &most.value.to_string(), most.span));
     }
     let Some(storage) = &contract.storage else { return };
     // A quota is a promise, and clusters say how much more may be promised than is there.
@@ -70,9 +76,9 @@ fn counts(
     }
     let most = u64::try_from(u128::from(storage.value.as_bytes()) * u128::from(overcommit) / 1000).unwrap_or(u64::MAX);
     if promised > most {
-        let promised = ByteSize::from_bytes(promised).to_string();
+        let promised = format!("quotas of {}", ByteSize::from_bytes(promised));
         let allowed = format!("{} (with over-commit)", ByteSize::from_bytes(most));
-        report.tell(exceeded(reseller, "of storage by its quotas", promised, allowed, storage.span));
+        report.tell(exceeded(reseller, &promised, &allowed, storage.span));
     }
 }
 
@@ -85,21 +91,25 @@ fn not_in(
 ) -> Problem {
     let list: Vec<&str> = allowed.iter().map(|name| name.value.as_str()).collect();
     let first = allowed.first().map_or(contract.span, |name| name.span);
-    Problem::error("compiler::not-in-contract", span, format!("the contract does not hold the {what} {}", quoted(name.as_str())))
-        .label(format!("not in the contract of {}", contract.reseller.value))
-        .help(match list.as_slice() {
-            [] => format!("the contract holds no {what} at all; let the operator add one"),
-            list => format!("the contract holds: {}", list.join(", ")),
-        })
-        .related(first, "the contract says what may be used")
+    Problem::error(
+        "compiler::not-in-contract",
+        span,
+        format!("the contract does not hold the {what} {}", quoted(name.as_str())),
+    )
+    .label(format!("not in the contract of {}", contract.reseller.value))
+    .help(match list.as_slice() {
+        [] => format!("the contract holds no {what} at all; let the operator add one"),
+        list => format!("the contract holds: {}", list.join(", ")),
+    })
+    .related(first, "the contract says what may be used")
 }
 
-fn references(contract: &spec::model::Contract, domain: &Domain<'_>, report: &mut Report) {
+fn references(model: &Model<'_>, contract: &spec::model::Contract, domain: &Domain<'_>, report: &mut Report) {
     let tiers: Vec<_> = contract.tiers.iter().collect();
     let clusters: Vec<_> = contract.clusters.iter().collect();
     let pools: Vec<_> = contract.outbounds.iter().map(|outbound| &outbound.pool).collect();
     let mut hold = |what: &str, name: &spec::Spanned<Name>, allowed: &[&spec::Spanned<Name>]| {
-        // A hole in the contract says nothing about what it would have held.
+        // A hole in the contract says nothing about what it would have held. What does not exist was told already.
         let unknown = name.is_hole() || allowed.iter().any(|name| name.is_hole());
         if !unknown && !allowed.iter().any(|allowed| allowed.value == name.value) {
             report.tell(not_in(what, &name.value, name.span, contract, allowed));
@@ -107,11 +117,11 @@ fn references(contract: &spec::model::Contract, domain: &Domain<'_>, report: &mu
     };
     hold("tier", &domain.spec.tier, &tiers);
     hold("cluster", &domain.spec.cluster, &clusters);
-    if let Some(pool) = &domain.spec.outbound {
+    if let Some(pool) = domain.spec.outbound.as_ref().filter(|pool| model.pools.contains_key(&pool.value)) {
         hold("outbound pool", pool, &pools);
     }
     for (_, mailbox) in domain.mailboxes() {
-        if let Some(tier) = &mailbox.tier {
+        if let Some(tier) = mailbox.tier.as_ref().filter(|tier| model.tiers.contains_key(&tier.value)) {
             hold("tier", tier, &tiers);
         }
     }

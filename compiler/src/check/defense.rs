@@ -4,7 +4,7 @@ use spec::model::DefenseChange;
 use spec::{Problem, Span, Spanned};
 use values::Score;
 
-use crate::decide::platform;
+use crate::decide::{defaults, platform};
 use crate::report::Report;
 use crate::resolve::Model;
 
@@ -13,15 +13,23 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     let defenses = &model.platform.defenses;
     if let [first, second, ..] = defenses.as_slice() {
         report.tell(
-            Problem::error("compiler::several-defenses", second.span, "a platform has one defense, and this is another")
-                .help("join the two into one")
-                .related(first.span, "the first defense"),
+            Problem::error(
+                "compiler::several-defenses",
+                second.span,
+                "a platform has one defense, and this is another",
+            )
+            .help("join the two into one")
+            .related(first.span, "the first defense"),
         );
     }
     if defenses.is_empty() {
         report.tell(
-            Problem::warning("compiler::no-defense", model.platform.span, "the platform has no defense against spam and viruses")
-                .help("write `defense \"email-defense\" { spam; virus }`"),
+            Problem::warning(
+                "compiler::no-defense",
+                model.platform.span,
+                "the platform has no defense against spam and viruses",
+            )
+            .help("write `defense \"email-defense\" { spam; virus }`"),
         );
     }
     let base = platform::defense(model);
@@ -64,11 +72,15 @@ fn order(scores: [Score; 3], said: [&Option<Spanned<Score>>; 3], inherited: Span
         (name_quarantine, quarantine, said_quarantine, name_reject, reject, said_reject),
     ];
     for (lower, low, low_said, higher, high, high_said) in pairs {
-        if low <= high {
+        // Where no scores are given at all, nothing is out of order.
+        if low <= high || low == defaults::NEVER {
             continue;
         }
-        let Some(place) = low_said.as_ref().or(high_said.as_ref()) else { continue };
-        let other = if low_said.is_some() { high_said.as_ref() } else { None };
+        // Two that stand beside each other were told where they are read; here one of them is inherited.
+        let place = match (low_said, high_said) {
+            (Some(place), None) | (None, Some(place)) => place,
+            _ => continue,
+        };
         report.tell(
             Problem::error(
                 "compiler::scores-out-of-order",
@@ -77,7 +89,7 @@ fn order(scores: [Score; 3], said: [&Option<Spanned<Score>>; 3], inherited: Span
             )
             .label("out of order")
             .help(format!("let `{lower}` be at most `{higher}`"))
-            .related(other.map_or(inherited, |other| other.span), "the other score is from here"),
+            .related(inherited, "the other score is from here"),
         );
     }
 }

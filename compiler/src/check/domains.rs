@@ -15,7 +15,9 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     let mut claims: BTreeMap<&HostName, (&Reseller, &Spanned<HostName>)> = BTreeMap::new();
     for reseller in &model.resellers {
         for domain in &reseller.spec.domains {
-            for name in [&domain.name].into_iter().chain(&domain.aliases).filter(|name| !name.is_hole()) {
+            // An alias of itself was told where the domain is read.
+            let aliases = domain.aliases.iter().filter(|alias| alias.value != domain.name.value);
+            for name in [&domain.name].into_iter().chain(aliases).filter(|name| !name.is_hole()) {
                 operators_own(model, name, report);
                 match claims.get(&name.value) {
                     None => {
@@ -29,13 +31,22 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     look_alike(&claims, report);
 }
 
-fn claimed_twice(reseller: &Reseller, name: &Spanned<HostName>, other: &Reseller, first: &Spanned<HostName>) -> Problem {
+fn claimed_twice(
+    reseller: &Reseller,
+    name: &Spanned<HostName>,
+    other: &Reseller,
+    first: &Spanned<HostName>,
+) -> Problem {
     let shown = quoted(&name.value.to_unicode());
     if reseller.name.value == other.name.value {
-        return Problem::error("compiler::domain-claimed-twice", name.span, format!("the domain {shown} is declared twice"))
-            .label("declared again here")
-            .help("a domain stands once, as a domain or as an alias of one; remove one of the two")
-            .related(first.span, "first declared here");
+        return Problem::error(
+            "compiler::domain-claimed-twice",
+            name.span,
+            format!("the domain {shown} is declared twice"),
+        )
+        .label("declared again here")
+        .help("a domain stands once, as a domain or as an alias of one; remove one of the two")
+        .related(first.span, "first declared here");
     }
     let message = format!("the domain {shown} is claimed by two resellers");
     Problem::error("compiler::domain-claimed-twice", name.span, message)

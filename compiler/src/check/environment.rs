@@ -1,9 +1,7 @@
 //! An environment changes sizes, counts, addresses and names, and nothing else.
 
-use std::collections::BTreeMap;
-
+use spec::Problem;
 use spec::model::{Environment, InternetMode};
-use spec::{Problem, Span};
 use values::{HostName, Name, quoted};
 
 use crate::decide::environment::is_promoted;
@@ -15,11 +13,14 @@ pub(super) fn check(model: &Model<'_>, environment: &Environment, report: &mut R
     chain(model, environment, report);
     scales(model, environment, report);
     internet(model, environment, report);
-    choices(environment, report);
 }
 
 /// Refuses a chain of promotions that comes back to itself.
 fn chain(model: &Model<'_>, environment: &Environment, report: &mut Report) {
+    // The shortest circle, from itself to itself, is told where the environment is read.
+    if environment.from.as_ref().is_some_and(|from| from.value == environment.name.value) {
+        return;
+    }
     let mut seen: Vec<&Name> = vec![&environment.name.value];
     let mut here = environment;
     while let Some(from) = &here.from {
@@ -42,33 +43,20 @@ fn chain(model: &Model<'_>, environment: &Environment, report: &mut Report) {
     }
 }
 
+/// Refuses nodes of a role that the platform has none of.
 fn scales(model: &Model<'_>, environment: &Environment, report: &mut Report) {
-    let mut word: Option<Span> = None;
-    let mut said: BTreeMap<(Option<&Name>, spec::model::Role), Span> = BTreeMap::new();
     for scale in &environment.scales {
-        if let Some(again) = &scale.word {
-            match word {
-                Some(first) => report.tell(
-                    Problem::error("compiler::declared-twice", again.span, "the scale is given twice")
-                        .help("keep one of the two")
-                        .related(first, "first given here"),
-                ),
-                None => word = Some(again.span),
-            }
-        }
         let named = scale.cluster.as_ref().map(|name| &name.value);
         for (role, count) in scale.roles() {
-            if let Some(first) = said.insert((named, role), count.span) {
-                report.tell(
-                    Problem::error("compiler::declared-twice", count.span, format!("the number of {role} nodes is given twice"))
-                        .help("keep one of the two")
-                        .related(first, "first given here"),
-                );
-            }
-            let mut clusters =
-                model.clusters.iter().filter(|cluster| named.is_none_or(|name| cluster.spec.name.value == *name)).peekable();
+            let mut clusters = model
+                .clusters
+                .iter()
+                .filter(|cluster| named.is_none_or(|name| cluster.spec.name.value == *name))
+                .peekable();
             let first = clusters.peek().map(|cluster| cluster.spec.span);
-            let Some(first) = first.filter(|_| !clusters.any(|cluster| cluster.spec.role(role).is_some())) else { continue };
+            let Some(first) = first.filter(|_| !clusters.any(|cluster| cluster.spec.role(role).is_some())) else {
+                continue;
+            };
             report.tell(
                 Problem::error(
                     "compiler::environment-adds-role",
@@ -83,9 +71,13 @@ fn scales(model: &Model<'_>, environment: &Environment, report: &mut Report) {
     }
 }
 
+/// Refuses to let mail out of a test environment, and to take the platform's own domains for somebody else's.
 fn internet(model: &Model<'_>, environment: &Environment, report: &mut Report) {
     let Some(internet) = &environment.internet else { return };
-    if internet.mode.value == InternetMode::Real && !internet.mode.is_hole() && is_promoted(model, &environment.name.value) {
+    if internet.mode.value == InternetMode::Real
+        && !internet.mode.is_hole()
+        && is_promoted(model, &environment.name.value)
+    {
         report.tell(
             Problem::error(
                 "compiler::real-internet",
@@ -96,20 +88,11 @@ fn internet(model: &Model<'_>, environment: &Environment, report: &mut Report) {
             .help("write `internet \"simulated\"`"),
         );
     }
-    if internet.mode.value == InternetMode::Real
-        && let Some(domain) = internet.domains.first()
-    {
-        report.tell(
-            Problem::error("compiler::real-internet", domain.span, "the real internet cannot be declared")
-                .label("made up")
-                .help("remove it, or write `internet \"simulated\"`")
-                .related(internet.mode.span, "the internet is real"),
-        );
-    }
     for domain in &internet.domains {
         let name = &domain.name;
         let own = model.domain_of(&name.value).map(|own| own.spec.name.span);
-        let operators = name.value.is_within(&model.platform.service_domain.value).then_some(model.platform.service_domain.span);
+        let operators =
+            name.value.is_within(&model.platform.service_domain.value).then_some(model.platform.service_domain.span);
         if let Some(other) = own.or(operators) {
             report.tell(
                 Problem::error(
@@ -130,7 +113,11 @@ fn internet(model: &Model<'_>, environment: &Environment, report: &mut Report) {
 fn lists(model: &Model<'_>, environment: &Environment, report: &mut Report) {
     let asked: Vec<&HostName> =
         model.platform.defenses.iter().flat_map(|defense| &defense.dnsbls).map(|list| &list.zone.value).collect();
-    for list in environment.internet.iter().flat_map(|internet| &internet.senders).flat_map(|sender| &sender.listed_on) {
+    if model.platform.defenses.is_empty() {
+        return;
+    }
+    for list in environment.internet.iter().flat_map(|internet| &internet.senders).flat_map(|sender| &sender.listed_on)
+    {
         if !asked.contains(&&list.value) {
             report.tell(
                 Problem::warning(
@@ -141,27 +128,5 @@ fn lists(model: &Model<'_>, environment: &Environment, report: &mut Report) {
                 .help(format!("write `dnsbl \"{}\"` into the defense, or remove it here", list.value)),
             );
         }
-    }
-}
-
-/// Refuses two answers to one question.
-fn choices(environment: &Environment, report: &mut Report) {
-    if let Some(accounts) = &environment.accounts
-        && let (Some(word), Some(sample)) = (&accounts.which, &accounts.sample)
-    {
-        report.tell(
-            Problem::error("compiler::two-answers", sample.span, format!("`{}` and a sample contradict each other", word.value))
-                .help("keep one of the two")
-                .related(word.span, "the other answer"),
-        );
-    }
-    if let Some(secrets) = &environment.secrets
-        && let (Some(word), Some(file)) = (&secrets.source, &secrets.file)
-    {
-        report.tell(
-            Problem::error("compiler::two-answers", file.span, format!("`{}` and a file contradict each other", word.value))
-                .help("keep one of the two")
-                .related(word.span, "the other answer"),
-        );
     }
 }

@@ -50,10 +50,12 @@ fn foreign(model: &Model<'_>, reseller: &Reseller<'_>, host: &Spanned<HostName>,
         return;
     }
     let service = &model.platform.service_domain;
-    let message = format!("the host name {} is in no domain of {}", quoted(&host.value.to_unicode()), reseller.spec.name.value);
-    let mut problem = Problem::error("compiler::foreign-host-name", host.span, message)
-        .label("not this reseller's to give")
-        .help(first.map_or_else(|| "declare the domain first".to_owned(), |domain| format!("choose one below {domain}")));
+    let message =
+        format!("the host name {} is in no domain of {}", quoted(&host.value.to_unicode()), reseller.spec.name.value);
+    let mut problem =
+        Problem::error("compiler::foreign-host-name", host.span, message).label("not this reseller's to give").help(
+            first.map_or_else(|| "declare the domain first".to_owned(), |domain| format!("choose one below {domain}")),
+        );
     if host.value.is_within(&service.value) {
         problem = problem.related(service.span, "it belongs to the operator");
     }
@@ -92,7 +94,8 @@ pub(super) fn operator(
         }
     }
     if let Some(suffix) = &environment.suffix
-        && let Some(domain) = model.domains.iter().find(|domain| domain.names().any(|name| suffix.value.is_within(&name.value)))
+        && let Some(domain) =
+            model.domains.iter().find(|domain| domain.names().any(|name| suffix.value.is_within(&name.value)))
     {
         report.tell(
             Problem::error(

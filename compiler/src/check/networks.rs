@@ -25,20 +25,7 @@ fn written(addresses: &Addresses) -> impl Iterator<Item = &Spanned<Network>> {
 fn overlaps(model: &Model<'_>, report: &mut Report) {
     let mut seen: Vec<&Spanned<Network>> = Vec::new();
     for site in model.sites.values() {
-        for (addresses, family) in [(&site.network, "network"), (&site.front, "front")] {
-            for (network, wants_ipv4) in [(Some(&addresses.ipv4), true), (addresses.ipv6.as_ref(), false)] {
-                if let Some(network) = network.filter(|network| !network.is_hole() && network.value.is_ipv4() != wants_ipv4) {
-                    let (is, wanted) = if wants_ipv4 { ("IPv6", "IPv4") } else { ("IPv4", "IPv6") };
-                    report.tell(
-                        Problem::error(
-                            "compiler::wrong-family",
-                            network.span,
-                            format!("{} is an {is} network where the {family} takes an {wanted} one", network.value),
-                        )
-                        .help("write the IPv4 network as the argument and the IPv6 network as `ipv6`"),
-                    );
-                }
-            }
+        for addresses in [&site.network, &site.front] {
             for network in written(addresses) {
                 if let Some(first) = seen.iter().find(|first| first.value.overlaps(network.value)) {
                     report.tell(
@@ -108,7 +95,10 @@ fn outbound(model: &Model<'_>, report: &mut Report) {
                     Problem::error(
                         "compiler::address-not-in-front",
                         address.span,
-                        format!("the address {} is the router's, the network's own or for all of {}", address.value, front.value),
+                        format!(
+                            "the address {} is the router's, the network's own or for all of {}",
+                            address.value, front.value
+                        ),
                     )
                     .label("no host can have it")
                     .help("choose another")

@@ -1,4 +1,4 @@
-//! A tier switches on only what the cluster behind it has nodes for, and what its kind can have at all.
+//! A tier switches on only what the cluster behind it has nodes for.
 
 use spec::model::{Role, Tier, TierKind};
 use spec::{Problem, Span};
@@ -6,11 +6,8 @@ use spec::{Problem, Span};
 use crate::report::Report;
 use crate::resolve::{Domain, Model};
 
-/// Checks every tier, and every use of one.
+/// Checks every use of a tier.
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
-    for tier in model.tiers.values() {
-        kind(tier, report);
-    }
     for domain in &model.domains {
         roles(domain, domain.tier, domain.spec.tier.span, report);
         for (_, mailbox) in domain.mailboxes() {
@@ -34,7 +31,7 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     }
 }
 
-/// Returns what a tier switches on that needs a mailbox or a role, with the place that does.
+/// Returns what a tier switches on that needs a role, with the place that does.
 fn switched_on(tier: &Tier) -> Vec<(&'static str, Span, &'static [Role])> {
     let all: [(&str, bool, Span, &[Role]); 5] = [
         ("imap", tier.imap.value, tier.imap.span, &[Role::Access, Role::Store]),
@@ -44,24 +41,6 @@ fn switched_on(tier: &Tier) -> Vec<(&'static str, Span, &'static [Role])> {
         ("calendar", tier.calendar.value, tier.calendar.span, &[Role::Calendar]),
     ];
     all.into_iter().filter(|(_, on, ..)| *on).map(|(name, _, span, roles)| (name, span, roles)).collect()
-}
-
-fn kind(tier: &Tier, report: &mut Report) {
-    if tier.kind.is_hole() || tier.kind.value == TierKind::Mailbox {
-        return;
-    }
-    for (name, span, _) in switched_on(tier) {
-        report.tell(
-            Problem::error(
-                "compiler::tier-kind",
-                span,
-                format!("a tier of the kind {} keeps no mail, so that there is nothing for `{name}`", tier.kind.value),
-            )
-            .label("switched on here")
-            .help(format!("remove `{name}`, or write `kind \"mailbox\"`"))
-            .related(tier.kind.span, "the tier's kind"),
-        );
-    }
 }
 
 fn roles(domain: &Domain<'_>, tier: &Tier, span: Span, report: &mut Report) {

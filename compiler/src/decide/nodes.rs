@@ -58,7 +58,8 @@ pub fn nodes(
             .collect();
         for node in here {
             let Some(host) = hosts.get(&node.name) else { continue };
-            let Some(addresses) = inner_addresses(site, &clusters, node, report) else { continue };
+            // One node that does not fit says enough of the network it does not fit into.
+            let Some(addresses) = inner_addresses(site, &clusters, node, report) else { break };
             let Ok(hostname) = service_domain.below(node.name.as_str()) else {
                 report.tell(
                     Problem::error(
@@ -68,7 +69,7 @@ pub fn nodes(
                     )
                     .help("choose a shorter name for the cluster or a shorter service domain"),
                 );
-                continue;
+                break;
             };
             let built = Node {
                 name: node.name.clone(),
@@ -266,7 +267,7 @@ fn survive(
                 Problem::error(
                     "compiler::cannot-survive",
                     survive.span,
-                    format!("without {} there is no place for {name}: it lacks {lacking}", lost.join(" and ")),
+                    format!("without {} there is no place for {name}, for lack of {lacking}", lost.join(" and ")),
                 )
                 .label("asked for here")
                 .help("add hosts, make nodes smaller, or ask to survive less")

@@ -140,7 +140,8 @@ fn fill(
             take(host, demand);
         }
     }
-    let mut order: Vec<usize> = (0..demands.len()).collect();
+    let mut order: Vec<usize> =
+        places.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(index, _)| index).collect();
     order.sort_by_cached_key(|&index| {
         demands
             .get(index)
@@ -148,9 +149,6 @@ fn fill(
     });
     for index in order {
         let (Some(demand), Some(place)) = (demands.get(index), places.get_mut(index)) else { continue };
-        if place.is_some() {
-            continue;
-        }
         let mut lacks = [0usize; 4];
         for host in ranking(demand, supplies) {
             let (Some(supply), Some(taken)) = (supplies.get(host), used.get_mut(host)) else { continue };

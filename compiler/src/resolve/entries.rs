@@ -1,13 +1,10 @@
 //! Everything that mail can be addressed to: each address of each domain stands for one thing.
 
-use std::collections::btree_map;
-
 use spec::model;
-use spec::{Problem, Span, Spanned};
-use values::{LocalPart, MailAddress, quoted};
+use spec::{Span, Spanned};
+use values::{LocalPart, MailAddress};
 
 use super::{Domain, Model};
-use crate::report::Report;
 
 /// What an address stands for.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +76,8 @@ impl<'s> EntryKind<'s> {
     }
 }
 
-/// Collects the addresses of all domains and tells of those that stand for two things.
-pub(super) fn collect(model: &mut Model<'_>, report: &mut Report) {
+/// Collects the addresses of all domains.
+pub(super) fn collect(model: &mut Model<'_>) {
     for domain in model.domains.clone() {
         for group in &domain.spec.workgroups {
             let kinds = (group.mailboxes.iter().map(EntryKind::Mailbox))
@@ -92,41 +89,19 @@ pub(super) fn collect(model: &mut Model<'_>, report: &mut Report) {
                     &domain,
                     Entry { kind, alias: false, workgroup: group, span: kind.local().span },
                     kind.local(),
-                    report,
                 );
                 for alias in kind.aliases() {
-                    add(model, &domain, Entry { kind, alias: true, workgroup: group, span: alias.span }, alias, report);
+                    add(model, &domain, Entry { kind, alias: true, workgroup: group, span: alias.span }, alias);
                 }
             }
         }
     }
 }
 
-fn add<'s>(
-    model: &mut Model<'s>,
-    domain: &Domain<'s>,
-    entry: Entry<'s>,
-    local: &Spanned<LocalPart>,
-    report: &mut Report,
-) {
+fn add<'s>(model: &mut Model<'s>, domain: &Domain<'s>, entry: Entry<'s>, local: &Spanned<LocalPart>) {
     if local.is_hole() {
         return;
     }
-    match model.entries.entry(domain.address(&local.value)) {
-        btree_map::Entry::Vacant(free) => {
-            free.insert(entry);
-        }
-        btree_map::Entry::Occupied(taken) => report.tell(
-            Problem::error(
-                "compiler::duplicate-address",
-                local.span,
-                format!("the address {} stands for two things", quoted(&taken.key().to_string())),
-            )
-            .label(format!("a second meaning of {}", quoted(local.value.as_str())))
-            .help(
-                "local parts are unique in a domain over mailboxes, forwards, lists and their aliases; choose another",
-            )
-            .related(taken.get().span, format!("the {} it stands for", taken.get().kind.name())),
-        ),
-    }
+    // What stands twice was told where the domain was read; the first one stays.
+    model.entries.entry(domain.address(&local.value)).or_insert(entry);
 }
