@@ -55,12 +55,10 @@ pub(super) fn each_file(bytes: &[u8], budget: &mut Budget, visit: &mut dyn FnMut
         budget.entries -= 1;
         let data = bytes.get(entry.data..).unwrap_or_default();
         match entry.method {
-            0 if is_archive(data) && entry.size > 0 && entry.size < bytes.len() => {
-                // An archive in an archive, stored: a zip is met again on the way, a gzip only here.
-                if data.starts_with(GZIP) {
-                    budget.reading = budget.reading.saturating_sub(entry.size as u64);
-                    visit(data.get(..entry.size).unwrap_or(data), budget);
-                }
+            // A gzip in a zip, stored. A zip in a zip is met on the way.
+            0 if data.starts_with(GZIP) && entry.size > 0 => {
+                budget.reading = budget.reading.saturating_sub(entry.size as u64);
+                visit(data.get(..entry.size).unwrap_or(data), budget);
             }
             8 => {
                 let (used, outcome) = unpack(data, budget, visit);

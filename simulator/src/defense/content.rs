@@ -2,7 +2,7 @@
 
 use super::archive;
 use super::{Findings, Limits, Symbol};
-use crate::mime::{self, Excess, Part};
+use crate::mime::{self, Encoding, Excess, Part};
 
 /// The two test strings, in halves, so that this text is not what it looks for.
 const GTUBE: (&str, &str) = ("XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-", "STANDARD-ANTI-UBE-TEST-EMAIL*C.34X");
@@ -101,6 +101,29 @@ impl Scan<'_> {
         if part.children.is_empty() {
             self.leaf(message, part, depth);
         }
+        if is_doubtful(message, part) {
+            self.salvage(part.body_bytes(message), depth);
+        }
+    }
+
+    /// Decodes each stretch between empty lines both ways: where two programs may see different parts, none is trusted.
+    fn salvage(&mut self, body: &[u8], depth: usize) {
+        self.decoded = self.decoded.saturating_add(body.len() as u64 * 2);
+        if self.decoded > self.limits.decoded_bytes {
+            self.unscannable.get_or_insert("too much to decode");
+            return;
+        }
+        let mut rest = body;
+        while !rest.is_empty() {
+            let (end, next) = mime::header::split(rest);
+            let stretch = rest.get(..end).unwrap_or_default();
+            for encoding in [Encoding::Base64, Encoding::QuotedPrintable] {
+                let decoded = encoding.decode(stretch);
+                self.octets(&decoded);
+                self.file(&decoded, depth);
+            }
+            rest = rest.get(next..).unwrap_or_default();
+        }
     }
 
     fn leaf(&mut self, message: &[u8], part: &Part, depth: usize) {
@@ -157,6 +180,18 @@ impl Scan<'_> {
             }
         }
     }
+}
+
+/// Tells whether programs may disagree on what a part holds: its type or encoding stands more than once or is unheard of, or its
+/// boundary is nowhere.
+fn is_doubtful(message: &[u8], part: &Part) -> bool {
+    let (mut types, mut encodings) = (0, 0);
+    for field in mime::header::fields(part.header_bytes(message)) {
+        types += usize::from(field.is("Content-Type"));
+        encodings += usize::from(field.is("Content-Transfer-Encoding"));
+    }
+    let lost = part.is_multipart() && part.children.is_empty();
+    types > 1 || encodings > 1 || lost || matches!(part.encoding, Encoding::Other(_))
 }
 
 /// Looks for a string, going from one rare octet of it to the next.

@@ -199,13 +199,12 @@ impl Decoder<'_> {
             let symbol = self.symbol(distances)?;
             let (base, extra) = *DISTANCES.get(usize::from(symbol)).ok_or(Stop::Broken)?;
             let distance = usize::from(base) + self.take(extra)? as usize;
-            let mut from = self.out.len().checked_sub(distance).ok_or(Stop::Broken)?;
+            let from = self.out.len().checked_sub(distance).ok_or(Stop::Broken)?;
             self.room(length)?;
-            for _ in 0..length {
-                // The copy may reach into what it makes.
-                let byte = *self.out.get(from).ok_or(Stop::Broken)?;
+            // The copy may reach into what it makes.
+            for at in from..from + length {
+                let byte = *self.out.get(at).ok_or(Stop::Broken)?;
                 self.out.push(byte);
-                from += 1;
             }
         }
     }

@@ -210,6 +210,19 @@ fn a_virus_is_found_wherever_it_hides() {
                 STANDARD.encode(nested.split_once("\r\n\r\n").unwrap().1)
             ),
         ),
+        (
+            "a part with two encodings",
+            attached(virus).replace(
+                "Content-Transfer-Encoding: base64",
+                "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64",
+            ),
+        ),
+        ("a part with an unheard-of encoding", attached(virus).replace("Encoding: base64", "Encoding: base-64")),
+        (
+            "a message with two types",
+            attached(virus).replace("Content-Type: multipart", "Content-Type: text/plain\r\nContent-Type: multipart"),
+        ),
+        ("a multipart whose boundary is nowhere", attached(virus).replace("boundary=\"x y\"", "boundary=z")),
         ("a stored zip", attached(&zip(0, 0, virus))),
         ("a zip", attached(&zip(8, 0, &deflated(virus)))),
         ("a gzip", attached(&gzip(virus))),

@@ -276,7 +276,8 @@ impl Session {
         if arguments.delivery.is_some() && self.settings.setting != Setting::Lmtp {
             return self.fail(&Reply::new(555, (5, 5, 4), "Unsupported option: XDELIVERY"));
         }
-        if !rest.is_ascii() && !(arguments.internationalized && extended) {
+        let internationalized = arguments.internationalized && extended;
+        if !(rest.is_ascii() || internationalized) {
             return self.fail(&Reply::new(553, (5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
         }
         if arguments.size.is_some_and(|size| size > self.settings.max_message_bytes) {

@@ -24,6 +24,10 @@ use crate::directory::{Identity, Password};
 
 /// What the driver is to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few effects live at a time, and a recipient is asked about in most of them"
+)]
 pub enum Effect {
     /// Send these bytes.
     Reply(Vec<u8>),
@@ -60,8 +64,9 @@ pub struct Session {
     /// When the running line, chunk or message began to be waited for, or last moved on.
     waiting_since: Moment,
     phase: Phase,
-    /// Bytes that arrived and were not looked at yet.
+    /// Bytes that arrived, and how many of them were looked at.
     pending: Vec<u8>,
+    consumed: usize,
     effects: VecDeque<Effect>,
     hello: Option<Hello>,
     identity: Option<Identity>,
@@ -135,6 +140,7 @@ impl Session {
             waiting_since: now,
             phase: Phase::Greeting,
             pending: Vec::new(),
+            consumed: 0,
             effects: VecDeque::new(),
             hello: None,
             identity: None,
@@ -160,7 +166,8 @@ impl Session {
             self.reply(&Reply::new(554, (5, 5, 0), "Error: the client spoke before the greeting"));
             return self.close();
         }
-        if !self.wants_input() && self.pending.len().saturating_add(bytes.len()) > self.settings.limits.pending_bytes {
+        let waiting = self.pending.len() - self.consumed;
+        if !self.wants_input() && waiting.saturating_add(bytes.len()) > self.settings.limits.pending_bytes {
             self.reply(&Reply::new(421, (4, 7, 0), "Error: too much input ahead of replies"));
             return self.close();
         }
@@ -200,7 +207,7 @@ impl Session {
             self.hello = None;
             self.identity = None;
             self.transaction = None;
-            self.pending.clear();
+            self.forget_input();
             self.waiting_since = now;
         }
     }
@@ -211,6 +218,11 @@ impl Session {
             self.phase,
             Phase::AwaitingSignIn | Phase::AwaitingRecipient(_) | Phase::AwaitingAccept(_) | Phase::Tls | Phase::Closed
         )
+    }
+
+    /// Returns who signed in.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// Whether the session is over; effects may still wait to be carried out.
@@ -268,9 +280,14 @@ impl Session {
     /// Tells that the connection is gone. A message in transit is forgotten; one whose answer is awaited is the driver's.
     pub fn disconnected(&mut self) {
         self.phase = Phase::Closed;
-        self.pending = Vec::new();
+        self.forget_input();
         self.effects.clear();
         self.transaction = None;
+    }
+
+    fn forget_input(&mut self) {
+        self.pending = Vec::new();
+        self.consumed = 0;
     }
 
     fn greet(&mut self) {
@@ -280,8 +297,8 @@ impl Session {
 
     /// Works through what has arrived, until something must be waited for.
     fn run(&mut self, now: Moment) {
-        let pending = std::mem::take(&mut self.pending);
-        let mut input = pending.as_slice();
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut input = pending.get(std::mem::take(&mut self.consumed)..).unwrap_or_default();
         loop {
             let step = match &mut self.phase {
                 Phase::Data(reader, _) => {
@@ -336,7 +353,16 @@ impl Session {
                 input = &[];
             }
         }
-        self.pending = if input.len() == pending.len() { pending } else { input.to_vec() };
+        let rest = input.len();
+        if rest > 0 {
+            // Moved together only when that is worth its cost, or a thousand pipelined commands would be a thousand copies.
+            self.consumed = pending.len() - rest;
+            if self.consumed > rest {
+                pending.drain(..self.consumed);
+                self.consumed = 0;
+            }
+            self.pending = pending;
+        }
     }
 
     /// Deals with a line whose end is not there yet; tells whether its octets are to be thrown away.
@@ -398,7 +424,7 @@ impl Session {
     fn close(&mut self) {
         if !matches!(self.phase, Phase::Closed) {
             self.phase = Phase::Closed;
-            self.pending = Vec::new();
+            self.forget_input();
             self.transaction = None;
             self.effects.push_back(Effect::Close);
         }
