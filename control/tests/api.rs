@@ -264,6 +264,33 @@ async fn a_contract_limits_mailboxes() {
     assert_eq!(world.call(admin, "restore_user", json!({ "user": "gus@globex.example" })).await["error_number"], 15);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_stay_within_the_contract() {
+    let world = std::sync::Arc::new(World::new().await);
+    let mut calls = Vec::new();
+    for number in 0..12 {
+        let world = std::sync::Arc::clone(&world);
+        calls.push(tokio::spawn(async move {
+            let create = json!({ "user": format!("user{number}@globex.example"), "attributes": {} });
+            world.call("admin@globex.adm", "change_user", create).await["error_number"].clone()
+        }));
+    }
+    let mut made = 0;
+    for call in calls {
+        match call.await.unwrap() {
+            Value::Null => made += 1,
+            number => assert_eq!(number, 15),
+        }
+    }
+    assert_eq!(made, 4);
+    // Of two that use a token for one use at once, one gets in.
+    let token = json!({ "user": "gus@globex.example", "reason": "r", "type": "sso" });
+    let token = world.call("admin@globex.adm", "generate_token", token).await["token"].as_str().unwrap().to_owned();
+    let enter = || world.directory().sign_in(Service::Webmail, "gus@globex.example", &token, None);
+    let (one, other) = tokio::join!(enter(), enter());
+    assert!(one.unwrap().is_ok() != other.unwrap().is_ok());
+}
+
 #[tokio::test]
 async fn tokens_go_where_passwords_go_until_they_end() {
     let world = World::new().await;

@@ -159,6 +159,25 @@ async fn a_guesser_is_turned_away_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn an_answer_never_outlives_a_change() {
+    let world = World::new().await;
+    let gus = address("gus@globex.example");
+    for round in 0..20 {
+        let switched = ["disabled", "enabled"][round % 2];
+        let change = json!({ "user": "gus@globex.example", "attributes": { "service_smtpin": switched } });
+        // Look-ups run while the change is made; the first one after its answer has to see it.
+        let (reply, _) = tokio::join!(world.call("admin@globex.adm", "change_user", change), async {
+            for _ in 0..20 {
+                world.directory().recipient(&gus).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(reply["success"], true);
+        assert_eq!(goes(&world, "gus@globex.example").await == "disabled", switched == "disabled", "{round}");
+    }
+}
+
+#[tokio::test]
 async fn sending_is_counted_by_recipient_over_a_day() {
     let world = World::new().await;
     let gus = address("gus@globex.example");
@@ -253,6 +272,17 @@ async fn a_removed_declaration_suspends_or_deletes_and_comes_back() {
     assert_eq!(refusal, SignInRefusal::ServiceOff);
     seed(world.directory(), &roster()).await;
     assert_eq!(goes(&world, "gus@globex.example").await, "gus@globex.example");
+    assert!(world.directory().sign_in(Service::Imap, "gus@globex.example", &secret, None).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_declared_account_that_was_deleted_comes_back() {
+    let world = World::new().await;
+    let gone = world.call("admin@globex.adm", "delete_user", json!({ "user": "gus@globex.example" })).await;
+    assert_eq!((&gone["success"], goes(&world, "gus@globex.example").await.as_str()), (&json!(true), "unknown"));
+    assert_eq!(seed(world.directory(), &roster()).await.created, []);
+    assert_eq!(goes(&world, "gus@globex.example").await, "gus@globex.example");
+    let secret = password_of("gus@globex.example");
     assert!(world.directory().sign_in(Service::Imap, "gus@globex.example", &secret, None).await.unwrap().is_ok());
 }
 

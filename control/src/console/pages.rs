@@ -119,7 +119,6 @@ pub(super) fn sign_in(look: &Look, csrf: &str, refusal: Option<&str>) -> Markup 
     let words = look.words;
     let main = html! {
         section.card {
-            @if look.logo.is_some() { img src="/logo" alt=(look.product); }
             h1 { (look.greeting.as_deref().unwrap_or(words.sign_in)) }
             @if let Some(refusal) = refusal { p.refusal role="alert" { (refusal) } }
             form method="post" action="/sign-in" {
@@ -224,7 +223,7 @@ pub(super) fn domain(
         h1 { (title) }
         (find(look, &listing.pattern))
         table {
-            caption { (words.mailboxes) ": " (listing.total) }
+            caption { (words.addresses) ": " (listing.total) }
             thead {
                 tr {
                     th scope="col" { (words.address) }

@@ -78,7 +78,8 @@ impl DeclaredAccount {
             name: None,
             quota: None,
             aliases: Vec::new(),
-            forward: forward.iter().map(MailAddress::key).collect(),
+            // The spelling stays: another system may tell upper from lower case.
+            forward: forward.iter().map(ToString::to_string).collect(),
             keep: false,
             restricted,
             autoreply: None,
@@ -100,7 +101,7 @@ impl DeclaredAccount {
             name: mailbox.name.clone(),
             quota: mailbox.quota,
             aliases: mailbox.aliases.iter().map(MailAddress::key).collect(),
-            forward: mailbox.forward.iter().map(MailAddress::key).collect(),
+            forward: mailbox.forward.iter().map(ToString::to_string).collect(),
             keep: mailbox.keep,
             restricted: false,
             autoreply: mailbox.autoreply.clone(),
@@ -426,12 +427,16 @@ async fn seed_account(
         DeclaredKind::Filter => Kind::Filter,
         DeclaredKind::Forward => Kind::Forward,
     };
-    let known = account::at(connection, &address.key(), None).await?;
-    let is_new = known.is_none();
-    if is_new && account::taken(connection, &address.key(), None).await? {
+    let mut known = account::at(connection, &address.key(), None).await?;
+    if known.is_none() && account::taken(connection, &address.key(), None).await? {
         report.conflicts.push(format!("{address} is an alias of another account in the directory"));
         return Ok(());
     }
+    if known.is_none() {
+        // What is declared exists: one that was deleted comes back with its password and its mail.
+        known = account::deleted(connection, &address.key(), Some(&domain.reseller), None).await?;
+    }
+    let is_new = known.is_none();
     let mut row = match known {
         Some(known) => known,
         None => Account {
@@ -457,6 +462,7 @@ async fn seed_account(
     let old = before.as_ref();
     row.kind = kind;
     row.status = Status::Active;
+    row.deleted_at = None;
     row.password = row.password.or(password);
     row.workgroup = managed(old.and_then(|old| old.workgroup.as_ref()), it.workgroup.clone(), None)
         .map(|name| name.to_string())
