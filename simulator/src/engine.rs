@@ -6,9 +6,12 @@
 //! A message is answered 250 when it is durable in a queue or a mailbox, never before. The way from there on is at least
 //! once, under a name by which the taker knows what it has, and so once.
 
+mod access;
 mod delivering;
 mod events;
+mod names;
 mod office;
+mod judging;
 mod receiving;
 mod storing;
 mod tasks;
@@ -25,11 +28,12 @@ use crate::Moment;
 use crate::chance::Chance;
 use crate::directory::{Answer, Question};
 use crate::disk::{Disk, DiskError, SyncTicket};
+use crate::dns::Zones;
 use crate::journal::OpenError;
 use crate::network::{CallId, HostId, Line, Network, SocketId};
 
 pub use events::{Event, Level};
-pub use topology::{Bounds, Forwarding, Host, InternetDomain, Mail, Role, Topology};
+pub use topology::{BlockList, Bounds, Defense, Forwarding, Host, InternetDomain, Mail, Role, Topology};
 
 use office::Office;
 use tasks::{Port, Task, TaskId};
@@ -232,7 +236,11 @@ pub struct Engine {
     names: u64,
     /// Bytes of messages under reception.
     held: usize,
+    /// When the simulated internet's domains first saw somebody.
     greylist: BTreeMap<(usize, String), Moment>,
+    /// When the platform first saw somebody suspicious.
+    suspects: BTreeMap<String, Moment>,
+    zones: Zones,
     faults: Faults,
 }
 
@@ -283,6 +291,7 @@ impl Engine {
                 network.set_power(now, HostId(index), false);
             }
         }
+        let zones = names::zones(&topology, &machines);
         let sessions = Arc::new(tasks::SessionSettings::new(&topology, &machines));
         let mut engine = Self {
             topology: Arc::new(topology),
@@ -305,6 +314,8 @@ impl Engine {
             names: 0,
             held: 0,
             greylist: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            zones,
             faults: Faults::default(),
         };
         for host in 0..engine.topology.hosts.len() {
@@ -357,6 +368,16 @@ impl Engine {
     /// Returns the store of a role, `None` when it has none or is off.
     pub fn mail_store(&self, host: &str, role: Role) -> Option<(&crate::store::MailStore, &dyn Disk)> {
         self.offices.get(&(self.host_named(host)?, role))?.store()
+    }
+
+    /// Returns the world's names: the plan's zones and those of the simulated internet.
+    pub fn zones(&self) -> &Zones {
+        &self.zones
+    }
+
+    /// Returns the world's names, to be changed as the platform's own are.
+    pub fn zones_mut(&mut self) -> &mut Zones {
+        &mut self.zones
     }
 
     fn settle(&mut self) {

@@ -9,6 +9,7 @@ use super::storing::{HELD, SPAM};
 use super::tasks::{Continuation, Link, Play, Port, Task, TaskId};
 use super::{Engine, Level, Role};
 use crate::Moment;
+use crate::dns::{MailRoute, mail_route};
 use crate::directory::{Answer, Delivery, Question, Recipient};
 use crate::mime;
 use crate::network::{HostId, SocketId, Unreachable};
@@ -99,22 +100,10 @@ impl Engine {
             Destination::Outbound => {
                 (self.hosts_of(Role::Outbound, job.id.0), Port::Lmtp(Role::Outbound), "no outbound host")
             }
-            Destination::Domain(domain) => {
-                let found: VecDeque<HostId> = (self.machines.iter().enumerate())
-                    .filter(|(_, machine)| {
-                        machine
-                            .exchanger
-                            .and_then(|index| self.topology.internet.get(index))
-                            .is_some_and(|one| one.name == *domain)
-                    })
-                    .map(|(index, _)| HostId(index))
-                    .collect();
-                if found.is_empty() {
-                    let failure = Failure::ours((5, 1, 2), format!("host or domain name not found: {domain}"));
-                    return self.end_job(host, role, incarnation, &job, |_| Some(failure.clone()));
-                }
-                (found, Port::Smtp, "no exchanger")
-            }
+            Destination::Domain(domain) => match self.exchangers(domain.as_str()) {
+                Ok(found) => (found, Port::Smtp, "no exchanger has an address here"),
+                Err(failure) => return self.end_job(host, role, incarnation, &job, |_| Some(failure.clone())),
+            },
         };
         let (mut hosts, port, none) = hosts;
         let Some(to) = hosts.pop_front() else {
@@ -142,6 +131,23 @@ impl Engine {
             outcomes: None,
         };
         self.add_task(Task::new(host, Link::Inner(socket), Play::Sender(Box::new(sender))));
+    }
+
+    /// Returns the hosts that take mail for a domain, by the names of this world. Nothing outside it is ever asked.
+    fn exchangers(&self, domain: &str) -> Result<VecDeque<HostId>, Failure> {
+        match mail_route(&self.zones, domain) {
+            MailRoute::Hosts(hosts) => {
+                let addresses = hosts.into_iter().flat_map(|host| host.addresses);
+                let found = addresses.filter_map(|address| {
+                    self.machines.iter().position(|machine| machine.plan.address == address).map(HostId)
+                });
+                Ok(found.collect())
+            }
+            MailRoute::Null => Err(Failure::ours((5, 1, 10), format!("domain {domain} takes no mail (null MX)"))),
+            MailRoute::NoDomain => Err(Failure::ours((5, 1, 2), format!("domain {domain} does not exist"))),
+            MailRoute::NoHost => Err(Failure::ours((5, 4, 4), format!("domain {domain} names no host for mail"))),
+            MailRoute::Broken => Err(Failure::ours((4, 4, 3), format!("the names of {domain} cannot be followed"))),
+        }
     }
 
     /// Puts together what a job sends.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tasks::{TaskId, Waiting};
+use super::tasks::{Play, TaskId, Waiting};
 use super::{DiskMaker, Engine, Level, Role, StartError};
 use crate::Moment;
 use crate::disk::{Disk, DiskError, SyncTicket};
@@ -193,6 +193,14 @@ impl Engine {
             .collect();
         for task in stale {
             self.drop_task(task);
+        }
+        // Sessions find out that what they saw is no more.
+        let readers: Vec<TaskId> = (self.tasks.iter())
+            .filter(|(_, task)| task.host == host && matches!(task.play, Play::Reader(_)))
+            .map(|(&task, _)| task)
+            .collect();
+        for task in readers {
+            self.wake(task);
         }
     }
 

@@ -1,11 +1,13 @@
 //! Taking messages: from the internet, from users, from other hosts of the platform.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use values::MailAddress;
 
 use super::tasks::{Continuation, Letter, Link, Play, Task, TaskId, Waiting, disk_trouble};
 use super::{Engine, Level, Output, Role};
+use crate::Moment;
 use crate::directory::{Answer, Delivery, Question, Recipient, Service};
 use crate::disk::DiskError;
 use crate::network::HostId;
@@ -19,9 +21,18 @@ pub(super) struct Receiver {
     pub(super) session: Session,
     pub(super) role: Role,
     /// What the directory said of the recipients of the running transaction, by their keys.
-    known: BTreeMap<String, Delivery>,
+    pub(super) known: BTreeMap<String, Delivery>,
     /// A message whose acceptance waits for somebody.
-    message: Option<Box<Received>>,
+    pub(super) message: Option<Arc<Received>>,
+}
+
+/// What a queue is told of a message besides its envelope.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
+    /// The name it was handed over under.
+    pub(super) delivery: Option<String>,
+    /// Whether its sender is told nothing.
+    pub(super) quiet: bool,
 }
 
 impl Receiver {
@@ -39,8 +50,12 @@ impl Engine {
             receiver.session.disconnected();
             return true;
         }
-        while let Some(Letter::Smtp(completion)) = self.next_letter(id) {
-            receiver.session.complete(self.now, completion);
+        while let Some(letter) = self.next_letter(id) {
+            match letter {
+                Letter::Smtp(completion) => receiver.session.complete(self.now, completion),
+                Letter::Examined(findings) => self.pass(id, *host, receiver, findings.as_deref()),
+                Letter::Answer(_) => {}
+            }
         }
         loop {
             while self.has_room(link) {
@@ -142,12 +157,16 @@ impl Engine {
                 if let Some(identity) = &message.identity {
                     let recipients = u32::try_from(message.envelope.recipients.len()).unwrap_or(u32::MAX);
                     let question = Question::SendAllowance { user: identity.mailbox.clone(), recipients };
-                    receiver.message = Some(message);
+                    receiver.message = Some(Arc::from(message));
                     return self.ask(question, Continuation::Allowance { host, task: id });
                 }
                 self.refuse(id, &message, &Reply::new(530, (5, 7, 0), "Authentication required"));
             }
-            Role::Mx => self.judge(id, host, receiver, message),
+            Role::Mx => {
+                let message: Arc<Received> = Arc::from(message);
+                receiver.message = Some(Arc::clone(&message));
+                self.begin_examination(host, id, message);
+            }
             Role::Outbound => self.relay(id, host, *message),
             Role::Store => {
                 let known = std::mem::take(&mut receiver.known);
@@ -159,69 +178,27 @@ impl Engine {
     }
 
     pub(super) fn allowance_answered(&mut self, id: TaskId, answer: &Answer) {
-        let Some(mut task) = self.tasks.remove(&id) else { return };
-        if let Play::Receiver(receiver) = &mut task.play
-            && let Some(message) = receiver.message.take()
-        {
-            match answer {
-                Answer::SendAllowance(true) => self.judge(id, task.host, receiver, message),
-                Answer::SendAllowance(false) => {
-                    let user = message.identity.as_ref().map(|identity| identity.mailbox.to_string());
-                    let fields = [("user", user.unwrap_or_default())];
-                    self.log(task.host, "submission", Level::Warning, "send limit reached", &fields);
-                    self.refuse(
-                        id,
-                        &message,
-                        &Reply::new(450, (4, 7, 1), "Error: your sending limit is reached, try again later"),
-                    );
-                }
-                _ => self.refuse(id, &message, &Reply::new(451, (4, 3, 0), "Temporary lookup failure")),
+        let Some(task) = self.tasks.get(&id) else { return };
+        let host = task.host;
+        let Play::Receiver(receiver) = &task.play else { return };
+        let Some(message) = receiver.message.clone() else { return };
+        match answer {
+            Answer::SendAllowance(true) => self.begin_examination(host, id, message),
+            Answer::SendAllowance(false) => {
+                let user = message.identity.as_ref().map(|identity| identity.mailbox.to_string());
+                let fields = [("user", user.unwrap_or_default())];
+                self.log(host, "submission", Level::Warning, "send limit reached", &fields);
+                let text = "Error: your sending limit is reached, try again later";
+                self.refuse(id, &message, &Reply::new(450, (4, 7, 1), text));
             }
+            _ => self.refuse(id, &message, &Reply::new(451, (4, 3, 0), "Temporary lookup failure")),
         }
-        self.tasks.insert(id, task);
-        self.wake(id);
     }
 
-    fn refuse(&mut self, id: TaskId, message: &Received, reply: &Reply) {
+    pub(super) fn refuse(&mut self, id: TaskId, message: &Received, reply: &Reply) {
         let copies = message.envelope.recipients.len().max(1);
         let dispositions = vec![Disposition::Refused(reply.clone()); copies];
         self.post(id, Letter::Smtp(Completion::Accept(dispositions)));
-    }
-
-    fn judge(&mut self, id: TaskId, host: HostId, receiver: &mut Receiver, message: Box<Received>) {
-        let known = std::mem::take(&mut receiver.known);
-        self.queue_message(id, host, receiver.role, &known, &message);
-    }
-
-    /// Puts a message that may pass into the queue; the session says 250 when it is durable.
-    fn queue_message(
-        &mut self,
-        id: TaskId,
-        host: HostId,
-        role: Role,
-        known: &BTreeMap<String, Delivery>,
-        message: &Received,
-    ) {
-        let mut targets = Vec::new();
-        for (addressee, recipient) in message.envelope.recipients.iter().enumerate() {
-            match known.get(&recipient.address.key()) {
-                Some(delivery) => targets.extend(self.targets_of(role, addressee, delivery)),
-                None => targets.push(NewTarget {
-                    addressee,
-                    address: recipient.address.clone(),
-                    sender: None,
-                    route: Route::Outbound,
-                    variant: Variant::default(),
-                }),
-            }
-        }
-        match self.enqueue(host, role, message, targets, None) {
-            Ok(queued) => {
-                let dispositions = vec![Disposition::Accepted { name: queued.id.to_string() }];
-                self.wait_for(host, role, queued.position, Waiting::Session { task: id, dispositions });
-            }
-            Err(error) => self.refuse(id, message, &disk_reply(error)),
-        }
     }
 
     /// Takes a message that another host of the platform hands on, once.
@@ -251,7 +228,7 @@ impl Engine {
             .collect();
         let mut dispositions = vec![Disposition::Accepted { name: "again".to_owned() }; copies];
         if !targets.is_empty() {
-            match self.enqueue(host, Role::Outbound, &message, targets, delivery) {
+            match self.enqueue(host, Role::Outbound, &message, targets, Origin { delivery, quiet: false }) {
                 Ok(queued) => {
                     position = position.max(queued.position);
                     dispositions.fill(Disposition::Accepted { name: queued.id.to_string() });
@@ -262,24 +239,24 @@ impl Engine {
         self.wait_for(host, Role::Outbound, position, Waiting::Session { task: id, dispositions });
     }
 
-    fn enqueue(
+    pub(super) fn enqueue(
         &mut self,
         host: HostId,
         role: Role,
         message: &Received,
         targets: Vec<NewTarget>,
-        delivery: Option<String>,
+        origin: Origin,
     ) -> Result<Queued, DiskError> {
         let now = self.now;
         let hostname = self.machine(host).map(|machine| machine.plan.hostname.to_string()).unwrap_or_default();
         let office = self.offices.get_mut(&(host, role)).ok_or(DiskError::Missing)?;
         let (queue, disk) = office.queue_mut().ok_or(DiskError::Missing)?;
         let field = trace::received(message, &hostname, &queue.next_id().to_string(), &date::text(now));
-        let header = header_of(&message.envelope, now);
+        let header = header_of(&message.envelope, now, origin.quiet);
         let sender = header.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let copies = targets.len();
         let content: [&[u8]; 2] = [field.as_bytes(), &message.content];
-        let queued = queue.accept(disk, NewMessage { header, targets, content: &content, delivery, answers: None });
+        let queued = queue.accept(disk, NewMessage { header, targets, content: &content, delivery: origin.delivery, answers: None });
         match &queued {
             Ok(queued) => {
                 let fields = [
@@ -300,7 +277,7 @@ impl Engine {
 }
 
 /// Returns what a queue is to know of an envelope.
-fn header_of(envelope: &Envelope, now: crate::Moment) -> Header {
+fn header_of(envelope: &Envelope, now: Moment, quiet: bool) -> Header {
     let addressees = (envelope.recipients.iter())
         .map(|recipient| Addressee {
             address: recipient.address.clone(),
@@ -316,7 +293,7 @@ fn header_of(envelope: &Envelope, now: crate::Moment) -> Header {
         identifier: envelope.identifier.clone(),
         body: envelope.body,
         internationalized: envelope.internationalized,
-        quiet: false,
+        quiet,
     }
 }
 

@@ -1,22 +1,28 @@
 //! Tasks: one for each end of a connection that a host of the platform has, and how bytes get to and from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use values::MailAddress;
 
+use super::access::{Backend, Client, Front, Reader};
 use super::delivering::Sender;
 use super::receiving::Receiver;
 use super::{ConnectionId, Door, Engine, Level, Machine, Output, QuestionTicket, Role, Topology};
 use crate::Moment;
+use crate::defense::Findings;
 use crate::directory::{Answer, Question};
 use crate::journal::Position;
-use crate::network::{CallId, Happening, HostId, SocketId, Unreachable};
+use crate::network::{Happening, HostId, SocketId, Unreachable};
 use crate::queue::Job;
 use crate::smtp::server::{Completion, Disposition};
-use crate::smtp::{self, Peer, Reply, Setting};
+use crate::smtp::{self, Peer, Received, Reply, Setting};
+use crate::{imap, pop3};
 use crate::store::MailStore;
+
+/// Milliseconds a refused sign-in waits for its answer.
+const REFUSAL_MILLISECONDS: u64 = 2_000;
 
 /// Names a task; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +41,12 @@ pub(super) enum Port {
 
 /// What hosts send each other in calls.
 #[derive(Debug)]
-pub(super) enum Parcel {}
+pub(super) enum Parcel {
+    /// What is in this message?
+    Examine(Arc<Received>),
+    /// This is.
+    Examined(Box<Findings>),
+}
 
 /// One end of a connection.
 pub(super) struct Task {
@@ -63,6 +74,15 @@ pub(super) enum Play {
     Receiver(Box<Receiver>),
     /// Delivers messages.
     Sender(Box<Sender>),
+    /// Lets somebody sign in to a mailbox.
+    Front(Box<Front>),
+    /// Somebody who signed in, and the way to the store.
+    Client(Client),
+    Backend(Box<Backend>),
+    /// On a store: somebody who has not said yet who it is.
+    Arrival(Vec<u8>),
+    /// On a store: somebody who signed in.
+    Reader(Box<Reader>),
 }
 
 /// Who waits for something to be durable.
@@ -78,7 +98,10 @@ pub(super) enum Continuation {
     SignIn { host: HostId, task: TaskId },
     Recipient { host: HostId, task: TaskId, sender: Option<MailAddress>, recipient: MailAddress },
     Allowance { host: HostId, task: TaskId },
+    Front { host: HostId, task: TaskId },
     Expand { host: HostId, role: Role, incarnation: u64, job: Job },
+    /// A defense host looks at a message; those are asked after it.
+    Examine { host: HostId, task: TaskId, message: Arc<Received>, others: VecDeque<HostId> },
 }
 
 impl Continuation {
@@ -87,6 +110,8 @@ impl Continuation {
             Self::SignIn { host, .. }
             | Self::Recipient { host, .. }
             | Self::Allowance { host, .. }
+            | Self::Front { host, .. }
+            | Self::Examine { host, .. }
             | Self::Expand { host, .. } => *host,
         }
     }
@@ -96,12 +121,17 @@ impl Continuation {
 #[derive(Debug)]
 pub(super) enum Letter {
     Smtp(Completion),
+    Answer(Answer),
+    /// What is in the session's message; nothing is known when nobody could look.
+    Examined(Option<Box<Findings>>),
 }
 
 /// The settings of sessions, made once.
 #[derive(Debug)]
 pub(super) struct SessionSettings {
     smtp: BTreeMap<(HostId, Role), Arc<smtp::Settings>>,
+    pub(super) imap: Arc<imap::Settings>,
+    pub(super) pop3: Arc<pop3::Settings>,
 }
 
 impl SessionSettings {
@@ -129,7 +159,18 @@ impl SessionSettings {
                 settings.insert((HostId(index), role), Arc::new(one));
             }
         }
-        Self { smtp: settings }
+        let imap = imap::Settings {
+            greeting: "IMAP ready.".to_owned(),
+            plaintext_login: topology.plaintext_login,
+            max_message_bytes: topology.mail.max_message_bytes,
+            refusal_delay: REFUSAL_MILLISECONDS,
+        };
+        let pop3 = pop3::Settings {
+            greeting: "POP3 ready.".to_owned(),
+            plaintext_login: topology.plaintext_login,
+            refusal_delay: REFUSAL_MILLISECONDS,
+        };
+        Self { smtp: settings, imap: Arc::new(imap), pop3: Arc::new(pop3) }
     }
 
     pub(super) fn smtp(&self, host: HostId, role: Role) -> Option<Arc<smtp::Settings>> {
@@ -151,41 +192,33 @@ impl Task {
     }
 
     /// Whether what is now durable or new in a store concerns the task.
-    pub(super) fn is_stirred_by(&self, _mail: &MailStore, _durable: Position) -> bool {
-        match &self.play {
-            Play::Receiver(_) | Play::Sender(_) => false,
-        }
+    pub(super) fn is_stirred_by(&self, mail: &MailStore, durable: Position) -> bool {
+        matches!(&self.play, Play::Reader(reader) if reader.is_stirred_by(mail, durable))
     }
 
     fn deadline(&self) -> Option<Moment> {
         match &self.play {
             Play::Receiver(receiver) => Some(receiver.session.deadline()),
             Play::Sender(sender) => sender.session.as_ref().map(smtp::client::Session::deadline),
-        }
-    }
-
-    fn wants_input(&self) -> bool {
-        match &self.play {
-            Play::Receiver(receiver) => receiver.session.wants_input(),
-            Play::Sender(sender) => sender.session.is_some(),
+            Play::Front(front) => front.deadline(),
+            Play::Reader(reader) => reader.deadline(),
+            Play::Client(_) | Play::Backend(_) | Play::Arrival(_) => None,
         }
     }
 }
 
 impl Engine {
-    /// Gives a task its turn as soon as possible.
+    /// Gives a task, which may be having its turn, another as soon as possible.
     pub(super) fn wake(&mut self, task: TaskId) {
-        if self.tasks.contains_key(&task) && self.queued.insert(task) {
+        if self.queued.insert(task) {
             self.runnable.push_back(task);
         }
     }
 
-    /// Leaves something for a task, which may be having its turn.
+    /// Leaves something for a task.
     pub(super) fn post(&mut self, task: TaskId, letter: Letter) {
         self.letters.entry(task).or_default().push_back(letter);
-        if self.queued.insert(task) {
-            self.runnable.push_back(task);
-        }
+        self.wake(task);
     }
 
     pub(super) fn next_letter(&mut self, task: TaskId) -> Option<Letter> {
@@ -211,12 +244,17 @@ impl Engine {
         let over = match task.play {
             Play::Receiver(_) => self.play_receiver(id, &mut task),
             Play::Sender(_) => self.play_sender(id, &mut task),
+            Play::Front(_) => self.play_front(id, &mut task),
+            Play::Client(_) => self.play_client(&mut task),
+            Play::Backend(_) => self.play_backend(&mut task),
+            Play::Arrival(_) => self.play_arrival(id, &mut task),
+            Play::Reader(_) => self.play_reader(id, &mut task),
         };
         if over {
             self.forget(id, task);
             return;
         }
-        if self.letters.get(&id).is_some_and(std::collections::VecDeque::is_empty) {
+        if self.letters.get(&id).is_some_and(VecDeque::is_empty) {
             self.letters.remove(&id);
         }
         let deadline = task.deadline();
@@ -229,7 +267,7 @@ impl Engine {
             }
             task.timer = deadline;
         }
-        let wants = task.wants_input() && task.inbox.is_none() && self.has_room(&task.link);
+        let wants = self.wants_input(&task) && task.inbox.is_none() && self.has_room(&task.link);
         if let Link::Outer { connection, credited, .. } = &mut task.link
             && wants
             && !*credited
@@ -238,6 +276,32 @@ impl Engine {
             self.outputs.push_back(Output::More { connection: *connection });
         }
         self.tasks.insert(id, task);
+    }
+
+    fn wants_input(&self, task: &Task) -> bool {
+        match &task.play {
+            Play::Receiver(receiver) => receiver.session.wants_input(),
+            Play::Sender(sender) => sender.session.is_some(),
+            Play::Front(front) => front.wants_input(),
+            Play::Client(client) => self.client_wants_input(client),
+            Play::Reader(reader) => reader.wants_input(),
+            Play::Backend(_) | Play::Arrival(_) => true,
+        }
+    }
+
+    /// Wakes a task that may be waiting for leave to read.
+    pub(super) fn wake_uncredited(&mut self, id: TaskId) {
+        let waits = |task: &Task| task.inbox.is_some() || matches!(task.link, Link::Outer { credited: false, .. });
+        if self.tasks.get(&id).is_some_and(waits) {
+            self.wake(id);
+        }
+    }
+
+    /// Ends a task from outside its turn; its connection closes behind what was sent.
+    pub(super) fn drop_gently(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.remove(&id) else { return };
+        self.close_link(&task.link);
+        self.forget(id, task);
     }
 
     /// Ends a task from outside its turn; its connection breaks.
@@ -285,6 +349,15 @@ impl Engine {
                     session.expire(now);
                 }
             }
+            Play::Front(front) => front.expire(now),
+            Play::Reader(_) => {
+                let Some(mut task) = self.tasks.remove(&id) else { return };
+                if let Play::Reader(reader) = &mut task.play {
+                    self.expire_reader(task.host, reader);
+                }
+                self.tasks.insert(id, task);
+            }
+            Play::Client(_) | Play::Backend(_) | Play::Arrival(_) => {}
         }
         self.wake(id);
     }
@@ -355,10 +428,10 @@ impl Engine {
                 let session = smtp::server::Session::new(settings, Peer { address: peer, tls }, now);
                 Play::Receiver(Box::new(Receiver::new(session, door.role())))
             }
-            Door::Imap | Door::Pop3 | Door::InternetImap => {
-                self.outputs.push_back(Output::Close { connection });
-                return;
+            Door::Imap | Door::InternetImap => {
+                Play::Front(Box::new(Front::imap(Arc::clone(&self.sessions.imap), peer, tls, now)))
             }
+            Door::Pop3 => Play::Front(Box::new(Front::pop3(Arc::clone(&self.sessions.pop3), peer, tls, now))),
         };
         let task = self.add_task(Task::new(host, Link::Outer { connection, peer, unsent: 0, credited: false }, play));
         self.outer.insert(connection, task);
@@ -385,7 +458,8 @@ impl Engine {
         task.inbox = None;
         match &mut task.play {
             Play::Receiver(receiver) => receiver.session.secured(now),
-            Play::Sender(_) => {}
+            Play::Front(front) => front.secured(),
+            _ => {}
         }
         self.wake(id);
     }
@@ -432,27 +506,37 @@ impl Engine {
                     self.wake(id);
                 }
             }
-            Happening::Called { call, parcel, .. } => self.called(call, parcel),
+            Happening::Called { call, host, parcel } => self.called(host, call, &parcel),
             Happening::Answered { call, parcel } => {
-                self.calls.remove(&call);
-                match parcel {}
+                if let (Some(Continuation::Examine { task, .. }), Parcel::Examined(findings)) =
+                    (self.calls.remove(&call), parcel)
+                {
+                    self.post(task, Letter::Examined(Some(findings)));
+                }
             }
             Happening::Lost(call, _) => {
-                self.calls.remove(&call);
+                if let Some(Continuation::Examine { host, task, message, others }) = self.calls.remove(&call) {
+                    self.examine(host, task, message, others);
+                }
             }
         }
-    }
-
-    fn called(&mut self, call: CallId, parcel: Parcel) {
-        let _ = call;
-        match parcel {}
     }
 
     fn incoming(&mut self, socket: SocketId, host: HostId, port: Port, from: HostId) {
         let role = match port {
             Port::Smtp => Role::Internet,
             Port::Lmtp(role) => role,
-            Port::Handover => return self.network.refuse(self.now, socket),
+            Port::Handover => {
+                let keeps = self.machine(host).is_some_and(|machine| {
+                    machine.plan.roles.iter().any(|role| matches!(role, Role::Store | Role::Internet))
+                });
+                if !keeps {
+                    return self.network.refuse(self.now, socket);
+                }
+                self.network.accept(self.now, socket);
+                self.add_task(Task::new(host, Link::Inner(socket), Play::Arrival(Vec::new())));
+                return;
+            }
         };
         let peer = self.machine(from).map(|machine| machine.plan.address);
         let (Some(settings), Some(address)) = (self.sessions.smtp(host, role), peer) else {
@@ -466,11 +550,13 @@ impl Engine {
 
     fn connected(&mut self, id: TaskId) {
         let now = self.now;
-        let Some(task) = self.tasks.get_mut(&id) else { return };
+        let Some(mut task) = self.tasks.remove(&id) else { return };
         match &mut task.play {
             Play::Sender(sender) => sender.connected(now),
-            Play::Receiver(_) => {}
+            Play::Backend(backend) => self.backend_connected(backend, &mut task.link),
+            _ => {}
         }
+        self.tasks.insert(id, task);
         self.wake(id);
     }
 
@@ -485,7 +571,8 @@ impl Engine {
                     return;
                 }
             }
-            Play::Receiver(_) => {}
+            Play::Backend(backend) => self.backend_failed(task.host, backend),
+            _ => {}
         }
         self.forget(id, task);
     }
@@ -503,6 +590,8 @@ impl Engine {
                 self.recipient_answered(host, task, sender.as_ref(), &recipient, answer);
             }
             Continuation::Allowance { task, .. } => self.allowance_answered(task, &answer),
+            Continuation::Front { task, .. } => self.post(task, Letter::Answer(answer)),
+            Continuation::Examine { .. } => {}
             Continuation::Expand { host, role, incarnation, job } => {
                 self.expansion_answered(host, role, incarnation, &job, answer);
             }

@@ -3,8 +3,10 @@
 
 use std::net::IpAddr;
 
-use values::{HostName, LocalPart, MailAddress};
+use values::{HostName, LocalPart, MailAddress, Score};
 
+use crate::defense;
+use crate::dns::Zones;
 use crate::network::Line;
 use crate::queue::Patience;
 
@@ -75,6 +77,8 @@ pub struct InternetDomain {
     pub mailboxes: Vec<(LocalPart, String)>,
     /// Milliseconds for which it puts off a sender it has not seen.
     pub greylist_milliseconds: Option<u64>,
+    /// The policy it publishes under DMARC: `none`, `quarantine` or `reject`.
+    pub dmarc: Option<String>,
     /// How packets travel to and from its host.
     pub line: Line,
     /// Whether its host cannot be reached.
@@ -111,6 +115,40 @@ impl std::fmt::Debug for Forwarding {
     }
 }
 
+/// How messages from outside are judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defense {
+    /// What is looked at, and what becomes of viruses.
+    pub settings: defense::Settings,
+    /// Block lists that are asked.
+    pub lists: Vec<BlockList>,
+    /// Who is put off at first: the score from which, and for how many milliseconds.
+    pub greylist: Option<(Score, u64)>,
+    /// Whether messages pass unseen when no defense host answers; otherwise they are put off.
+    pub pass_when_unavailable: bool,
+}
+
+impl Defense {
+    /// The standard settings, no lists, no greylisting, nothing passes unseen.
+    pub const STANDARD: Self = Self {
+        settings: defense::Settings::STANDARD,
+        lists: Vec::new(),
+        greylist: None,
+        pass_when_unavailable: false,
+    };
+}
+
+/// A DNS block list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockList {
+    /// Its zone.
+    pub zone: HostName,
+    /// What being on it scores.
+    pub weight: Score,
+    /// Sender domains of the simulated internet that are on it.
+    pub domains: Vec<HostName>,
+}
+
 /// Bounds of what strangers can make the platform hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -144,6 +182,10 @@ pub struct Topology {
     pub hosts: Vec<Host>,
     /// The domains of the simulated internet; they need a host with [`Role::Internet`].
     pub internet: Vec<InternetDomain>,
+    /// The platform's own zones; those of the simulated internet and of the block lists are made from the rest of the plan.
+    pub zones: Zones,
+    /// How messages are judged.
+    pub defense: Defense,
     /// How mail is handled.
     pub mail: Mail,
     /// Bounds.

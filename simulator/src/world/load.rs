@@ -21,6 +21,7 @@ pub(crate) fn plan() -> Topology {
         name: name.parse().unwrap(),
         mailboxes: vec![("bob".parse().unwrap(), "bob's".to_owned())],
         greylist_milliseconds: None,
+        dmarc: None,
         line: Line { latency_milliseconds: 20, bytes_per_second: None },
         unreachable: false,
     };
@@ -42,6 +43,8 @@ pub(crate) fn plan() -> Topology {
             host("internet", 8, &[Role::Internet]),
         ],
         internet: vec![greylisting, down, slow, domain("plain.example")],
+        zones: crate::dns::Zones::default(),
+        defense: crate::engine::Defense::STANDARD,
         mail: Mail {
             origin: "northmail.example".parse().unwrap(),
             max_message_bytes: 1 << 20,

@@ -1,0 +1,44 @@
+//! The names of a world.
+
+use std::net::IpAddr;
+
+use super::{Machine, Topology};
+use crate::dns::{Data, Zone, Zones};
+
+const TTL_SECONDS: u32 = 3_600;
+
+/// Returns the plan's zones with those of the simulated internet and of the block lists.
+pub(super) fn zones(topology: &Topology, machines: &[Machine]) -> Zones {
+    let mut zones = topology.zones.clone();
+    for machine in machines {
+        let Some(domain) = machine.exchanger.and_then(|index| topology.internet.get(index)) else { continue };
+        let (name, host) = (domain.name.as_str(), machine.plan.hostname.as_str());
+        let Ok(mut zone) = Zone::new(name, 1) else { continue };
+        let address = match machine.plan.address {
+            IpAddr::V4(address) => Data::A(address),
+            IpAddr::V6(address) => Data::Aaaa(address),
+        };
+        let records = [
+            (name, Data::Mx { preference: 10, exchange: host.to_owned() }),
+            (name, Data::Txt(format!("v=spf1 ip4:{} -all", machine.plan.address))),
+            (host, address),
+        ];
+        for (owner, data) in records {
+            // A name that is no name in DNS is not published.
+            let _ = zone.add(owner, TTL_SECONDS, data);
+        }
+        if let Some(policy) = &domain.dmarc {
+            let _ = zone.add(&format!("_dmarc.{name}"), TTL_SECONDS, Data::Txt(format!("v=DMARC1; p={policy}")));
+        }
+        zones.add(zone);
+    }
+    for list in &topology.defense.lists {
+        let Ok(mut zone) = Zone::new(list.zone.as_str(), 1) else { continue };
+        for domain in &list.domains {
+            let listed = Data::A([127, 0, 0, 2].into());
+            let _ = zone.add(&format!("{domain}.{}", list.zone), TTL_SECONDS, listed);
+        }
+        zones.add(zone);
+    }
+    zones
+}
