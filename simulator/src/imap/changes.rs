@@ -20,8 +20,7 @@ impl Session {
         if uid {
             return Some(view.by_uid(&set.resolve(view.last_uid())));
         }
-        // `n:4294967295` is what clients write for `n:*`.
-        if set.largest() > view.len() && set.largest() != u32::MAX {
+        if set.is_beyond(view.len()) {
             self.bad(tag, "Invalid messageset");
             return None;
         }

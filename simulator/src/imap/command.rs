@@ -62,6 +62,11 @@ pub(super) enum Command {
         keys: Vec<(bool, SortKey)>,
         program: SearchProgram,
     },
+    Thread {
+        uid: bool,
+        algorithm: ThreadAlgorithm,
+        program: SearchProgram,
+    },
     Fetch {
         uid: bool,
         set: SequenceSet,
@@ -132,6 +137,12 @@ pub(super) enum SortKey {
     To,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ThreadAlgorithm {
+    OrderedSubject,
+    References,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Store {
     pub(super) verb: FlagVerb,
@@ -196,6 +207,7 @@ pub(super) fn parse(name: &str, cursor: &mut Cursor<'_>) -> Parsed<Command> {
             Command::Search { uid, program: search_key::parse(cursor, true)? }
         }
         ("SORT", _) => sort(cursor, uid)?,
+        ("THREAD", _) => thread(cursor, uid)?,
         ("EXPUNGE", true) => {
             cursor.space()?;
             Command::Expunge(Some(cursor.sequence_set()?))
@@ -515,6 +527,17 @@ fn sort(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     cursor.space()?;
     let program = search_key::parse_charset_and_keys(cursor, returns)?;
     Ok(Command::Sort { uid, keys, program })
+}
+
+fn thread(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
+    cursor.space()?;
+    let algorithm = match cursor.word()?.as_str() {
+        "ORDEREDSUBJECT" => ThreadAlgorithm::OrderedSubject,
+        "REFERENCES" => ThreadAlgorithm::References,
+        _ => return Err(Syntax("Unknown thread algorithm.")),
+    };
+    cursor.space()?;
+    Ok(Command::Thread { uid, algorithm, program: search_key::parse_charset_and_keys(cursor, None)? })
 }
 
 /// How many items one FETCH may ask for.

@@ -142,7 +142,10 @@ impl Session {
             let Some(uid) = work.advance() else { break };
             let is_new_seen = marks_seen && !read_only && self.mark_seen(id, uid, storage);
             let Some(selected) = &self.selected else { break };
-            let found = storage.mail.mailbox(self.user, id).and_then(|mailbox| Some((mailbox, mailbox.message(uid)?)));
+            let found = storage
+                .mail
+                .mailbox(self.user, id)
+                .and_then(|mailbox| Some((mailbox, mailbox.message(uid).or_else(|| mailbox.ghost(uid))?)));
             let (Some((mailbox, message)), Some(sequence)) = (found, selected.view.sequence(uid)) else {
                 work.is_missing = true;
                 continue;

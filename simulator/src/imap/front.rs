@@ -24,6 +24,7 @@ const MAX_REFUSALS: u32 = 5;
 
 /// What a connection that is not signed in wants done.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "the largest comes once a connection and is passed on at once")]
 pub enum FrontEffect {
     /// Send these bytes.
     Reply(Vec<u8>),

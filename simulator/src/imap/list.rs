@@ -59,7 +59,7 @@ impl Session {
         };
         let mut names = self.names(storage);
         if list.recursive_match {
-            mark_child_info(&mut names, list);
+            mark_child_info(&mut names, list, &patterns);
         }
         let mut lines = String::new();
         for (name, entry) in &names {
@@ -67,7 +67,8 @@ impl Session {
                 continue;
             }
             let by_itself = fits(entry, list);
-            if !by_itself && !(list.recursive_match && entry.child_info) {
+            let is_above = list.recursive_match && entry.child_info;
+            if !by_itself && !is_above {
                 continue;
             }
             let is_plain = !list.select_subscribed && !list.recursive_match;
@@ -75,7 +76,7 @@ impl Session {
                 continue;
             }
             let attributes = attributes(entry, list);
-            let extended = match (list.recursive_match && entry.child_info, list.select_subscribed) {
+            let extended = match (is_above, list.select_subscribed) {
                 (true, true) => " (\"CHILDINFO\" (\"SUBSCRIBED\"))",
                 (true, false) => " (\"CHILDINFO\" (\"SPECIAL-USE\"))",
                 _ => "",
@@ -123,10 +124,14 @@ fn fits(entry: &Entry, list: &List) -> bool {
     (!list.select_subscribed || entry.subscribed) && (!list.select_special || entry.special.is_some())
 }
 
-/// Marks every name that lies above one that fits the selection.
-fn mark_child_info(names: &mut BTreeMap<MailboxName, Entry>, list: &List) {
-    let fitting: Vec<MailboxName> =
-        names.iter().filter(|(_, entry)| fits(entry, list)).map(|(name, _)| name.clone()).collect();
+/// Marks every name above one that fits the selection and is not listed itself (RFC 5258 §3.5).
+fn mark_child_info(names: &mut BTreeMap<MailboxName, Entry>, list: &List, patterns: &[Pattern]) {
+    let is_listed = |name: &MailboxName| patterns.iter().any(|pattern| pattern.matches(name.as_str()));
+    let fitting: Vec<MailboxName> = names
+        .iter()
+        .filter(|(name, entry)| fits(entry, list) && !is_listed(name))
+        .map(|(name, _)| name.clone())
+        .collect();
     for name in fitting {
         for above in name.superiors() {
             names.entry(above).or_default().child_info = true;
@@ -134,17 +139,19 @@ fn mark_child_info(names: &mut BTreeMap<MailboxName, Entry>, list: &List) {
     }
 }
 
+/// Returns the attributes in Dovecot's order.
 fn attributes(entry: &Entry, list: &List) -> Vec<&'static str> {
     let mut attributes = Vec::new();
-    match (entry.mailbox, list.extended) {
-        (Some(_), _) => {}
-        (None, true) => attributes.push("\\NonExistent"),
-        (None, false) => attributes.push("\\Noselect"),
-    }
-    attributes.push(if entry.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
     if entry.subscribed && (list.return_subscribed || list.select_subscribed) {
         attributes.push("\\Subscribed");
     }
+    match (entry.mailbox, entry.has_children) {
+        (Some(_), _) => {}
+        // A name that holds others exists for them (RFC 3501 §7.2.2); one that is only subscribed does not (RFC 5258 §3).
+        (None, true) => attributes.push("\\Noselect"),
+        (None, false) => attributes.push("\\NonExistent"),
+    }
+    attributes.push(if entry.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
     attributes.extend(entry.special.map(SpecialUse::attribute));
     attributes
 }

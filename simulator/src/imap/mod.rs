@@ -33,6 +33,7 @@ mod sort;
 mod structure;
 #[cfg(test)]
 pub(crate) mod tests;
+mod thread;
 mod utf7;
 
 pub use crate::store::Effect;

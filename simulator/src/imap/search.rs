@@ -1,12 +1,13 @@
 //! SEARCH and SORT (RFC 3501 §6.4.4, RFC 4731, RFC 5182, RFC 5256, RFC 5267, RFC 7162).
 
-use super::command::SortKey;
+use super::command::{SortKey, ThreadAlgorithm};
 use super::date;
 use super::search_key::{Key, Returns, SearchProgram};
 use super::search_text::Content;
 use super::sequence::SequenceSet;
 use super::session::{Mode, Progress, Session, Work};
 use super::sort::{self, SortValue};
+use super::thread::{self, Threadable};
 use crate::Moment;
 use crate::disk::DiskError;
 use crate::store::{Flags, Mailbox, Message, Ranges, Storage, StoreError};
@@ -22,6 +23,7 @@ const BUDGET: u64 = 16 << 30;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Order {
     Sort(Vec<(bool, SortKey)>),
+    Thread(ThreadAlgorithm),
 }
 
 /// A SEARCH under way.
@@ -39,7 +41,7 @@ pub(super) struct SearchWork {
     cost: u64,
     found: Vec<u32>,
     values: Vec<(Vec<SortValue>, u32)>,
-    highest_modseq: u64,
+    threadables: Vec<Threadable>,
 }
 
 /// A key, read against what the session knows.
@@ -75,7 +77,6 @@ fn lightest_first(mut tests: Vec<Test>) -> Vec<Test> {
 }
 
 impl Session {
-    #[expect(clippy::too_many_arguments, reason = "one for each part of the command, and the store")]
     pub(super) fn search(
         &mut self,
         now: Moment,
@@ -125,7 +126,7 @@ impl Session {
             cost: 0,
             found: Vec::new(),
             values: Vec::new(),
-            highest_modseq: 0,
+            threadables: Vec::new(),
         })));
     }
 
@@ -137,12 +138,8 @@ impl Session {
             Key::Sequence(SequenceSet::Saved) | Key::Uid(SequenceSet::Saved) => {
                 Test::Uids(view.by_uid(&selected.saved))
             }
-            Key::Sequence(set) => {
-                if set.largest() > view.len() && set.largest() != u32::MAX {
-                    return None;
-                }
-                Test::Uids(view.by_sequence(&set.resolve(view.len())))
-            }
+            // A number beyond the mailbox is no message's, as Dovecot has it.
+            Key::Sequence(set) => Test::Uids(view.by_sequence(&set.resolve(view.len()))),
             Key::Uid(set) => Test::Uids(set.resolve(view.last_uid())),
             Key::Header { name, value } => Test::Header(name, value.to_lowercase()),
             Key::Body(text) => Test::Body(text.to_lowercase()),
@@ -184,18 +181,21 @@ impl Session {
                 cost: 0,
             };
             let outcome = candidate.fits(&work.test).and_then(|fits| {
-                if fits && let Some(Order::Sort(keys)) = &work.order {
-                    work.values.push((sort::values(message, &mut candidate.content, keys)?, uid));
+                match &work.order {
+                    Some(Order::Sort(keys)) if fits => {
+                        work.values.push((sort::values(message, &mut candidate.content, keys)?, uid));
+                    }
+                    Some(Order::Thread(algorithm)) if fits => {
+                        work.threadables.push(Threadable::read(message, &mut candidate.content, *algorithm)?);
+                    }
+                    _ => {}
                 }
                 Ok(fits)
             });
             read += candidate.content.read();
             work.cost += candidate.cost + candidate.content.read();
             match outcome {
-                Ok(true) => {
-                    work.found.push(uid);
-                    work.highest_modseq = work.highest_modseq.max(message.modseq);
-                }
+                Ok(true) => work.found.push(uid),
                 Ok(false) => {}
                 Err(error) => {
                     self.forget_saved(&work);
@@ -223,19 +223,30 @@ impl Session {
     }
 
     fn end_search(&mut self, work: SearchWork, storage: &mut Storage<'_>) {
-        let SearchWork { tag, uid, order, returns, has_modseq, mut found, values, highest_modseq, .. } = work;
+        let SearchWork { tag, uid, order, returns, has_modseq, mut found, values, threadables, .. } = work;
         let (name, text) = match &order {
             Some(Order::Sort(keys)) => {
                 found = sort::sorted(values, keys);
                 ("SORT", "Sort completed.")
             }
+            Some(Order::Thread(_)) => ("THREAD", "Thread completed."),
             None => ("SEARCH", "Search completed."),
         };
-        let modseq = (has_modseq && !found.is_empty()).then_some(highest_modseq);
+        let modseq = if has_modseq { self.modseq_of(&found, returns, storage) } else { None };
         if let (Some(Returns { save: true, .. }), Some(selected)) = (returns, &mut self.selected) {
             selected.saved = saved(&found, returns.unwrap_or_default());
         }
         let Some(selected) = &self.selected else { return };
+        let shown = |uid_of: u32| if uid { Some(uid_of) } else { selected.view.sequence(uid_of) };
+        if let Some(Order::Thread(algorithm)) = order {
+            let line = format!("THREAD {}", thread::threads(&threadables, algorithm, &shown));
+            self.untagged(line.trim_end());
+            self.sync(storage, uid, uid);
+            if !matches!(self.mode, Mode::Ended) {
+                self.tagged(&tag, "OK", text);
+            }
+            return;
+        }
         let numbers: Vec<u32> =
             if uid { found } else { found.into_iter().filter_map(|uid| selected.view.sequence(uid)).collect() };
         match returns {
@@ -260,6 +271,21 @@ impl Session {
         if !matches!(self.mode, Mode::Ended) {
             self.tagged(&tag, "OK", text);
         }
+    }
+}
+
+impl Session {
+    /// Returns the modification sequence of a result: of the ends, when only they are told (RFC 4731 §3.2).
+    fn modseq_of(&self, found: &[u32], returns: Option<Returns>, storage: &Storage<'_>) -> Option<u64> {
+        let mailbox = storage.mail.mailbox(self.user, self.selected.as_ref()?.mailbox)?;
+        let uids: Vec<u32> = match returns {
+            Some(Returns { min, max, all: false, count: false, .. }) if min || max => {
+                let first = found.first().filter(|_| min);
+                first.into_iter().chain(found.last().filter(|_| max)).copied().collect()
+            }
+            _ => found.to_vec(),
+        };
+        uids.into_iter().filter_map(|uid| mailbox.message(uid)).map(|message| message.modseq).max()
     }
 }
 

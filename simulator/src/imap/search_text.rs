@@ -2,7 +2,8 @@
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 
-use super::{date, envelope};
+use super::date;
+use super::envelope::{self, Address};
 use crate::disk::DiskError;
 use crate::mime::{self, Limits, Part, header, words};
 use crate::store::{InternalDate, Message, Storage};
@@ -52,7 +53,8 @@ impl<'a, 'b> Content<'a, 'b> {
         let header = self.header()?;
         let found = header::fields(header)
             .filter(|field| field.is(name))
-            .any(|field| text.is_empty() || words::decode(field.raw()).to_lowercase().contains(text));
+            .any(|field| text.is_empty() || words::decode(field.raw()).to_lowercase().contains(text))
+            || (ADDRESSES.iter().any(|known| known.eq_ignore_ascii_case(name)) && address_has(header, name, text));
         self.read += self.header.as_ref().map_or(0, |header| header.len() as u64);
         Ok(found)
     }
@@ -92,6 +94,19 @@ impl<'a, 'b> Content<'a, 'b> {
         self.read += header.len() as u64;
         Ok(header.contains(text) || self.body_has(text)?)
     }
+}
+
+/// Fields whose addresses are compared without the comments and blanks that may stand in them.
+const ADDRESSES: [&str; 6] = ["From", "To", "Cc", "Bcc", "Sender", "Reply-To"];
+
+fn address_has(header: &[u8], name: &str, text: &str) -> bool {
+    envelope::addresses_of(header, name).into_iter().any(|address| match address {
+        Address::Mailbox { local, domain, .. } => {
+            let local = String::from_utf8_lossy(&local).into_owned();
+            format!("{local}@{}", String::from_utf8_lossy(&domain)).to_lowercase().contains(text)
+        }
+        _ => false,
+    })
 }
 
 fn header_words(out: &mut String, bytes: &[u8]) {

@@ -31,14 +31,16 @@ impl SequenceSet {
         Ranges::of(ranges.iter().map(|(from, to)| (number(from), number(to))))
     }
 
-    /// Returns the largest number a client named.
-    pub(super) fn largest(&self) -> u32 {
-        let Self::Ranges(ranges) = self else { return 0 };
-        let numbers = ranges.iter().flat_map(|(from, to)| [from, to]).filter_map(|bound| match bound {
-            Bound::Number(number) => Some(*number),
-            Bound::Last => None,
-        });
-        numbers.max().unwrap_or(0)
+    /// Whether a number beyond the last message is named; `6:*` and `6:4294967295` are ways to say "from here on".
+    pub(super) fn is_beyond(&self, last: u32) -> bool {
+        let Self::Ranges(ranges) = self else { return false };
+        ranges.iter().any(|range| match range {
+            (Bound::Number(first), Bound::Number(end)) => {
+                let largest = *first.max(end);
+                largest > last && largest != u32::MAX
+            }
+            _ => false,
+        })
     }
 
     /// Whether `*` is meant.

@@ -400,6 +400,9 @@ impl Session {
             Command::Sort { uid, keys, program } => {
                 self.search(now, tag, uid, Some(super::search::Order::Sort(keys)), program, storage);
             }
+            Command::Thread { uid, algorithm, program } => {
+                self.search(now, tag, uid, Some(super::search::Order::Thread(algorithm)), program, storage);
+            }
         }
     }
 
@@ -443,7 +446,9 @@ impl Session {
 /// Returns what a signed-in client is offered.
 pub(super) fn capabilities() -> &'static str {
     "IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+ UIDPLUS MOVE UNSELECT NAMESPACE CHILDREN SPECIAL-USE \
-     CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH SEARCHRES WITHIN CONDSTORE QRESYNC QUOTA"
+     CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH ESORT SORT \
+     THREAD=ORDEREDSUBJECT THREAD=REFERENCES SEARCHRES WITHIN CONDSTORE QRESYNC \
+     QUOTA QUOTA=RES-STORAGE"
 }
 
 fn tag_of(line: &[u8]) -> String {

@@ -31,7 +31,7 @@ pub(super) fn values(
             SortKey::Date => SortValue::Number(content.sent()?.unwrap_or(message.date).seconds),
             SortKey::Subject => {
                 let subject = envelope::field(content.header()?, "Subject").unwrap_or_default();
-                SortValue::Text(base_subject(&words::decode(&subject)).0)
+                SortValue::Text(folded(&base_subject(&words::decode(&subject)).0))
             }
             SortKey::From => SortValue::Text(first_local_part(content.header()?, "From")),
             SortKey::To => SortValue::Text(first_local_part(content.header()?, "To")),
@@ -60,7 +60,12 @@ fn first_local_part(header: &[u8], name: &str) -> String {
         Address::Mailbox { local, .. } => Some(local),
         _ => None,
     });
-    bounded(&String::from_utf8_lossy(&local.unwrap_or_default()))
+    folded(&bounded(&String::from_utf8_lossy(&local.unwrap_or_default())))
+}
+
+/// Texts are compared in capitals (RFC 5051), so that `_` comes behind `Z`.
+fn folded(text: &str) -> String {
+    text.to_uppercase()
 }
 
 fn bounded(text: &str) -> String {

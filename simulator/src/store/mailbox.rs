@@ -17,6 +17,9 @@ const REMEMBERED_CHANGES: usize = 512;
 /// How many expunges are remembered for QRESYNC.
 const REMEMBERED_EXPUNGES: usize = 4096;
 
+/// How many expunged messages are remembered for sessions that have not been told.
+const REMEMBERED_GHOSTS: usize = 1024;
+
 /// What is known of a message without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -68,6 +71,8 @@ pub struct Mailbox {
     changes_floor: u64,
     expunges: VecDeque<(u64, Ranges)>,
     expunges_floor: u64,
+    /// The messages expunged last, oldest first.
+    ghosts: VecDeque<Message>,
 }
 
 impl Mailbox {
@@ -87,6 +92,7 @@ impl Mailbox {
             changes_floor: 1,
             expunges: VecDeque::new(),
             expunges_floor: 1,
+            ghosts: VecDeque::new(),
         }
     }
 
@@ -99,6 +105,11 @@ impl Mailbox {
     pub fn message(&self, uid: u32) -> Option<&Message> {
         let at = self.messages.binary_search_by_key(&uid, |message| message.uid).ok()?;
         self.messages.get(at)
+    }
+
+    /// Returns a message that was expunged a short while ago, for a session that still shows it (RFC 2180 §4.1.3).
+    pub fn ghost(&self, uid: u32) -> Option<&Message> {
+        self.ghosts.iter().rev().find(|message| message.uid == uid)
     }
 
     /// Returns the messages from a UID on.
@@ -216,6 +227,9 @@ impl Mailbox {
             self.bytes = self.bytes.saturating_sub(u64::from(message.size()));
             self.unseen = self.unseen.saturating_sub(u32::from(!message.flags.contains(Flags::SEEN)));
         }
+        let forgotten = (self.ghosts.len() + removed.len()).saturating_sub(REMEMBERED_GHOSTS).min(self.ghosts.len());
+        self.ghosts.drain(..forgotten);
+        self.ghosts.extend(removed.iter().rev().take(REMEMBERED_GHOSTS).rev().cloned());
         self.expunges.push_back((modseq, removed.iter().map(|message| message.uid).collect()));
         if self.expunges.len() > REMEMBERED_EXPUNGES
             && let Some((dropped, _)) = self.expunges.pop_front()
