@@ -9,9 +9,9 @@
 mod access;
 mod delivering;
 mod events;
+mod judging;
 mod names;
 mod office;
-mod judging;
 mod receiving;
 mod storing;
 mod tasks;

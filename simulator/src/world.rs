@@ -10,6 +10,8 @@ mod talk;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
