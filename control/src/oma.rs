@@ -41,8 +41,11 @@ pub fn router(control: Arc<Control>) -> axum::Router {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Authenticate,
+    ChangeDomain,
     ChangeUser,
+    CreateWorkgroup,
     DeleteUser,
+    DeleteWorkgroup,
     Echo,
     GenerateToken,
     GetCompany,
@@ -70,8 +73,11 @@ impl Call {
         }
         Some(match name {
             "authenticate" => Self::Authenticate,
+            "change_domain" => Self::ChangeDomain,
             "change_user" => Self::ChangeUser,
+            "create_workgroup" => Self::CreateWorkgroup,
             "delete_user" => Self::DeleteUser,
+            "delete_workgroup" => Self::DeleteWorkgroup,
             "echo" => Self::Echo,
             "generate_token" => Self::GenerateToken,
             "get_company" => Self::GetCompany,
@@ -94,6 +100,9 @@ impl Call {
         let principal = &Principal::of(control, request, remote).await?;
         match self {
             Self::Authenticate => sessions::authenticate(control, principal, request).await,
+            Self::ChangeDomain => domains::change(control, principal, request).await,
+            Self::CreateWorkgroup => domains::create_workgroup(control, principal, request).await,
+            Self::DeleteWorkgroup => domains::delete_workgroup(control, principal, request).await,
             Self::ChangeUser => users::change(control, principal, request).await,
             Self::DeleteUser => users::delete(control, principal, request).await,
             Self::Echo => sessions::echo(request),

@@ -468,7 +468,13 @@ async fn another_tenants_objects_answer_as_if_they_were_not_there() {
         ("get_user_changes", json!({})),
         ("set_role", json!({ "role": "domain", "object": "globex.example" })),
     ];
-    let domain_methods: [(&str, Value); 2] = [("get_domain", json!({})), ("get_domain_changes", json!({}))];
+    let domain_methods: [(&str, Value); 5] = [
+        ("get_domain", json!({})),
+        ("get_domain_changes", json!({})),
+        ("change_domain", json!({ "attributes": { "disabled": true } })),
+        ("create_workgroup", json!({ "workgroup": "crew" })),
+        ("delete_workgroup", json!({ "workgroup": "crew" })),
+    ];
     let criteria_methods = ["search_users", "search_workgroups"];
     let company_methods = ["get_company", "get_company_changes"];
     let foreign = [
@@ -525,6 +531,56 @@ async fn another_tenants_objects_answer_as_if_they_were_not_there() {
     println!("{compared} pairs of calls answered alike");
     let own = world.call("admin@globex.adm", "get_user", json!({ "user": "gus@globex.example" })).await;
     assert_eq!((&own["success"], &own["attributes"]["title"]), (&json!(true), &Value::Null));
+}
+
+#[tokio::test]
+async fn domains_and_workgroups_are_changed_by_their_admins() {
+    let world = World::new().await;
+    let attributes =
+        json!({ "catchall": "ping", "spamtag": "[second]", "allow": ["*@friend.example"], "notes_external": "vip" });
+    let change = json!({ "domain": "second.example", "attributes": attributes });
+    assert_eq!(world.call(ADMIN, "change_domain", change).await["success"], true);
+    let stray: MailAddress = "anybody@second.example".parse().unwrap();
+    let RecipientAnswer::Known(delivery) = world.directory().recipient(&stray).await.unwrap() else {
+        panic!("the catch-all takes it")
+    };
+    assert_eq!(
+        (delivery.policy.subject_tag.as_str(), delivery.policy.allow),
+        ("[second]", vec!["*@friend.example".to_owned()])
+    );
+    let shown = world.call(ADMIN, "get_domain", json!({ "domain": "second.example" })).await;
+    assert_eq!(
+        (&shown["attributes"]["catchall"], &shown["attributes"]["notes_external"]),
+        (&json!("ping@second.example"), &json!("vip"))
+    );
+    for (attributes, number) in [
+        (json!({ "catchall": "gus@globex.example" }), 6),
+        (json!({ "catchall": "nobody@second.example" }), 6),
+        (json!({ "brand": "globex" }), 6),
+        (json!({ "max_users": 3 }), 6),
+        (json!({ "spamlevel": "Extreme" }), 6),
+    ] {
+        let change = json!({ "domain": "second.example", "attributes": attributes });
+        assert_eq!(world.call(ADMIN, "change_domain", change).await["error_number"], number, "{attributes}");
+    }
+    let disable = |off: bool| json!({ "domain": "second.example", "attributes": { "disabled": off } });
+    assert_eq!(world.call(ADMIN, "change_domain", disable(true)).await["success"], true);
+    assert_eq!(world.directory().recipient(&stray).await.unwrap(), RecipientAnswer::Disabled);
+    assert_eq!(world.call(ADMIN, "change_domain", disable(false)).await["success"], true);
+
+    let crew = json!({ "domain": "second.example", "workgroup": "crew" });
+    for (method, number) in
+        [("delete_workgroup", json!(2)), ("create_workgroup", Value::Null), ("create_workgroup", json!(7))]
+    {
+        assert_eq!(world.call(ADMIN, method, crew.clone()).await["error_number"], number, "{method}");
+    }
+    let join = |workgroup: Value| json!({ "user": "ping@second.example", "attributes": { "workgroup": workgroup } });
+    assert_eq!(world.call(ADMIN, "change_user", join(json!("crew"))).await["success"], true);
+    assert_eq!(world.call(ADMIN, "delete_workgroup", crew.clone()).await["error_number"], 10);
+    assert_eq!(world.call(ADMIN, "change_user", join(Value::Null)).await["success"], true);
+    assert_eq!(world.call(ADMIN, "delete_workgroup", crew).await["success"], true);
+    let changes = world.call(ADMIN, "get_domain_changes", json!({ "domain": "second.example" })).await;
+    assert_eq!(changes["total_count"], 5);
 }
 
 #[tokio::test]

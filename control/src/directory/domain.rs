@@ -51,7 +51,7 @@ fn read(row: &SqliteRow) -> Result<DomainRow, sqlx::Error> {
 }
 
 /// Writes a domain as it is now, whether it is new or not.
-pub(super) async fn save(connection: &mut SqliteConnection, domain: &DomainRow) -> Result<(), DirectoryError> {
+pub(crate) async fn save(connection: &mut SqliteConnection, domain: &DomainRow) -> Result<(), DirectoryError> {
     sqlx::query(
         "INSERT INTO domains (name, reseller, tier, brand, cluster, outbound, catch_all, status, settings, declared,
              created_at)
@@ -113,6 +113,40 @@ pub(crate) async fn has_workgroup(
 ) -> Result<bool, DirectoryError> {
     let row = sqlx::query("SELECT 1 FROM workgroups WHERE domain = $1 AND name = $2").bind(domain).bind(name);
     Ok(row.fetch_optional(connection).await?.is_some())
+}
+
+/// Makes a workgroup, and tells whether it is new.
+pub(crate) async fn make_workgroup(
+    connection: &mut SqliteConnection,
+    domain: &DomainRow,
+    name: &str,
+) -> Result<bool, DirectoryError> {
+    let done = sqlx::query(
+        "INSERT INTO workgroups (domain, name, reseller) VALUES ($1, $2, $3) ON CONFLICT (domain, name) DO NOTHING",
+    )
+    .bind(domain.name.as_str())
+    .bind(name)
+    .bind(&domain.reseller)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes away a workgroup that no live account is in, and tells whether it did.
+pub(crate) async fn delete_workgroup(
+    connection: &mut SqliteConnection,
+    domain: &DomainRow,
+    name: &str,
+) -> Result<bool, DirectoryError> {
+    let done = sqlx::query(
+        "DELETE FROM workgroups WHERE domain = $1 AND name = $2 AND NOT EXISTS
+             (SELECT 1 FROM mailboxes WHERE domain = $1 AND workgroup = $2 AND deleted_at IS NULL)",
+    )
+    .bind(domain.name.as_str())
+    .bind(name)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// How many accounts a domain has.

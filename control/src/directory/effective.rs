@@ -1,7 +1,7 @@
 //! What really holds for an account: what the specification says, then what was set through the API.
 
 use blueprint::effective_mailbox;
-use blueprint::roster::{self, DefenseSettings, MailService, TierKind};
+use blueprint::roster::{self, DefenseSettings, MailService};
 use serde::Deserialize;
 use values::{ByteSize, Score};
 
@@ -92,13 +92,6 @@ impl Effective {
                 .map(|rate| (rate.count(), i64::try_from(rate.per().as_seconds()).unwrap_or(i64::MAX))),
         };
         let mut services = effective.services;
-        // A tier that says nothing of receiving and sending gives both: its texts name the protocols only.
-        if effective.kind == TierKind::Mailbox
-            && !services.contains(&MailService::Smtpin)
-            && !services.contains(&MailService::Smtprelay)
-        {
-            services.extend([MailService::Smtpin, MailService::Smtprelay]);
-        }
         if account.kind != Kind::Mailbox {
             services = vec![MailService::Smtpin];
         }

@@ -347,16 +347,27 @@ async fn seed_domains(
         }
         let before: Option<roster::Domain> = earlier(known.as_ref().and_then(|known| known.declared.as_deref()));
         let mut settings = known.as_ref().map(|known| known.settings.clone()).unwrap_or_default();
-        let defense = before.map(|before| before.defense).unwrap_or_default();
+        let defense = before.as_ref().map(|before| before.defense.clone()).unwrap_or_default();
         lists(&mut settings, &defense, &it.defense);
+        let (was, current) = (before.as_ref(), known.as_ref());
+        let catch_all = managed(
+            was.and_then(|was| was.catch_all.as_ref()),
+            it.catch_all.clone(),
+            current.and_then(|current| current.catch_all.clone()),
+        );
+        let brand = managed(
+            was.and_then(|was| was.brand.as_ref()).map(ToString::to_string).as_ref(),
+            text(it.brand.as_ref()),
+            current.and_then(|current| current.brand.clone()),
+        );
         let row = DomainRow {
             name: it.name.clone(),
             reseller: it.reseller.to_string(),
             tier: it.tier.to_string(),
-            brand: text(it.brand.as_ref()),
+            brand,
             cluster: it.cluster.to_string(),
             outbound: text(it.outbound.as_ref()),
-            catch_all: it.catch_all.clone(),
+            catch_all,
             status: Status::Active,
             settings,
             declared: Some(json(it)),
@@ -464,11 +475,11 @@ async fn seed_account(
     row.status = Status::Active;
     row.deleted_at = None;
     row.password = row.password.or(password);
-    row.workgroup = managed(old.and_then(|old| old.workgroup.as_ref()), it.workgroup.clone(), None)
-        .map(|name| name.to_string())
-        .or(row.workgroup.filter(|_| old.is_none_or(|old| old.workgroup.is_none())));
+    let old_workgroup = text(old.and_then(|old| old.workgroup.as_ref()));
+    row.workgroup = managed(old_workgroup.as_ref(), text(it.workgroup.as_ref()), row.workgroup);
     row.tier = text(it.tier.as_ref());
-    row.brand = text(it.brand.as_ref());
+    let old_brand = text(old.and_then(|old| old.brand.as_ref()));
+    row.brand = managed(old_brand.as_ref(), text(it.brand.as_ref()), row.brand);
     row.quota = managed(old.and_then(|old| old.quota.as_ref()), it.quota, row.quota.map(ByteSize::from_bytes))
         .map(ByteSize::as_bytes);
     if row.store.is_none() && kind == Kind::Mailbox {

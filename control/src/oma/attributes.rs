@@ -104,6 +104,44 @@ const ATTRIBUTES: [Attribute; 43] = [
     admins("workgroup", Form::Own),
 ];
 
+/// Settings of a domain, by name; users without their own inherit them.
+const DOMAIN_SETTINGS: [(&str, Form); 11] = [
+    ("allow", Form::Patterns),
+    ("block", Form::Patterns),
+    ("disabled", Form::Flag),
+    ("filterdelivery", Form::Choice(&["quarantine", "passthrough"])),
+    ("language", Form::Line(35)),
+    ("notes_external", Form::Text(4096)),
+    ("smtp_sent_limit", Form::Number(0, 10_000)),
+    ("spamfolder", Form::Line(128)),
+    ("spamlevel", Form::Choice(&["Normal", "High", "Very High"])),
+    ("spamtag", Form::Line(30)),
+    ("timezone", Form::Line(64)),
+];
+
+/// Returns the names of a domain that its admins may set, sorted.
+pub(crate) fn settable_of_domain() -> Vec<Value> {
+    let mut names: Vec<&str> = DOMAIN_SETTINGS.iter().map(|(name, _)| *name).chain(["brand", "catchall"]).collect();
+    names.sort_unstable();
+    names.into_iter().map(Value::from).collect()
+}
+
+/// Checks a setting of a domain; `None` clears it.
+pub(crate) fn domain_setting(name: &str, value: &Value) -> Result<(&'static str, Option<Value>), Fault> {
+    let Some((known, form)) = DOMAIN_SETTINGS.iter().find(|(known, _)| *known == name) else {
+        return Err(unknown(name));
+    };
+    if value.is_null() || value.as_str() == Some("") {
+        return Ok((known, None));
+    }
+    checked(*form, value).map(|value| (*known, Some(value))).map_err(|why| Fault::ATTRIBUTE.hint(known, why))
+}
+
+fn unknown(name: &str) -> Fault {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    Fault::ATTRIBUTE.hint(&shown, "there is no such attribute")
+}
+
 /// A password to be set.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum NewPassword {
@@ -148,8 +186,7 @@ impl Edit {
         let mut edit = Self::default();
         for (name, value) in attributes {
             let Some(attribute) = ATTRIBUTES.iter().find(|it| it.name == name) else {
-                let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-                return Err(Fault::ATTRIBUTE.hint(&shown, "there is no such attribute"));
+                return Err(unknown(name));
             };
             if !by_admin && !attribute.own {
                 return Err(Fault::NOT_SETTABLE.hint(attribute.name, "only an admin may change it"));

@@ -1,13 +1,16 @@
 //! Methods on domains and companies.
 
 use serde_json::{Map, Value, json};
+use sqlx::SqliteConnection;
+use values::MailAddress;
 
 use super::principal::{Place, Principal, Right};
 use super::reply::{Fields, Outcome};
 use super::request::Range;
 use super::search::domain;
-use super::{Fault, Request};
+use super::{Fault, Request, attributes};
 use crate::Control;
+use crate::directory::{self, Change, DomainRow};
 
 /// `get_domain`
 pub(super) async fn get(control: &Control, principal: &Principal, request: &Request) -> Outcome {
@@ -19,7 +22,8 @@ pub(super) async fn get(control: &Control, principal: &Principal, request: &Requ
     attributes.insert("aliases".to_owned(), aliases.into());
     attributes.insert("brand".to_owned(), row.brand.clone().map_or(Value::Null, Value::from));
     attributes.insert("catchall".to_owned(), row.catch_all.map_or(Value::Null, |address| address.key().into()));
-    attributes.insert("disabled".to_owned(), (row.status != crate::directory::Status::Active).into());
+    let off = row.status != directory::Status::Active || row.settings.flag("disabled") == Some(true);
+    attributes.insert("disabled".to_owned(), off.into());
     attributes.entry("allow").or_insert_with(|| json!([]));
     attributes.entry("block").or_insert_with(|| json!([]));
     let quota = facts.tiers.get(&row.tier).and_then(|tier| tier.quota);
@@ -33,12 +37,132 @@ pub(super) async fn get(control: &Control, principal: &Principal, request: &Requ
             "spamtag": facts.defense.subject,
         },
     });
-    let settable: Vec<Value> = Vec::new();
+    let may = principal.may(Right::EditDomain, Place::domain(&row.reseller, row.name.as_str()));
+    let settable = if may { attributes::settable_of_domain() } else { Vec::new() };
     Ok(Fields::default()
         .with("attributes", attributes)
         .with("settable_attribute", settable.clone())
         .with("settable_attributes", settable)
         .with("metadata", metadata))
+}
+
+/// `change_domain`: changes one; a domain is made by its declaration only.
+pub(super) async fn change(control: &Control, principal: &Principal, request: &Request) -> Outcome {
+    let create_only = request.flag("create_only")?;
+    let asked = request.map("attributes")?;
+    let row = domain(control, principal, request.text("domain")?, "domain", Right::EditDomain).await?;
+    if create_only {
+        return Err(Fault::EXISTS.into());
+    }
+    let mut transaction = control.directory.write().await?;
+    let found = directory::domain::named(&mut transaction, row.name.as_str(), Some(&row.reseller)).await?;
+    let mut row = found.ok_or(Fault::MISSING)?;
+    let mut names = Vec::new();
+    for (name, value) in &asked.0 {
+        match name.as_str() {
+            "brand" => row.brand = brand(control, &row.reseller, value).await?,
+            "catchall" => row.catch_all = catch_all(&mut transaction, &row, value).await?,
+            _ => {
+                let (name, value) = attributes::domain_setting(name, value)?;
+                row.settings.set(name, value);
+            }
+        }
+        names.push(name.as_str());
+    }
+    directory::domain::save(&mut transaction, &row).await?;
+    let message = format!("changed {}", names.join(", "));
+    note(control, &mut transaction, principal, &row, message).await?;
+    control.directory.commit(transaction).await?;
+    Ok(Fields::default())
+}
+
+/// Reads a brand of a reseller; `None` clears it.
+async fn brand(control: &Control, reseller: &str, value: &Value) -> Result<Option<String>, Fault> {
+    let name = match value {
+        Value::Null => return Ok(None),
+        Value::String(name) if name.is_empty() => return Ok(None),
+        value => value.as_str(),
+    };
+    let brands = control.directory.brands(reseller).await?;
+    let known = brands.iter().find(|brand| Some(brand.name.as_str()) == name);
+    known
+        .map(|brand| Some(brand.name.to_string()))
+        .ok_or_else(|| Fault::ATTRIBUTE.hint("brand", "there is no such brand"))
+}
+
+/// Reads the address that takes mail for unknown names: an account of the same domain; `None` clears it.
+async fn catch_all(
+    connection: &mut SqliteConnection,
+    row: &DomainRow,
+    value: &Value,
+) -> Result<Option<MailAddress>, Fault> {
+    let text = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.is_empty() => return Ok(None),
+        Value::String(text) if !text.contains('@') => format!("{text}@{}", row.name),
+        Value::String(text) => text.clone(),
+        _ => String::new(),
+    };
+    let wrong = || Fault::ATTRIBUTE.hint("catchall", "has to be an account of the domain");
+    let address: MailAddress = text.parse().map_err(|_| wrong())?;
+    let known = directory::account::at(connection, &address.key(), Some(&row.reseller)).await?;
+    let known = known.filter(|account| account.domain == row.name.as_str());
+    known.map(|account| Some(account.address)).ok_or_else(wrong)
+}
+
+/// `create_workgroup`
+pub(super) async fn create_workgroup(control: &Control, principal: &Principal, request: &Request) -> Outcome {
+    let (row, name) = workgroup(control, principal, request).await?;
+    let mut transaction = control.directory.write().await?;
+    if !directory::domain::make_workgroup(&mut transaction, &row, name.as_str()).await? {
+        return Err(Fault::TAKEN.into());
+    }
+    note(control, &mut transaction, principal, &row, format!("workgroup {name} created")).await?;
+    control.directory.commit(transaction).await?;
+    Ok(Fields::default())
+}
+
+/// `delete_workgroup`
+pub(super) async fn delete_workgroup(control: &Control, principal: &Principal, request: &Request) -> Outcome {
+    let (row, name) = workgroup(control, principal, request).await?;
+    let mut transaction = control.directory.write().await?;
+    if !directory::domain::has_workgroup(&mut transaction, row.name.as_str(), name.as_str()).await? {
+        return Err(Fault::MISSING.into());
+    }
+    if !directory::domain::delete_workgroup(&mut transaction, &row, name.as_str()).await? {
+        return Err(Fault::NOT_EMPTY.into());
+    }
+    note(control, &mut transaction, principal, &row, format!("workgroup {name} deleted")).await?;
+    control.directory.commit(transaction).await?;
+    Ok(Fields::default())
+}
+
+/// Reads a domain that the caller may change and the name of a workgroup of it.
+async fn workgroup(
+    control: &Control,
+    principal: &Principal,
+    request: &Request,
+) -> Result<(DomainRow, values::Name), Fault> {
+    let name = request.text("workgroup")?.parse().map_err(|_| Fault::FIELD.hint("workgroup", "has to be a name"))?;
+    let row = domain(control, principal, request.text("domain")?, "domain", Right::EditDomain).await?;
+    Ok((row, name))
+}
+
+/// Writes who did what to a domain.
+async fn note(
+    control: &Control,
+    connection: &mut SqliteConnection,
+    principal: &Principal,
+    row: &DomainRow,
+    message: String,
+) -> Result<(), Fault> {
+    let change = Change {
+        at: control.directory.now(),
+        actor: principal.name(),
+        application: principal.application.clone(),
+        message,
+    };
+    Ok(directory::record(connection, (&row.reseller, "domain", row.name.as_str()), change).await?)
 }
 
 /// `get_domain_changes`

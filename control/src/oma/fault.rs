@@ -29,6 +29,7 @@ impl Fault {
     pub(crate) const ATTRIBUTE: Self = Self::new(6, "An attribute is unknown or has a bad value");
     pub(crate) const TAKEN: Self = Self::new(7, "The name is taken already");
     pub(crate) const FORBIDDEN: Self = Self::new(9, "The object is not yours or the action is not allowed");
+    pub(crate) const NOT_EMPTY: Self = Self::new(10, "The object is not empty");
     pub(crate) const NO_COMPANY: Self = Self::new(11, "The company does not exist");
     pub(crate) const NO_ROLE: Self = Self::new(12, "The role does not exist");
     pub(crate) const FULL: Self = Self::new(15, "The limit of users is reached");

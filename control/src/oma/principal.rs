@@ -20,6 +20,8 @@ pub(crate) enum Right {
     Token,
     /// See domains and their workgroups.
     SeeDomain,
+    /// Change domains, make and delete workgroups.
+    EditDomain,
     /// See the company.
     SeeCompany,
     /// Give roles within a domain.
@@ -79,11 +81,9 @@ impl Role {
     fn allows(self, right: Right) -> bool {
         match self {
             Self::Operator | Self::Company => true,
-            Self::CompanyMail => !matches!(right, Right::Bill | Right::GiveRoles | Right::ApiToken),
+            Self::CompanyMail => !matches!(right, Right::Bill | Right::GiveRoles | Right::ApiToken | Right::EditDomain),
             Self::CompanyMail2 => matches!(right, Right::See | Right::Edit | Right::SeeDomain | Right::SeeCompany),
-            Self::CompanyView => {
-                matches!(right, Right::See | Right::Edit | Right::Password | Right::SeeDomain | Right::SeeCompany)
-            }
+            Self::CompanyView => !matches!(right, Right::Bill | Right::GiveRoles | Right::ApiToken | Right::Token),
             Self::CompanyRo => matches!(right, Right::See | Right::SeeDomain | Right::SeeCompany),
             Self::CompanyTokenOnly => right == Right::Token,
             Self::Domain => !matches!(right, Right::Token | Right::SeeCompany | Right::ApiToken),

@@ -84,6 +84,12 @@ pub(super) async fn get(control: &Control, principal: &Principal, request: &Requ
         roles.entry(held.role).or_default().push(held.object);
     }
     let spam_folder = effective.as_ref().map_or("Spam", |effective| effective.policy.spam_folder.as_str());
+    let over_quota = effective.as_ref().and_then(|effective| effective.quota).is_some_and(|most| used.bytes >= most);
+    let state = match status(&account, effective.as_ref()) {
+        "active" if over_quota => "quota",
+        "active" if sent.limit.is_some_and(|most| sent.recipients >= most) => "smtplimit",
+        state => state,
+    };
     let metadata = json!({
         "2fa_enabled": false,
         "roles": roles,
@@ -99,7 +105,7 @@ pub(super) async fn get(control: &Control, principal: &Principal, request: &Requ
         "createtime": account.created_at,
         "smtp_limit": { "max": sent.limit, "sent": sent.recipients },
         "last_login": logins,
-        "status": status(&account, effective.as_ref()),
+        "status": state,
     });
     Ok(Fields::default()
         .with("type", account.kind.name())
