@@ -8,7 +8,9 @@
 
 mod check;
 mod codes;
+pub mod convert;
 mod decode;
+pub mod format;
 pub mod kdl;
 pub mod language;
 pub mod model;

@@ -11,7 +11,7 @@ mod parser;
 mod recovery;
 mod strings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod values;
 mod words;
 
@@ -49,6 +49,17 @@ pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
 /// Cuts a text into tokens that follow on each other and leave nothing out.
 pub fn tokens(text: &str) -> Vec<Token> {
     lexer::Lexer::new(text).collect()
+}
+
+/// Says whether a text can stand without quotes.
+pub(crate) fn is_bare_word(text: &str) -> bool {
+    let token = lexer::Lexer::new(text).next();
+    token.is_some_and(|token| token.kind == TokenKind::Word && token.end == text.len()) && words::judge(text).is_ok()
+}
+
+/// Says whether a word is a number.
+pub(crate) fn is_number(word: &str) -> bool {
+    numbers::is_number(word)
 }
 
 /// Returns the places of characters that may stand nowhere in a file, whatever its syntax, with what is wrong with them.

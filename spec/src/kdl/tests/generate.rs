@@ -119,14 +119,14 @@ const PIECES: &[&str] = &[
 ];
 
 /// A heap of pieces in any order.
-pub(super) fn soup() -> impl Strategy<Value = String> {
+pub(crate) fn soup() -> impl Strategy<Value = String> {
     prop::collection::vec((prop::sample::select(PIECES), prop::bool::weighted(0.4)), 0..16).prop_map(|pieces| {
         pieces.into_iter().flat_map(|(piece, spaced)| [piece, if spaced { " " } else { "" }]).collect()
     })
 }
 
 /// A well-formed document with all of the grammar in it but type annotations.
-pub(super) fn document() -> impl Strategy<Value = String> {
+pub(crate) fn document() -> impl Strategy<Value = String> {
     let leaf =
         (head(), entries(), dashed_blocks(0)).prop_map(|(head, entries, blocks)| format!("{head}{entries}{blocks}"));
     let node = leaf.prop_recursive(4, 24, 4, |inner| {
@@ -263,7 +263,7 @@ fn line_space() -> impl Strategy<Value = &'static str> {
 }
 
 /// A document in which something was taken out, put in or changed.
-pub(super) fn mutated() -> impl Strategy<Value = String> {
+pub(crate) fn mutated() -> impl Strategy<Value = String> {
     let change = (any::<prop::sample::Index>(), 0..3_u8, prop::sample::select(PIECES));
     (document(), prop::collection::vec(change, 1..3)).prop_map(|(mut text, changes)| {
         for (place, kind, piece) in changes {

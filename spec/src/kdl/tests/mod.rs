@@ -1,6 +1,6 @@
 //! The reader as a whole: what it accepts, what it says of what it does not, and what holds for any bytes.
 
-mod generate;
+pub(crate) mod generate;
 mod grammar;
 mod oracle;
 mod problems;
