@@ -81,6 +81,11 @@ pub const CODES: &[Code] = &[
          (`tier=\"basic\"`) or as children (`tier \"basic\"`).",
     ),
     code(
+        "spec::too-many-problems",
+        "A file has so many problems that the rest of them is not told. Correct those that are, which often corrects many others, \
+         and check again.",
+    ),
+    code(
         "spec::unknown-name",
         "The language has nothing of this name in this place. Where another name is near, or where the name has a meaning \
          elsewhere, the help says so.",

@@ -68,6 +68,32 @@ fn one_bad_node_hides_no_other() {
 }
 
 #[test]
+fn a_file_full_of_mistakes_is_told_in_part_and_soon() {
+    let text = format!("language 1\nplatform \"x\" {{\n{}}}\n", "mailbxo \"a\" \"b\"\n".repeat(100_000));
+    let parsed = parsed("a.kdl", text.into_bytes());
+    assert_eq!(parsed.problems.len(), 1001);
+    assert!(parsed.problems.iter().any(|problem| problem.code == "spec::too-many-problems"));
+}
+
+#[test]
+fn texts_of_any_length_are_refused_in_time_that_grows_with_them() {
+    for (around, text) in [
+        ("reseller", "a-".repeat(500_000)),
+        ("reseller language", format!("en{}", "-abcde1".repeat(100_000))),
+        ("reseller contact", format!("{}@x.example", "a.".repeat(500_000))),
+        ("reseller domain", "xn--a.".repeat(200_000)),
+        ("reseller domain", "ü.".repeat(200_000)),
+        ("reseller time-zone", "A/".repeat(500_000)),
+        ("environment backend", "vm".repeat(500_000)),
+    ] {
+        let (root, child) = around.split_once(' ').unwrap_or((around, "company"));
+        let parsed = parsed("a.kdl", format!("language 1\n{root} \"{text}\" {{ {child} \"{text}\"; }}\n").into_bytes());
+        assert!(!parsed.problems.is_empty(), "{around}");
+        assert!(parsed.problems.iter().all(|problem| problem.message.len() < 400), "{around}");
+    }
+}
+
+#[test]
 fn the_order_of_files_and_nodes_has_no_meaning_for_problems() {
     let file = |path: &str, text: &str| SourceFile {
         path: path.to_owned(),

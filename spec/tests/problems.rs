@@ -116,6 +116,68 @@ fn yaml_is_told_as_kdl_is() {
     check(include_str!("problems/yaml.txt"), 5);
 }
 
+/// Returns every case of every file.
+fn all_cases() -> Vec<Case<'static>> {
+    let files = [
+        include_str!("problems/form.txt"),
+        include_str!("problems/values.txt"),
+        include_str!("problems/contradictions.txt"),
+        include_str!("problems/trust.txt"),
+        include_str!("problems/yaml.txt"),
+        include_str!("problems/many.txt"),
+        include_str!("problems/people.txt"),
+    ];
+    files.into_iter().flat_map(cases).collect()
+}
+
+/// Returns the problems of a text and the texts at their places.
+fn problems(case: &Case<'_>, text: &str) -> Vec<spec::Problem> {
+    let file = SourceFile { path: case.path.to_owned(), bytes: text.as_bytes().to_vec(), trust: case.trust.clone() };
+    parse(&Sources::new(vec![file], Vec::new())).problems
+}
+
+#[test]
+fn help_that_names_a_spelling_corrects_the_mistake_when_it_is_followed() {
+    let mut followed = 0;
+    for case in all_cases() {
+        for problem in problems(&case, &case.text) {
+            let help = problem.help.clone().unwrap_or_default();
+            let spelling = ["write `", "write only `", "write only its host: `"]
+                .iter()
+                .find_map(|start| help.strip_prefix(start)?.strip_suffix('`'));
+            let Some(spelling) = spelling.filter(|spelling| !spelling.contains('`')) else { continue };
+            let (start, end) = (problem.span.start as usize, problem.span.end as usize);
+            let bare =
+                spelling.starts_with(['"', '#']) || spelling.split('"').next().is_some_and(|name| name.ends_with('='));
+            let quoted = case.text[start..end].starts_with('"') && !bare;
+            let colour = spelling.starts_with('#') && spelling.len() == 7;
+            let written = if quoted || colour { format!("\"{spelling}\"") } else { spelling.to_owned() };
+            let corrected = [&case.text[..start], &written, &case.text[end..]].concat();
+            let again = problems(&case, &corrected);
+            let same = again.iter().find(|other| other.code == problem.code && other.span.start == problem.span.start);
+            assert_eq!(same, None, "{}: {spelling} corrects nothing", case.title);
+            followed += 1;
+        }
+    }
+    assert!(followed > 40, "only {followed} spellings were followed");
+}
+
+#[test]
+fn every_problem_has_a_page_and_a_help() {
+    for case in all_cases() {
+        for problem in problems(&case, &case.text) {
+            assert!(problem.help.is_some_and(|help| !help.is_empty()), "{}: {}", case.title, problem.message);
+            let known = spec::CODES.iter().any(|code| code.code == problem.code);
+            assert!(known || !problem.code.starts_with("spec::"), "{} has no page", problem.code);
+        }
+    }
+}
+
+#[test]
+fn what_people_write_is_understood_well_enough_to_help_them() {
+    check(include_str!("problems/people.txt"), 2);
+}
+
 #[test]
 fn a_document_broken_in_many_ways_tells_all_of_them_at_once() {
     check(include_str!("problems/many.txt"), 2);

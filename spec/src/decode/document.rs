@@ -141,6 +141,9 @@ fn edition(file: FileId, nodes: &[Node<'_>], whole: bool, decoder: &mut Decoder)
 }
 
 fn report_unknown_root(node: &Node<'_>, trust: &Trust, decoder: &mut Decoder) {
+    if decoder.is_full() {
+        return;
+    }
     let name = node.kind.value.as_ref();
     let known = ROOTS.iter().filter(|root| *trust == Trust::Operator || root.writer == Writer::Reseller);
     let known: Vec<&str> = known.map(|root| root.name).collect();

@@ -79,7 +79,7 @@ fn child_values<T: Typed>(
 /// Reports that a field is missing, at its holder's head.
 fn report_missing(field: &'static Field, matched: &Matched<'_, '_>, decoder: &mut Decoder) {
     let holder = matched.name();
-    if matched.is_meant(field.name) {
+    if matched.is_meant(field.name) || decoder.is_full() {
         return;
     }
     let (message, help) = match (&field.shape, field.place) {
@@ -249,7 +249,7 @@ impl<K: Kinded> FieldShape for Vec<K> {
         }
         let what = K::KIND.fields.iter().find(|field| field.unique).map_or("name", |field| field.name);
         let mut first: BTreeMap<String, Span> = BTreeMap::new();
-        let mut nodes = Self::new();
+        let mut nodes = Self::with_capacity(entries.len());
         for entry in entries {
             let (node, key) = lower_entry(entry, decoder);
             nodes.push(node);

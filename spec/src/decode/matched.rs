@@ -91,6 +91,9 @@ impl<'n, 's> Matched<'n, 's> {
     }
 
     fn report_surplus(&self, argument: &Spanned<Scalar<'_>>, takes: usize, decoder: &mut Decoder) {
+        if decoder.is_full() {
+            return;
+        }
         let takes = match takes {
             0 => "no argument".to_owned(),
             1 => "one argument".to_owned(),
@@ -136,6 +139,9 @@ impl<'n, 's> Matched<'n, 's> {
     }
 
     fn report_unknown(&mut self, name: &str, span: Span, decoder: &mut Decoder) {
+        if decoder.is_full() {
+            return;
+        }
         let holder = self.name.clone();
         if holder == "environment" && Platform::KIND.fields.iter().any(|field| field.is_named(name)) {
             let help = match name {

@@ -18,6 +18,7 @@ pub(crate) use nearest::nearest;
 
 use crate::language::{Kind, Place};
 use crate::problem::Problem;
+use crate::read::MAX_PROBLEMS;
 
 /// The syntax a file is written in, for messages that show what to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +40,15 @@ impl Decoder {
     }
 
     pub(crate) fn report(&mut self, mut problem: Problem) {
-        if !self.quiet && !problem.span.is_hole() {
+        if !self.is_full() && !problem.span.is_hole() {
             problem.related.retain(|other| !other.span.is_hole());
             self.problems.push(problem);
         }
+    }
+
+    /// Says whether more problems would not be kept, so that nobody needs to look for what was meant.
+    pub(crate) fn is_full(&self) -> bool {
+        self.quiet || self.problems.len() >= MAX_PROBLEMS
     }
 
     /// Runs something that reports nothing, since what it would say has been said.
@@ -53,7 +59,13 @@ impl Decoder {
         result
     }
 
-    pub(crate) fn finish(self) -> Vec<Problem> {
+    /// Returns the problems; where there are too many, the last says so.
+    pub(crate) fn finish(mut self) -> Vec<Problem> {
+        if let Some(last) = self.problems.last().filter(|_| self.problems.len() >= MAX_PROBLEMS) {
+            let message = format!("this file has more than {MAX_PROBLEMS} problems, the others are not told");
+            let problem = Problem::error("spec::too-many-problems", last.span, message);
+            self.problems.push(problem.help("correct these first and check again"));
+        }
         self.problems
     }
 

@@ -18,8 +18,8 @@ use crate::{HostName, ParseError, line::refuse_unseen, quoted, text_form::text_f
 pub struct LocalPart {
     /// The spelling without quotes and backslashes.
     spelling: String,
-    /// The spelling in lower case.
-    key: String,
+    /// The spelling in lower case, where that is another text.
+    folded: Option<Box<str>>,
 }
 
 impl LocalPart {
@@ -30,7 +30,7 @@ impl LocalPart {
 
     /// Returns the text by which local parts are compared: in lower case, without quotes.
     pub fn key(&self) -> &str {
-        &self.key
+        self.folded.as_deref().unwrap_or(&self.spelling)
     }
 
     /// Tells whether it takes quotes when it is written.
@@ -54,11 +54,14 @@ impl LocalPart {
 
     fn from_content(content: &str) -> Self {
         if content.is_ascii() {
-            return Self { spelling: content.to_owned(), key: content.to_ascii_lowercase() };
+            let capitals = content.bytes().any(|byte| byte.is_ascii_uppercase());
+            let folded = capitals.then(|| content.to_ascii_lowercase().into());
+            return Self { spelling: content.to_owned(), folded };
         }
         let spelling: String = content.nfc().collect();
-        let key = spelling.to_lowercase().nfc().collect();
-        Self { spelling, key }
+        let key: String = spelling.to_lowercase().nfc().collect();
+        let folded = (key != spelling).then(|| key.into());
+        Self { spelling, folded }
     }
 }
 
@@ -123,7 +126,7 @@ impl FromStr for LocalPart {
         }
         let local = Self::from_content(&content);
         let written = if local.needs_quotes() { local.to_string().len() } else { local.spelling.len() };
-        let length = written.max(local.key.len());
+        let length = written.max(local.key().len());
         if length > 64 {
             return Err(ParseError::new(
                 format!("the part before the `@` has {length} octets"),
@@ -172,7 +175,7 @@ impl fmt::Display for LocalPart {
 
 impl PartialEq for LocalPart {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.key() == other.key()
     }
 }
 
@@ -186,13 +189,13 @@ impl PartialOrd for LocalPart {
 
 impl Ord for LocalPart {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key)
+        self.key().cmp(other.key())
     }
 }
 
 impl Hash for LocalPart {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key.hash(state);
+        self.key().hash(state);
     }
 }
 
@@ -224,7 +227,7 @@ impl MailAddress {
 
     /// Returns the text by which addresses are compared: local part in lower case, domain as A-labels.
     pub fn key(&self) -> String {
-        let folded = LocalPart { spelling: self.local.key.clone(), key: self.local.key.clone() };
+        let folded = LocalPart { spelling: self.local.key().to_owned(), folded: None };
         format!("{folded}@{}", self.domain)
     }
 }
