@@ -45,7 +45,7 @@ use crate::probe::probe_all;
 use crate::state::{Folder, OpenDoor, Record, StateFailure};
 
 use doors::{Behind, Hall};
-use engine::EngineThread;
+use engine::{EngineThread, Surroundings};
 use ports::Bound;
 
 pub use authority::AuthorityFailure;
@@ -113,7 +113,14 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     let seeded = runtime.block_on(seed(&directory, &order))?;
     report_seed(&seeded, &log, progress);
     let (broken, broke) = watch::channel(None);
-    let (engine, handle) = engine::start(&order, &bound, &directory, runtime.handle(), &log, broken, progress)?;
+    let names = names_of_the_platform(&order, &log);
+    let around = Surroundings {
+        directory: Arc::clone(&directory),
+        runtime: runtime.handle().clone(),
+        log: log.clone(),
+        broke: broken,
+    };
+    let (engine, handle, zones) = engine::start(&order, names, &bound, around, progress)?;
     let (closing, closed) = watch::channel(false);
     let mut embedded = Embedded {
         runtime: Some(runtime),
@@ -129,7 +136,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     let services = services(directory, &order);
     bound.retain(|bound| known(bound, &log, progress));
     let open: Vec<OpenDoor> = bound.iter().map(|bound| bound.door.clone()).collect();
-    embedded.open(bound, &hall, &services, &names_of_the_world(&order, &log))?;
+    embedded.open(bound, &hall, &services, &zones)?;
     for door in &open {
         log.write(
             Entry::now(Level::Info, Some(&door.node), "door opened")
@@ -207,14 +214,14 @@ fn services(directory: Arc<Directory>, order: &Order<'_>) -> BTreeMap<&'static s
     ])
 }
 
-/// Returns the zones of the world.
-fn names_of_the_world(order: &Order<'_>, log: &Log) -> Arc<Zones> {
+/// Returns the platform's zones.
+fn names_of_the_platform(order: &Order<'_>, log: &Log) -> Zones {
     let serial = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
-    let (zones, problems) = zones::zones(order.blueprint, order.roster, &order.launch.internet, serial);
+    let (zones, problems) = zones::zones(order.blueprint, order.roster, serial);
     for problem in problems {
         log.write(Entry::now(Level::Warning, None, "name left out").with("problem", problem.to_string()));
     }
-    Arc::new(zones)
+    zones
 }
 
 /// Whether something answers behind a door; one that leads nowhere is left out and said so.

@@ -5,7 +5,9 @@ use blueprint::platform::{
     Defense, Hookup, Mail, Node, Operator, OutboundAddress, OutboundPool, Release, Retention, Service, Site, Tls,
     Unavailable, VirusAction,
 };
-use blueprint::roster::{Domain, MailService, Mailbox, OnRemoval, Reseller, Tier, TierKind};
+use blueprint::roster::{
+    Brand, BrandHost, Colours, Domain, MailService, Mailbox, OnRemoval, Reseller, Support, Tier, TierKind,
+};
 use blueprint::{Blueprint, Host, Role, Roster, VERSION};
 
 fn parse<T: std::str::FromStr>(text: &str) -> T
@@ -194,6 +196,28 @@ fn domain(reseller: &str) -> Domain {
         catch_all: None,
         defense: blueprint::roster::DefenseSettings::default(),
         workgroups: Vec::new(),
+    }
+}
+
+/// A brand of a reseller with these hosts.
+pub(crate) fn brand(reseller: &str, hosts: &[(&str, &str)]) -> Brand {
+    let host = |&(purpose, host): &(&str, &str)| BrandHost { purpose: purpose.to_owned(), host: parse(host) };
+    Brand {
+        reseller: parse(reseller),
+        name: parse(reseller),
+        product: "Mail".to_owned(),
+        logo: None,
+        favicon: None,
+        colours: Colours {
+            primary: parse("#0b5fff"),
+            on_primary: parse("#ffffff"),
+            background: parse("#ffffff"),
+            text: parse("#1b1b1b"),
+        },
+        hosts: hosts.iter().map(host).collect(),
+        support: Support { url: None, email: None, phone: None },
+        texts: Vec::new(),
+        features: Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::embedded;
 use crate::failure::Failure;
 use crate::log::read_log;
 use crate::probe::probe_all;
-use crate::state::{Folder, Holder, Identity, Phase, Record, StateRoot};
+use crate::state::{Folder, Holder, Identity, Listed, Phase, Record, StateRoot};
 
 /// How often something that another process does is looked for.
 const LOOK: Duration = Duration::from_millis(10);
@@ -45,7 +45,7 @@ pub fn find(root: &StateRoot, identity: &Identity) -> Result<Option<Found>, Fail
 }
 
 /// Returns every environment of a user, sorted by name; those that cannot be read come with the failure.
-pub fn list(root: &StateRoot) -> Result<Vec<(Identity, Result<Found, Failure>)>, Failure> {
+pub fn list(root: &StateRoot) -> Result<Listed<Found, Failure>, Failure> {
     let listed = root.list()?.into_iter();
     Ok(listed
         .map(|(identity, folder)| {

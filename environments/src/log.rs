@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -165,10 +165,7 @@ impl Writer {
             while let Some(entry) = next.take() {
                 push(&mut lines, &entry);
                 if lines.len() < 256 * 1024 {
-                    next = match entries.try_recv() {
-                        Ok(entry) => Some(entry),
-                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                    };
+                    next = entries.try_recv().ok();
                 }
             }
             let left_out = self.left_out.swap(0, Ordering::Relaxed);

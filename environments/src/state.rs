@@ -142,7 +142,7 @@ impl StateRoot {
     /// Returns every environment there is, sorted by folder; folders that are not ours are left out.
     ///
     /// - Errors: the list cannot be read. A folder of another version is listed with its failure.
-    pub fn list(&self) -> Result<Vec<(Identity, Result<Folder, StateFailure>)>, StateFailure> {
+    pub fn list(&self) -> Result<Listed<Folder, StateFailure>, StateFailure> {
         let all = self.0.join("environments");
         let mut listed = Vec::new();
         for name in files::names(&all)? {
@@ -157,6 +157,9 @@ impl StateRoot {
         Ok(listed)
     }
 }
+
+/// Environments with what is known of each, or why nothing is.
+pub type Listed<T, E> = Vec<(Identity, Result<T, E>)>;
 
 /// One environment's folder.
 #[derive(Clone, Debug)]

@@ -355,7 +355,7 @@ fn a_reset_takes_the_mail_and_keeps_the_passwords() {
 }
 
 #[test]
-fn a_damaged_journal_is_refused_by_name_and_recorded() {
+fn a_journal_that_cannot_be_understood_is_refused_by_name_and_recorded() {
     let state = tempfile::tempdir().unwrap();
     let running = up(state.path());
     for number in 0..3 {
@@ -365,11 +365,9 @@ fn a_damaged_journal_is_refused_by_name_and_recorded() {
     let folder = running.folder().clone();
     running.stop().unwrap();
     let disk = folder.node("store-1").join("store");
-    let segment = std::fs::read_dir(&disk).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = std::fs::read(&segment).unwrap();
-    let middle = bytes.len() / 3;
-    bytes[middle] ^= 0xff;
-    std::fs::write(&segment, bytes).unwrap();
+    // Another role's journal is whole, and means nothing here.
+    let segment = |disk: &Path| std::fs::read_dir(disk).unwrap().next().unwrap().unwrap().path();
+    std::fs::copy(segment(&folder.node("mx-1").join("mx")), segment(&disk)).unwrap();
     let failure = launch(request(state.path(), "dev"), &()).err().unwrap();
     assert!(matches!(&failure, Failure::Recover { node, .. } if node == "store-1"), "{failure:?}");
     assert!(failure.help().contains(disk.to_str().unwrap()), "{}", failure.help());
@@ -399,8 +397,7 @@ fn a_client_that_closes_its_half_after_talking_gets_every_reply() {
     let mut stream = plain(running.description(), "mx");
     let text = message("bob@bigmail.example", "alice@acme.example", "pipelined");
     exchange(&mut stream, "");
-    let all =
-        format!("EHLO outside.example\r\nMAIL FROM:<bob@bigmail.example>\r\nRCPT TO:<alice@acme.example>\r\nDATA\r\n");
+    let all = "EHLO outside.example\r\nMAIL FROM:<bob@bigmail.example>\r\nRCPT TO:<alice@acme.example>\r\nDATA\r\n";
     stream.write_all(all.as_bytes()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();

@@ -56,10 +56,10 @@ pub(crate) fn places() -> Arc<Semaphore> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some() && limit.current != limit.maximum {
-        let mut raised = limit.clone();
+        let mut raised = limit;
         // Beyond this nothing is gained, and some systems have no bound here but fail all the same.
         raised.current = Some(limit.maximum.unwrap_or(65_536).min(65_536));
-        if setrlimit(Resource::Nofile, raised.clone()).is_ok() {
+        if setrlimit(Resource::Nofile, raised).is_ok() {
             limit = raised;
         }
     }
@@ -151,7 +151,8 @@ async fn mail(stream: TcpStream, peer: SocketAddr, door: &OpenDoor, place: usize
         },
         Tls::None | Tls::Starttls => Client::Plain(stream),
     };
-    let secured = matches!(client, Client::Secure(_));
+    // A door that is declared without TLS asks for none before somebody signs in.
+    let secured = matches!(client, Client::Secure(_)) || door.tls == Tls::None;
     let conversation = hall.engine.open(place, SocketAddr::new(canonical(peer.ip()), peer.port()), secured).await?;
     match connection::serve(client, tls, conversation).await {
         Ending::ByPlatform | Ending::ByClient | Ending::Engine => None,

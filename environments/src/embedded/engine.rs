@@ -15,6 +15,7 @@ use control::Directory;
 use simulator::Moment;
 use simulator::directory::{Answer, Question};
 use simulator::disk::{Disk, DiskError, SyncTicket};
+use simulator::dns::Zones;
 use simulator::engine::{ConnectionId, Door, Engine, Event, Input, Output, QuestionTicket, Role};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -51,7 +52,7 @@ enum Message {
     },
     Answered {
         ticket: QuestionTicket,
-        answer: Answer,
+        answer: Box<Answer>,
     },
     Synced {
         host: Arc<str>,
@@ -128,21 +129,31 @@ impl EngineThread {
     }
 }
 
+/// What the engine works with.
+pub(crate) struct Surroundings {
+    pub(crate) directory: Arc<Directory>,
+    /// Where questions to the directory are asked.
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) log: Log,
+    /// Told why when the engine ends by itself.
+    pub(crate) broke: watch::Sender<Option<String>>,
+}
+
 /// Opens the disks, reads them and starts the thread.
 ///
+/// - `zones`: the platform's own names.
 /// - `bound`: the doors; clients name them by their place in this list.
-/// - `broke`: is told why when the engine ends by itself.
+/// - Returns: the thread, where clients are announced, and every name of the world.
 pub(crate) fn start(
     order: &Order<'_>,
+    zones: Zones,
     bound: &[Bound],
-    directory: &Arc<Directory>,
-    runtime: &tokio::runtime::Handle,
-    log: &Log,
-    broke: watch::Sender<Option<String>>,
+    around: Surroundings,
     progress: &dyn Progress,
-) -> Result<(EngineThread, EngineHandle), Failure> {
+) -> Result<(EngineThread, EngineHandle, Arc<Zones>), Failure> {
+    let Surroundings { directory, runtime, log, broke } = around;
     let (messages, inbox) = mpsc::channel(WAITING);
-    let topology = topology::topology(order, order.passwords.forwarding.clone());
+    let topology = topology::topology(order, zones, order.passwords.forwarding.clone());
     let syncing = Arc::new(AtomicUsize::new(0));
     let mut disks: BTreeMap<(String, Role), Box<dyn Disk + Send>> = BTreeMap::new();
     for (host, role) in topology::disks(&topology) {
@@ -155,14 +166,15 @@ pub(crate) fn start(
     };
     let engine =
         Engine::new(topology, &mut maker, order.seed, now()).map_err(|error| topology::failure(order, error))?;
+    let world = Arc::new(engine.zones().clone());
     let mut desk = Desk {
         engine,
         doors: bound.iter().map(|bound| (bound.door.node.clone(), topology::door(&bound.door.service))).collect(),
         clients: BTreeMap::new(),
-        directory: Arc::clone(directory),
-        runtime: runtime.clone(),
+        directory,
+        runtime,
         messages: messages.clone(),
-        log: log.clone(),
+        log,
         syncing,
     };
     desk.tell_recovery(progress);
@@ -184,7 +196,7 @@ pub(crate) fn start(
         })
         .map_err(|source| Failure::Thread { thread: "engine", source })?;
     let handle = EngineHandle { messages: messages.clone(), next: Arc::new(AtomicU64::new(1)) };
-    Ok((EngineThread { messages, thread }, handle))
+    Ok((EngineThread { messages, thread }, handle, world))
 }
 
 fn open_disk(
@@ -340,7 +352,7 @@ impl Desk {
                     Input::Closed { connection }
                 }
             },
-            Message::Answered { ticket, answer } => Input::Answered { ticket, answer },
+            Message::Answered { ticket, answer } => Input::Answered { ticket, answer: *answer },
             Message::Synced { host, role, ticket, result } => {
                 self.syncing.fetch_sub(1, Ordering::Relaxed);
                 Input::Synced { host: host.to_string(), role, ticket, result }
@@ -375,7 +387,7 @@ impl Desk {
         let directory = Arc::clone(&self.directory);
         let messages = self.messages.clone();
         self.runtime.spawn(async move {
-            let answer = lookups::answer(&directory, question, None).await;
+            let answer = Box::new(lookups::answer(&directory, question, None).await);
             let _ = messages.send(Message::Answered { ticket, answer }).await;
         });
     }

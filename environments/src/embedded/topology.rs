@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 
 use blueprint::launch::InternetDomain;
+use blueprint::platform::{Unavailable, VirusAction};
 use blueprint::{Blueprint, Role};
-use simulator::engine::{self, Bounds, Door, Forwarding, Host, Topology};
+use simulator::defense;
+use simulator::dns::Zones;
+use simulator::engine::{self, BlockList, Bounds, Door, Forwarding, Host, Topology};
 use simulator::journal;
 use simulator::network::Line;
 use simulator::queue::Patience;
@@ -20,7 +23,9 @@ pub(crate) const INTERNET: &str = "internet";
 const INTERNET_ADDRESS: [u8; 4] = [198, 19, 255, 254];
 
 /// Returns the plan of a platform as the engine wants it.
-pub(crate) fn topology(order: &Order<'_>, forwarding_secret: Vec<u8>) -> Topology {
+///
+/// - `zones`: the platform's own names.
+pub(crate) fn topology(order: &Order<'_>, zones: Zones, forwarding_secret: Vec<u8>) -> Topology {
     let blueprint = order.blueprint;
     let mut hosts = hosts(blueprint);
     hosts.push(Host {
@@ -34,6 +39,8 @@ pub(crate) fn topology(order: &Order<'_>, forwarding_secret: Vec<u8>) -> Topolog
     Topology {
         hosts,
         internet: order.launch.internet.domains.iter().map(|domain| internet_domain(order, domain)).collect(),
+        zones,
+        defense: defense(order),
         mail: engine::Mail {
             origin: blueprint.operator.postmaster.domain().clone(),
             max_message_bytes: mail.max_message.as_bytes(),
@@ -103,11 +110,35 @@ fn internet_domain(order: &Order<'_>, domain: &InternetDomain) -> engine::Intern
         name: domain.name.clone(),
         mailboxes: domain.mailboxes.iter().map(|local| (local.clone(), password(local))).collect(),
         greylist_milliseconds: domain.greylist_delay.map(values::Duration::as_milliseconds),
+        dmarc: domain.dmarc.clone(),
         line: Line {
             latency_milliseconds: domain.latency.map_or(0, values::Duration::as_milliseconds),
             bytes_per_second: domain.bandwidth.map(|bandwidth| (bandwidth.as_bits_per_second() / 8).max(1)),
         },
         unreachable: domain.unreachable,
+    }
+}
+
+fn defense(order: &Order<'_>) -> engine::Defense {
+    let plan = &order.blueprint.defense;
+    let virus = match plan.virus {
+        VirusAction::Reject => defense::VirusAction::Refuse,
+        // What is dropped could not be looked at afterwards; in a test environment it is held where no mailbox reaches it.
+        VirusAction::Quarantine | VirusAction::Discard => defense::VirusAction::Hold,
+    };
+    let listed = |zone: &HostName| {
+        let senders = order.launch.internet.senders.iter().filter(|sender| sender.listed_on.contains(zone));
+        senders.map(|sender| sender.name.clone()).collect()
+    };
+    engine::Defense {
+        settings: defense::Settings { virus, ..defense::Settings::STANDARD },
+        lists: plan
+            .dnsbl
+            .iter()
+            .map(|list| BlockList { zone: list.zone.clone(), weight: list.weight, domains: listed(&list.zone) })
+            .collect(),
+        greylist: plan.greylist.as_ref().map(|greylist| (greylist.above, greylist.delay.as_milliseconds())),
+        pass_when_unavailable: plan.on_unavailable == Unavailable::Accept,
     }
 }
 

@@ -1,30 +1,21 @@
-//! The names of the platform, of its customers' domains and of the simulated internet, as the zones of one world.
+//! The names of the platform and of its customers' domains, as zones; the engine adds those of the simulated internet.
 //!
 //! They say what production's zones would: addresses of the simulated network, not of this machine's doors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use blueprint::launch::{Internet, InternetDomain};
 use blueprint::{Blueprint, Node, Role, Roster};
-use simulator::dns::{Data, Zone, ZoneError, Zones, block_list_name, reverse_name};
+use simulator::dns::{Data, Zone, ZoneError, Zones, reverse_name};
 use values::HostName;
 
 /// Seconds an answer may be kept: short, since environments change under those who ask.
 const TTL: u32 = 60;
 
-/// Hosts of the simulated internet's senders: a range of their own, beside those of its domains.
-const SENDERS: [u8; 2] = [198, 19];
-
-/// Returns every zone there is; names that the wire format cannot carry are left out and told.
+/// Returns the platform's zones; names that the wire format cannot carry are left out and told.
 ///
 /// - `serial`: of all zones.
-pub(crate) fn zones(
-    blueprint: &Blueprint,
-    roster: &Roster,
-    internet: &Internet,
-    serial: u32,
-) -> (Zones, Vec<ZoneError>) {
+pub(crate) fn zones(blueprint: &Blueprint, roster: &Roster, serial: u32) -> (Zones, Vec<ZoneError>) {
     let mut world = World { serial, zones: Zones::default(), problems: Vec::new() };
     world.platform(blueprint, roster);
     for domain in &roster.domains {
@@ -33,18 +24,8 @@ pub(crate) fn zones(
         }
     }
     world.brands(blueprint, roster);
-    for (index, domain) in internet.domains.iter().enumerate() {
-        world.internet_domain(domain, exchanger_address(index));
-    }
-    world.senders(internet);
     world.reverse(blueprint);
     (world.zones, world.problems)
-}
-
-/// Returns the address the engine gives to the host of a domain of the simulated internet.
-fn exchanger_address(index: usize) -> IpAddr {
-    let last = u8::try_from(index % 250).unwrap_or(0) + 1;
-    IpAddr::from([198, 18, u8::try_from(index / 250 % 256).unwrap_or(0), last])
 }
 
 struct World {
@@ -128,50 +109,8 @@ impl World {
                 // A host that is a domain of its own too.
                 Some(zone) => fill(&mut Filling { zone, serial: self.serial, problems: &mut self.problems }),
                 // A zone below the customer's: the longest one that covers a name answers.
-                None => self.zone(host.as_str(), |zone| fill(zone)),
+                None => self.zone(host.as_str(), fill),
             }
-        }
-    }
-
-    fn internet_domain(&mut self, domain: &InternetDomain, address: IpAddr) {
-        let name = domain.name.as_str();
-        self.zone(name, |zone| {
-            let host = format!("mx.{name}");
-            zone.add(name, Data::Mx { preference: 10, exchange: host.clone() });
-            zone.address(&host, address);
-            zone.add(name, Data::Txt("v=spf1 mx -all".to_owned()));
-            if let Some(policy) = &domain.dmarc {
-                zone.add(&format!("_dmarc.{name}"), Data::Txt(format!("v=DMARC1; p={policy}")));
-            }
-        });
-    }
-
-    /// Senders have an address and are found on the lists that name them.
-    fn senders(&mut self, internet: &Internet) {
-        let address = |index: usize| {
-            let [first, second] = SENDERS;
-            let number = u16::try_from(index + 1).unwrap_or(u16::MAX).to_be_bytes();
-            IpAddr::from([first, second, number[0], number[1]])
-        };
-        for (index, sender) in internet.senders.iter().enumerate() {
-            let name = sender.name.as_str();
-            self.zone(name, |zone| {
-                zone.address(name, address(index));
-                zone.add(name, Data::Txt("v=spf1 a -all".to_owned()));
-            });
-        }
-        let lists: BTreeSet<&HostName> = internet.senders.iter().flat_map(|sender| &sender.listed_on).collect();
-        for list in lists {
-            self.zone(list.as_str(), |zone| {
-                for (index, sender) in internet.senders.iter().enumerate() {
-                    if sender.listed_on.contains(list) {
-                        // RFC 5782 §2.1: the answer is an address of 127.0.0.0/8.
-                        let listed = IpAddr::from([127, 0, 0, 2]);
-                        zone.address(&block_list_name(address(index), list.as_str()), listed);
-                        zone.address(&format!("{}.{list}", sender.name), listed);
-                    }
-                }
-            });
         }
     }
 
@@ -283,8 +222,8 @@ mod tests {
     use super::*;
 
     fn world() -> Zones {
-        let (blueprint, roster, launch) = crate::fixture::platform();
-        let (zones, problems) = zones(&blueprint, &roster, &launch.internet, 1);
+        let (blueprint, roster, _) = crate::fixture::platform();
+        let (zones, problems) = zones(&blueprint, &roster, 1);
         assert!(problems.is_empty(), "{problems:?}");
         zones
     }
@@ -300,19 +239,36 @@ mod tests {
     }
 
     #[test]
-    fn mail_for_a_customer_goes_to_the_mx_and_for_the_world_to_its_own_host() {
+    fn mail_for_a_customer_and_for_the_operator_goes_to_the_mx() {
         let zones = world();
         assert_eq!(hosts(&zones, "acme.example"), ["mx-1.northmail.example"]);
         assert_eq!(hosts(&zones, "northmail.example"), ["mx-1.northmail.example"]);
-        assert_eq!(hosts(&zones, "bigmail.example"), ["mx.bigmail.example"]);
         assert!(matches!(mail_route(&zones, "nowhere.example"), MailRoute::NoDomain));
     }
 
     #[test]
-    fn a_listed_sender_is_found_on_its_list() {
+    fn a_customers_domain_names_its_services_and_who_may_send_for_it() {
         let zones = world();
-        let name = block_list_name(IpAddr::from([198, 19, 0, 1]), "bl.example");
-        assert_eq!(zones.lookup(&name, Kind::A).found, Found::Records);
-        assert_eq!(zones.lookup("2.0.19.198.bl.example", Kind::A).found, Found::NoName);
+        for (name, kind) in [
+            ("acme.example", Kind::Txt),
+            ("_imaps._tcp.acme.example", Kind::Srv),
+            ("imap-1.northmail.example", Kind::A),
+            ("4.113.0.203.in-addr.arpa", Kind::Ptr),
+        ] {
+            let expected = if name.starts_with("imap-1") { Found::NoName } else { Found::Records };
+            assert_eq!(zones.lookup(name, kind).found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_brands_host_for_several_purposes_leads_to_all_of_them() {
+        let (blueprint, mut roster, _) = crate::fixture::platform();
+        roster
+            .brands
+            .push(crate::fixture::brand("acme", &[("imap", "mail.acme.example"), ("smtp", "mail.acme.example")]));
+        let (zones, problems) = zones(&blueprint, &roster, 1);
+        assert!(problems.is_empty());
+        assert_eq!(zones.lookup("mail.acme.example", Kind::A).records.len(), 2);
+        assert_eq!(zones.lookup("acme.example", Kind::Mx).found, Found::Records);
     }
 }
