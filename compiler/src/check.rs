@@ -13,6 +13,7 @@ mod domains;
 mod environment;
 mod host_names;
 mod networks;
+mod scenarios;
 pub mod svg;
 mod tiers;
 
@@ -35,6 +36,7 @@ pub(crate) fn everywhere(model: &Model<'_>, report: &mut Report) {
     brand::check(model, report);
     host_names::brands(model, report);
     addresses::check(model, report);
+    scenarios::check(model, report);
 }
 
 /// Checks what an environment changes.

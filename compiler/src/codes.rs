@@ -231,6 +231,16 @@ const OWN: &[Code] = &[
         "A domain, a contract or an environment names a cluster that the platform does not declare.",
     ),
     code("spec::unknown-environment", "`from`, or the command line, names an environment that no file declares."),
+    code(
+        "spec::unknown-host",
+        "A scenario breaks, moves to or evacuates a host that no site has. Hosts are called by their group and their number, such as \
+         `x4600-2`.",
+    ),
+    code(
+        "spec::unknown-node",
+        "A scenario breaks or moves a node that no environment has. Nodes are called by their role and their number, such as \
+         `store-1`; where several clusters have a role, the cluster's name stands in front for all but the first.",
+    ),
     code("spec::unknown-outbound", "A domain or a contract names an outbound pool that the platform does not declare."),
     code("spec::unknown-platform", "An environment names a platform that is not the one of this repository."),
     code(

@@ -15,10 +15,12 @@ const ORDER: [&str; 11] =
 const INTERNET: &str = "internet";
 
 /// Returns a door for each front service, at the first node that has it.
-pub fn doors(blueprint: &Blueprint) -> Vec<Door> {
+///
+/// - `simulated`: whether the world outside is simulated, so that its mailboxes can be read.
+pub fn doors(blueprint: &Blueprint, simulated: bool) -> Vec<Door> {
     ORDER
         .iter()
-        .filter_map(|service| if *service == "internet-imap" { internet() } else { door(blueprint, service) })
+        .filter_map(|service| if *service == "internet-imap" { internet(simulated) } else { door(blueprint, service) })
         .collect()
 }
 
@@ -39,8 +41,8 @@ fn door(blueprint: &Blueprint, name: &str) -> Option<Door> {
     })
 }
 
-fn internet() -> Option<Door> {
-    let node: Name = INTERNET.parse().ok()?;
+fn internet(simulated: bool) -> Option<Door> {
+    let node: Name = INTERNET.parse().ok().filter(|_| simulated)?;
     Some(Door {
         service: "internet-imap".to_owned(),
         protocol: "imap".to_owned(),

@@ -25,7 +25,7 @@ pub fn launch(model: &Model<'_>, environment: &Environment, blueprint: &Blueprin
         from: environment.from.as_ref().map(|name| name.value.clone()),
         address: expose.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |expose| expose.address.value),
         base_port: expose.map_or(BASE_PORT, |expose| u16::try_from(expose.base_port.value).unwrap_or(BASE_PORT)),
-        doors: doors::doors(blueprint),
+        doors: doors::doors(blueprint, !production),
         // Where real people have accounts, none is to be tried.
         accounts: if production { Vec::new() } else { accounts::accounts(roster, &internet) },
         secrets: secrets(model, environment),

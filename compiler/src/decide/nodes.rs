@@ -93,6 +93,12 @@ pub fn nodes(
     found
 }
 
+/// Returns what the nodes of an environment are called.
+pub fn names(model: &Model<'_>, environment: &Environment) -> Vec<Name> {
+    // Names that cannot be made are told where the nodes are.
+    plan(model, environment, &mut Report::default()).into_iter().map(|node| node.name).collect()
+}
+
 /// Decides how many nodes there are, how large and what they are called.
 fn plan<'s>(model: &Model<'s>, environment: &Environment, report: &mut Report) -> Vec<Planned<'s>> {
     let mut planned = Vec::new();

@@ -1,0 +1,39 @@
+//! Scenarios break and move hosts and nodes that are there.
+
+use std::collections::BTreeSet;
+
+use spec::model::Step;
+use spec::{Spanned, model};
+use values::Name;
+
+use crate::decide::{hosts, nodes};
+use crate::report::Report;
+use crate::resolve::{Model, unknown};
+
+/// Checks the hosts and nodes that scenarios name. A node is there if any environment has it.
+pub(super) fn check(model: &Model<'_>, report: &mut Report) {
+    let hosts: BTreeSet<Name> =
+        model.sites.values().flat_map(|site| hosts::hosts(site)).map(|(host, _)| host.name).collect();
+    let nodes: BTreeSet<Name> =
+        model.environments.values().flat_map(|environment| nodes::names(model, environment)).collect();
+    for step in model.scenarios.values().flat_map(|scenario| &scenario.steps) {
+        let (host, node) = named(step);
+        if let Some(host) = host.filter(|host| !hosts.contains(&host.value)) {
+            report.tell(unknown("spec::unknown-host", "host", host, hosts.iter().map(Name::as_str)));
+        }
+        if let Some(node) = node.filter(|node| !nodes.is_empty() && !nodes.contains(&node.value)) {
+            report.tell(unknown("spec::unknown-node", "node", node, nodes.iter().map(Name::as_str)));
+        }
+    }
+}
+
+/// Returns the host and the node that a step names.
+fn named(step: &model::Step) -> (Option<&Spanned<Name>>, Option<&Spanned<Name>>) {
+    match step {
+        Step::Fault(step) => (step.host.as_ref(), step.node.as_ref()),
+        Step::Heal(step) => (step.host.as_ref(), step.node.as_ref()),
+        Step::Migrate(step) => (step.to.as_ref(), Some(&step.node)),
+        Step::Evacuate(step) => (Some(&step.host), None),
+        _ => (None, None),
+    }
+}
