@@ -6,6 +6,7 @@ mod folders;
 mod git;
 mod problems;
 mod repository;
+mod rewrite;
 mod verbs;
 
 use std::io::Write;

@@ -7,6 +7,7 @@ mod check;
 mod compiled;
 mod down;
 mod explain;
+mod fmt;
 mod graph;
 mod init;
 mod logs;
@@ -42,6 +43,8 @@ pub(crate) enum Verb {
     Blueprint(blueprint::Arguments),
     /// Write every file of every node to a folder.
     Build(build::Arguments),
+    /// Lay texts out in the canonical way; every comment stays.
+    Fmt(fmt::Arguments),
     /// Tell what changes between two revisions of a specification, and who notices.
     Plan(plan::Arguments),
     /// Draw the platform: its nodes, the hosts they sit on, the ways mail takes.
@@ -68,6 +71,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Blueprint(arguments) => blueprint::run(&arguments),
         Verb::Build(arguments) => build::run(&arguments),
+        Verb::Fmt(arguments) => fmt::run(&arguments),
         Verb::Plan(arguments) => plan::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),
