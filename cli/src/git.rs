@@ -19,8 +19,8 @@ pub(crate) fn read(folder: &Path, revision: &str) -> Result<Sources, Failure> {
             .help("name a commit, a branch or a tag; a shallow clone may have to fetch it first")
     };
     let wanted = format!("{revision}^{{commit}}");
-    let commit = ask(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted], None)?
-        .ok_or_else(unknown)?;
+    let commit =
+        ask(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted], None)?.ok_or_else(unknown)?;
     let commit = String::from_utf8_lossy(&commit).trim().to_owned();
     let tree = ask(folder, &["ls-tree", "-r", "-z", "-l", &commit, "."], None)?.ok_or_else(unknown)?;
     let mut wanted = Vec::new();

@@ -47,7 +47,8 @@ pub(crate) fn read(path: &Path) -> Result<Repository, Failure> {
 
 fn walk(root: &Path, below: &str, depth: usize, found: &mut Found) -> Result<(), Failure> {
     let folder = root.join(below);
-    let unreadable = |error: &std::io::Error| Failure::failed(format!("could not read {}", folder.display())).cause(error);
+    let unreadable =
+        |error: &std::io::Error| Failure::failed(format!("could not read {}", folder.display())).cause(error);
     let mut entries = Vec::new();
     for entry in fs::read_dir(&folder).map_err(|error| unreadable(&error))? {
         let entry = entry.map_err(|error| unreadable(&error))?;

@@ -55,8 +55,11 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Texts, Failure> {
         } else if is_text(shown) {
             found.entry(canonical).or_insert_with(|| shown.to_owned());
         } else {
-            return Err(Failure::usage(format!("the name of {} does not say which syntax it is written in", path.display()))
-                .help("name files that end in .kdl, .yaml or .yml, or a folder that holds some"));
+            return Err(Failure::usage(format!(
+                "the name of {} does not say which syntax it is written in",
+                path.display()
+            ))
+            .help("name files that end in .kdl, .yaml or .yml, or a folder that holds some"));
         }
     }
     let mut files = Vec::new();

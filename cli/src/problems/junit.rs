@@ -9,7 +9,10 @@ pub(crate) fn document(sources: &Sources, problems: &[Problem]) -> String {
     let failures = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let tests = sources.files().count();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let _ = writeln!(xml, "<testsuites>\n  <testsuite name=\"mailwright check\" tests=\"{tests}\" failures=\"{failures}\">");
+    let _ = writeln!(
+        xml,
+        "<testsuites>\n  <testsuite name=\"mailwright check\" tests=\"{tests}\" failures=\"{failures}\">"
+    );
     for (id, file) in sources.files() {
         let _ = writeln!(xml, "    <testcase classname=\"check\" name=\"{}\">", escaped(&file.path));
         for problem in problems.iter().filter(|problem| problem.span.file == id) {

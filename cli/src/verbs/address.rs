@@ -42,8 +42,11 @@ impl Address {
         // not parse can still be stopped.
         let path = Identity::new(repository, "").repository;
         let known = environments::list(root).map_err(from_environments)?;
-        let mut names: Vec<String> =
-            known.into_iter().filter(|(identity, _)| identity.repository == path).map(|(identity, _)| identity.environment).collect();
+        let mut names: Vec<String> = known
+            .into_iter()
+            .filter(|(identity, _)| identity.repository == path)
+            .map(|(identity, _)| identity.environment)
+            .collect();
         if let Ok(repository) = repository::read(repository) {
             names.extend(compiler::environments(&spec::parse(&repository.sources)));
         }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::compiled;
+use super::up::shown::table;
 use crate::failure::{Exit, Failure};
 use crate::repository;
 
@@ -39,10 +40,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let plan = &output.blueprint;
-    writeln!(out, "{} in {}: release {} on {}\n", plan.platform, plan.environment, plan.release.name, plan.release.distribution)?;
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["node", "role", "host", "cores", "memory", "disk", "address", "name"]);
+    writeln!(
+        out,
+        "{} in {}: release {} on {}\n",
+        plan.platform, plan.environment, plan.release.name, plan.release.distribution
+    )?;
+    let mut table = table(&["node", "role", "host", "cores", "memory", "disk", "address", "name"]);
     for node in &plan.nodes {
         let addresses: Vec<String> = node.addresses.iter().map(ToString::to_string).collect();
         table.add_row([

@@ -52,7 +52,9 @@ fn write_folder(out: &Path, bundle: &Bundle, manifest: &str) -> Result<(), Failu
             .help("name a new folder with --out"));
     }
     let Some(name) = out.file_name() else {
-        return Err(Failure::usage(format!("{} is no name for a folder", out.display())).help("name a new folder with --out"));
+        return Err(
+            Failure::usage(format!("{} is no name for a folder", out.display())).help("name a new folder with --out")
+        );
     };
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = parent.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));

@@ -62,8 +62,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 "refused"
             }
             Formatted::Fault => {
-                return Err(Failure::fault(format!("laid out, {} would say something else, so it was left alone", file.path))
-                    .help("please report this together with the file"));
+                return Err(Failure::fault(format!(
+                    "laid out, {} would say something else, so it was left alone",
+                    file.path
+                ))
+                .help("please report this together with the file"));
             }
         };
         states.push((&file.path, state));

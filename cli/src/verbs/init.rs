@@ -58,7 +58,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let ask = !arguments.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let answers = Answers {
         platform: answer(ask, "platform", "The platform's name", arguments.platform.as_deref(), "mailhouse")?,
-        operator: answer::<Company>(ask, "operator", "The operator's company", arguments.operator.as_deref(), "Mailhouse")?.0,
+        operator: answer::<Company>(
+            ask,
+            "operator",
+            "The operator's company",
+            arguments.operator.as_deref(),
+            "Mailhouse",
+        )?
+        .0,
         service_domain: answer(
             ask,
             "service-domain",
@@ -73,7 +80,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for (path, text) in &files {
         let path = folder.join(path);
         write_new(&path, text).map_err(|error| {
-            Failure::failed(format!("could not write {}", path.display())).cause(&error).help("name a folder you may write")
+            Failure::failed(format!("could not write {}", path.display()))
+                .cause(&error)
+                .help("name a folder you may write")
         })?;
     }
     let mut stderr = std::io::stderr();
@@ -99,7 +108,8 @@ where
     if let Some(given) = given {
         return given.parse().map_err(|error| Failure::usage(format!("--{flag} {given}: {error}")));
     }
-    let fallback = || default.parse().map_err(|error| Failure::fault(format!("the default of --{flag} is wrong: {error}")));
+    let fallback =
+        || default.parse().map_err(|error| Failure::fault(format!("the default of --{flag} is wrong: {error}")));
     if !ask {
         return fallback();
     }

@@ -32,7 +32,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let nodes = found.nodes().map_err(from_environments)?;
         if !nodes.iter().any(|(name, _)| name == node) && node != "internet" {
             let names: Vec<String> = nodes.into_iter().map(|(name, _)| name).collect();
-            return Err(Failure::usage(format!("there is no node `{node}`")).help(format!("nodes: {}", names.join(", "))));
+            return Err(
+                Failure::usage(format!("there is no node `{node}`")).help(format!("nodes: {}", names.join(", ")))
+            );
         }
     }
     let mut out = std::io::stdout().lock();

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (None, None) => return Err(Failure::usage("nothing to compare with").help("name a revision with --from")),
     };
     let after = compiled::compile(&repository.sources, arguments.env.as_deref())?;
-    let before = compiled::compile(&sources, Some(&after.launch.environment.to_string()))?;
+    let before = compiled::compile(&sources, Some(after.launch.environment.as_str()))?;
     let old = compiler::render(&before, &sources);
     let new = compiler::render(&after, &repository.sources);
     let changes = blueprint::diff(

@@ -1,6 +1,6 @@
 //! `mailwright up` and `mailwright try`: bring an environment up, in the foreground or in the background.
 
-mod shown;
+pub(crate) mod shown;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
