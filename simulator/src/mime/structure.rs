@@ -1,10 +1,12 @@
 //! Reading a message's parts in one pass over its lines (RFC 2046 §5.1).
 
+use std::collections::BTreeMap;
+
 use super::{ContentType, Encoding, Excess, Limits, Part, Structure, header, parameters};
 
 /// Reads a message's structure. Nothing is refused: what is no header is body, what is no structure is a leaf.
 pub fn parse(message: &[u8], limits: Limits) -> Structure {
-    let mut parser = Parser { message, limits, open: Vec::new(), parts: 1, excess: None };
+    let mut parser = Parser { message, limits, open: Vec::new(), boundaries: BTreeMap::new(), parts: 1, excess: None };
     parser.open.push(Open::new(0, ContentType::plain()));
     let mut at = 0;
     while at < message.len() {
@@ -27,6 +29,8 @@ struct Parser<'a> {
     limits: Limits,
     /// The part being read, below those it is in.
     open: Vec<Open>,
+    /// The levels of the open multiparts by their boundaries, the innermost last.
+    boundaries: BTreeMap<Vec<u8>, Vec<usize>>,
     parts: usize,
     excess: Option<Excess>,
 }
@@ -65,13 +69,26 @@ impl Parser<'_> {
     }
 
     /// Finds the innermost multipart whose boundary a line is, and whether it is the closing one.
+    ///
+    /// Looked up, not tried one by one: a message may be nothing but lines that begin like a boundary.
     fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
-        let rest = line.get(2..)?;
-        self.open.iter().enumerate().rev().find_map(|(level, open)| {
-            let after = rest.strip_prefix(open.boundary.as_ref()?.as_slice())?;
-            let closing = after.starts_with(b"--");
-            (closing || after.iter().all(u8::is_ascii_whitespace)).then_some((level, closing))
-        })
+        let line = line.get(2..)?.trim_ascii_end();
+        let level = |boundary: &[u8]| self.boundaries.get(boundary).and_then(|levels| levels.last()).copied();
+        let plain = level(line).map(|level| (level, false));
+        let closing = line.strip_suffix(b"--").and_then(level).map(|level| (level, true));
+        plain.max(closing)
+    }
+
+    /// A multipart's boundary means nothing any more.
+    fn forget(&mut self, boundary: Option<Vec<u8>>) {
+        if let Some(boundary) = boundary
+            && let Some(levels) = self.boundaries.get_mut(&boundary)
+        {
+            levels.pop();
+            if levels.is_empty() {
+                self.boundaries.remove(&boundary);
+            }
+        }
     }
 
     fn delimiter(&mut self, at: usize, length: usize, level: usize, closing: bool) {
@@ -95,10 +112,8 @@ impl Parser<'_> {
             self.close_last(end);
         }
         if closing {
-            if let Some(open) = self.open.get_mut(level) {
-                open.boundary = None;
-            }
-            return;
+            let boundary = self.open.get_mut(level).and_then(|open| open.boundary.take());
+            return self.forget(boundary);
         }
         if self.parts >= self.limits.parts {
             self.excess.get_or_insert(Excess::Parts);
@@ -134,12 +149,13 @@ impl Parser<'_> {
         }
         if open.part.is_multipart() {
             let boundary = open.part.content_type.parameter("boundary");
-            let boundary = boundary.map(|text| text.trim_end_matches([' ', '\t']).as_bytes().to_vec());
+            let boundary = boundary.map(|text| text.as_bytes().trim_ascii_end().to_vec());
             let boundary = boundary.filter(|boundary| !boundary.is_empty() && boundary.len() <= 1_000);
             if boundary.is_some() && depth > self.limits.depth {
                 self.excess.get_or_insert(Excess::Depth);
-            } else {
-                open.boundary = boundary;
+            } else if let Some(boundary) = boundary {
+                self.boundaries.entry(boundary.clone()).or_default().push(depth - 1);
+                open.boundary = Some(boundary);
             }
         } else if open.part.is_message() && !open.part.encoding.is_encoded() {
             if depth > self.limits.depth {
@@ -173,6 +189,7 @@ impl Parser<'_> {
         }
         if let Some(mut open) = self.open.pop() {
             finish(&mut open.part, open.state, end);
+            self.forget(open.boundary.take());
             if let Some(parent) = self.open.last_mut() {
                 parent.part.children.push(open.part);
             }
@@ -245,8 +262,8 @@ mod tests {
     #[test]
     fn a_boundary_is_a_whole_line() {
         check(
-            "Content-Type: multipart/a; boundary=b\n\n--b  \n\n--bx\n --b\nx--b\n--b--trailing\n",
-            "multipart/a[text/plain\"--bx\\r\\n --b\\r\\nx--b\"]",
+            "Content-Type: multipart/a; boundary=b\n\n--b  \n\n--bx\n --b\nx--b\n--b--trailing\n--b-- \n",
+            "multipart/a[text/plain\"--bx\\r\\n --b\\r\\nx--b\\r\\n--b--trailing\"]",
         );
     }
 

@@ -1,4 +1,4 @@
-//! What a submission server adds to a message that lacks it (RFC 6409 §8).
+//! What a submission server adds to a message that lacks it, and takes out (RFC 6409 §8).
 
 use sha2::{Digest, Sha256};
 use values::MailAddress;
@@ -9,10 +9,12 @@ use crate::mime::header;
 
 /// Adds `From`, `Date` and `Message-ID` where they are missing, and the empty line where a header just stops.
 ///
-/// Everything else stays as it was, byte for byte. `Bcc` is the client's affair and stays too, as with Postfix.
+/// `Bcc`, `Resent-Bcc` and `Return-Path` are taken out: the first two tell what nobody may learn, the last is written at delivery
+/// (RFC 5322 §3.6.3, RFC 5321 §4.4; Postfix: `message_drop_headers`). Everything else stays as it was, byte for byte.
 pub(crate) fn complete(content: Vec<u8>, sender: &MailAddress, now: Moment, hostname: &str) -> Vec<u8> {
     let block = header::block(&content);
     let mut end = 0;
+    let mut dropped = Vec::new();
     let (mut from, mut date, mut identifier) = (false, false, false);
     let mut broken = false;
     for field in header::fields(block) {
@@ -24,6 +26,9 @@ pub(crate) fn complete(content: Vec<u8>, sender: &MailAddress, now: Moment, host
         from |= field.is("From");
         date |= field.is("Date");
         identifier |= field.is("Message-ID");
+        if ["Bcc", "Resent-Bcc", "Return-Path"].iter().any(|name| field.is(name)) {
+            dropped.push(field.whole.clone());
+        }
     }
     // A header that ends in a body line, or with the message, gets the empty line that everybody reads alike.
     let needs_separator = broken || header::split(&content).1 == block.len();
@@ -40,14 +45,18 @@ pub(crate) fn complete(content: Vec<u8>, sender: &MailAddress, now: Moment, host
     if needs_separator {
         added.push_str("\r\n");
     }
-    if added.is_empty() {
+    if added.is_empty() && dropped.is_empty() {
         return content;
     }
-    let (head, rest) = content.split_at(end);
     let mut whole = Vec::with_capacity(content.len() + added.len());
-    whole.extend_from_slice(head);
+    let mut at = 0;
+    for range in dropped {
+        whole.extend_from_slice(content.get(at..range.start).unwrap_or_default());
+        at = range.end;
+    }
+    whole.extend_from_slice(content.get(at..end).unwrap_or_default());
     whole.extend_from_slice(added.as_bytes());
-    whole.extend_from_slice(rest);
+    whole.extend_from_slice(content.get(end..).unwrap_or_default());
     whole
 }
 
@@ -92,6 +101,14 @@ mod tests {
         check("From: a\r\n\r\nbody\r\n", &format!("From: a\r\n{DATE}{ID}\r\nbody\r\n"));
         check("\r\nbody\r\n", &format!("From: alice@acme.example\r\n{DATE}{ID}\r\nbody\r\n"));
         check("", &format!("From: alice@acme.example\r\n{DATE}{ID}\r\n"));
+    }
+
+    #[test]
+    fn what_nobody_may_learn_is_taken_out() {
+        check(
+            "Return-Path: <x>\r\nFrom: a\r\nBCC: b,\r\n c\r\nDate: b\r\nMessage-ID: <c>\r\nresent-bcc : d\r\n\r\nBcc: body\r\n",
+            "From: a\r\nDate: b\r\nMessage-ID: <c>\r\n\r\nBcc: body\r\n",
+        );
     }
 
     #[test]

@@ -21,15 +21,14 @@ impl Session {
     }
 
     fn command_line(&mut self, now: Moment, length: usize, text: &[u8]) {
+        if text.first().is_some_and(|byte| super::is_foreign(*byte)) {
+            return self.foreign();
+        }
         let limits = &self.settings.limits;
         let authenticates = text.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
         let longest = if authenticates { self.longest_line() } else { limits.command_bytes };
         if length > longest {
             return self.fail(&Reply::new(500, (5, 5, 2), "Error: line too long"));
-        }
-        let first = text.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
-        if first.is_some_and(|byte| !byte.is_ascii_alphabetic()) {
-            return self.foreign();
         }
         let Ok(text) = std::str::from_utf8(text) else {
             return self.fail(&Reply::new(500, (5, 5, 2), "Error: bad UTF-8 syntax"));
@@ -97,7 +96,7 @@ impl Session {
     }
 
     /// Ends a session that speaks another protocol (a browser lured here, a TLS client at a plain door).
-    fn foreign(&mut self) {
+    pub(super) fn foreign(&mut self) {
         self.reply(&Reply::new(221, (2, 7, 0), "Error: this is not how mail is spoken"));
         self.close();
     }

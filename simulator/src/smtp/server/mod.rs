@@ -67,6 +67,8 @@ pub struct Session {
     /// Bytes that arrived, and how many of them were looked at.
     pending: Vec<u8>,
     consumed: usize,
+    /// How many octets of the line that has not ended are known to hold no line feed.
+    scanned: usize,
     effects: VecDeque<Effect>,
     hello: Option<Hello>,
     identity: Option<Identity>,
@@ -141,6 +143,7 @@ impl Session {
             phase: Phase::Greeting,
             pending: Vec::new(),
             consumed: 0,
+            scanned: 0,
             effects: VecDeque::new(),
             hello: None,
             identity: None,
@@ -288,6 +291,7 @@ impl Session {
     fn forget_input(&mut self) {
         self.pending = Vec::new();
         self.consumed = 0;
+        self.scanned = 0;
     }
 
     fn greet(&mut self) {
@@ -300,6 +304,7 @@ impl Session {
         let mut pending = std::mem::take(&mut self.pending);
         let mut input = pending.get(std::mem::take(&mut self.consumed)..).unwrap_or_default();
         loop {
+            let scanned = std::mem::take(&mut self.scanned);
             let step = match &mut self.phase {
                 Phase::Data(reader, _) => {
                     let (used, ended) = reader.take(input);
@@ -320,9 +325,10 @@ impl Session {
                     if done { Step::Ended } else { Step::Wait }
                 }
                 Phase::Command | Phase::Sasl(_) | Phase::Discarding(_) => {
-                    match input.iter().position(|b| *b == b'\n') {
+                    let fresh = input.get(scanned..).unwrap_or_default();
+                    match fresh.iter().position(|byte| *byte == b'\n') {
                         Some(end) => {
-                            let (line, rest) = input.split_at(end + 1);
+                            let (line, rest) = input.split_at(scanned + end + 1);
                             input = rest;
                             Step::Line(line)
                         }
@@ -343,6 +349,8 @@ impl Session {
                 Step::Partial => {
                     if self.partial(input) {
                         input = &[];
+                    } else {
+                        self.scanned = input.len();
                     }
                     break;
                 }
@@ -375,6 +383,11 @@ impl Session {
                     self.reply(&Reply::new(421, (4, 7, 0), "Error: endless command line"));
                     self.close();
                 }
+                true
+            }
+            // A TLS hello has no line end; its sender would wait for ever.
+            Phase::Command if input.first().is_some_and(|byte| is_foreign(*byte)) => {
+                self.foreign();
                 true
             }
             phase if input.len() >= longest => {
@@ -429,6 +442,11 @@ impl Session {
             self.effects.push_back(Effect::Close);
         }
     }
+}
+
+/// Tells whether no command begins with an octet, nor an empty line.
+fn is_foreign(byte: u8) -> bool {
+    !(byte.is_ascii_alphabetic() || matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 enum Step<'a> {

@@ -291,7 +291,7 @@ fn hostile_command_lines_are_refused() {
         (b"FOO\r\n", "500 5.5.2"),
         (b"GET / HTTP/1.1\r\n", "221 2.7.0"),
         (b"POST / HTTP/1.1\r\n", "221 2.7.0"),
-        (b"\x16\x03\x01\x02\n", "221 2.7.0"),
+        (b"\x16\x03\x01\x02", "221 2.7.0"),
     ] {
         let mut driver = Driver::new(settings(Setting::Receiving), false);
         driver.say(b"EHLO c\r\n");
@@ -810,6 +810,8 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
         Just("NOOP\r\n".to_owned()),
         Just("A".repeat(2_047) + "\r\n"),
         Just("A".repeat(2_049)),
+        Just(":".to_owned()),
+        Just(format!("\r{}\r\n", "A".repeat(2_100))),
         Just("A".repeat(13_000) + "\r\n"),
         "[ -~\r\n]{0,20}",
     ];
