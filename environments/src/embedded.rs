@@ -19,6 +19,7 @@ mod engine;
 mod lookups;
 mod ports;
 mod topology;
+mod usage;
 mod web;
 mod zones;
 
@@ -45,7 +46,7 @@ use crate::probe::probe_all;
 use crate::state::{Folder, OpenDoor, Record, StateFailure};
 
 use doors::{Behind, Hall};
-use engine::{EngineThread, Surroundings};
+use engine::{EngineHandle, EngineThread, Surroundings};
 use ports::Bound;
 
 pub use authority::AuthorityFailure;
@@ -132,8 +133,8 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
         log: Some(log.clone()),
         writer: Some(writer),
     };
+    let services = services(directory, handle.clone(), &order);
     let hall = Hall { engine: handle, authority, log: log.clone(), places: doors::places(), closing: closed };
-    let services = services(directory, &order);
     bound.retain(|bound| known(bound, &log, progress));
     let open: Vec<OpenDoor> = bound.iter().map(|bound| bound.door.clone()).collect();
     embedded.open(bound, &hall, &services, &zones)?;
@@ -206,8 +207,9 @@ fn names(order: &Order<'_>) -> BTreeSet<String> {
 }
 
 /// Returns the HTTP services by the names of their doors.
-fn services(directory: Arc<Directory>, order: &Order<'_>) -> BTreeMap<&'static str, Router> {
-    let control = Arc::new(Control::new(directory, order.brands.clone(), None));
+fn services(directory: Arc<Directory>, engine: EngineHandle, order: &Order<'_>) -> BTreeMap<&'static str, Router> {
+    let usage = Arc::new(usage::AskEngine(engine));
+    let control = Arc::new(Control::new(directory, order.brands.clone(), Some(usage)));
     BTreeMap::from([
         ("api", web::limited(control::router(Arc::clone(&control)))),
         ("console", web::limited(control::console::router(control))),

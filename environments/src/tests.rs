@@ -461,6 +461,56 @@ fn the_dns_door_answers_by_datagram_and_by_stream() {
 }
 
 #[test]
+fn the_api_knows_what_a_mailbox_holds() {
+    let state = tempfile::tempdir().unwrap();
+    let running = up(state.path());
+    let description = running.description();
+    assert!(deliver(description, "alice@acme.example", "counted").starts_with("250 "));
+    assert_eq!(subjects(description, "imaps", "alice@acme.example", 1), ["counted"]);
+    let answer = oma(description, "get_user", r#""user":"alice@acme.example""#);
+    assert_eq!(answer["success"], true, "{answer}");
+    assert_eq!(answer["metadata"]["quota"]["messages_used"], 1, "{answer}");
+    running.stop().unwrap();
+}
+
+/// Calls a method of the provisioning API as the admin of `acme`.
+fn oma(description: &Description, method: &str, fields: &str) -> serde_json::Value {
+    let password = password(description, "admin@acme.adm");
+    let body = format!(r#"{{"credentials":{{"user":"admin@acme.adm","password":"{password}"}},{fields}}}"#);
+    let mut client = Client::connect(description, "api");
+    client.send(&format!(
+        "POST /api/{method} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let mut answer = Vec::new();
+    // The end of TLS may come without a farewell.
+    let _ = client.stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+#[test]
+fn a_mailbox_made_through_the_api_can_be_used_at_once_and_a_deleted_one_is_refused() {
+    let state = tempfile::tempdir().unwrap();
+    let running = up(state.path());
+    let description = running.description();
+    assert!(deliver(description, "dora@acme.example", "early").starts_with("550 "));
+    let made =
+        oma(description, "change_user", r#""user":"dora@acme.example","attributes":{"password":"open-sesame-1"}"#);
+    assert_eq!(made["success"], true, "{made}");
+    assert!(deliver(description, "dora@acme.example", "welcome").starts_with("250 "));
+    let mut client = Client::connect(description, "imaps");
+    client.line();
+    let answer = client.imap("LOGIN dora@acme.example \"open-sesame-1\"");
+    assert!(answer.last().unwrap().starts_with("t OK"), "{answer:?}");
+    let gone = oma(description, "delete_user", r#""user":"dora@acme.example""#);
+    assert_eq!(gone["success"], true, "{gone}");
+    assert!(deliver(description, "dora@acme.example", "late").starts_with("550 "));
+    running.stop().unwrap();
+}
+
+#[test]
 fn an_open_door_has_the_form_that_programs_rely_on() {
     let open = OpenDoor {
         service: "mx".to_owned(),

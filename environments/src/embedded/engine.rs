@@ -7,11 +7,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use control::Directory;
+use control::{Directory, MailboxUse};
 use simulator::Moment;
 use simulator::directory::{Answer, Question};
 use simulator::disk::{Disk, DiskError, SyncTicket};
@@ -19,6 +20,7 @@ use simulator::dns::Zones;
 use simulator::engine::{ConnectionId, Door, Engine, Event, Input, Output, QuestionTicket, Role};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
+use values::MailAddress;
 
 use super::connection::{self, Instruction, Occurrence};
 use super::disk::FileDisk;
@@ -60,6 +62,10 @@ enum Message {
         ticket: SyncTicket,
         result: Result<(), DiskError>,
     },
+    Measure {
+        mailbox: MailAddress,
+        answer: SyncSender<Option<MailboxUse>>,
+    },
     Stop,
     Abandon,
 }
@@ -88,6 +94,11 @@ impl EngineHandle {
         let opened = Message::Opened { connection, place, peer: peer.ip(), tls, instructions: sender };
         self.messages.send(opened).await.ok()?;
         Some(Conversation { connection, messages: self.messages.clone(), instructions })
+    }
+
+    /// Asks what a mailbox holds; whether the engine could take the question.
+    pub(crate) fn measure(&self, mailbox: MailAddress, answer: SyncSender<Option<MailboxUse>>) -> bool {
+        self.messages.try_send(Message::Measure { mailbox, answer }).is_ok()
     }
 }
 
@@ -155,6 +166,8 @@ pub(crate) fn start(
     let (messages, inbox) = mpsc::channel(WAITING);
     let topology = topology::topology(order, zones, order.passwords.forwarding.clone());
     let syncing = Arc::new(AtomicUsize::new(0));
+    let stores = topology::disks(&topology).into_iter().filter(|(_, role)| *role == Role::Store);
+    let stores = stores.map(|(host, _)| host).collect();
     let mut disks: BTreeMap<(String, Role), Box<dyn Disk + Send>> = BTreeMap::new();
     for (host, role) in topology::disks(&topology) {
         let disk = open_disk(order, &host, role, &messages, &syncing)?;
@@ -171,6 +184,7 @@ pub(crate) fn start(
         engine,
         doors: bound.iter().map(|bound| (bound.door.node.clone(), topology::door(&bound.door.service))).collect(),
         clients: BTreeMap::new(),
+        stores,
         directory,
         runtime,
         messages: messages.clone(),
@@ -289,6 +303,8 @@ struct Desk {
     /// Node and protocol of each door; doors that are not the engine's have no protocol here.
     doors: Vec<(String, Option<Door>)>,
     clients: BTreeMap<ConnectionId, mpsc::UnboundedSender<Instruction>>,
+    /// Nodes that hold mailboxes.
+    stores: Vec<String>,
     directory: Arc<Directory>,
     runtime: tokio::runtime::Handle,
     messages: mpsc::Sender<Message>,
@@ -357,6 +373,11 @@ impl Desk {
                 self.syncing.fetch_sub(1, Ordering::Relaxed);
                 Input::Synced { host: host.to_string(), role, ticket, result }
             }
+            Message::Measure { mailbox, answer } => {
+                // Who asked may have given up.
+                let _ = answer.try_send(self.measure(&mailbox));
+                return;
+            }
             Message::Stop | Message::Abandon => return,
         };
         self.engine.handle(at, input);
@@ -374,6 +395,20 @@ impl Desk {
                 Output::Event(event) => self.log.write(entry(event)),
             }
         }
+    }
+
+    /// Returns what a mailbox holds, whichever store holds it; nothing yet when no mail ever reached it.
+    fn measure(&self, mailbox: &MailAddress) -> Option<MailboxUse> {
+        let stores = self.stores.iter().filter_map(|host| self.engine.mail_store(host, Role::Store));
+        let mut seen = false;
+        for (store, _) in stores {
+            seen = true;
+            if let Some(user) = store.user(mailbox) {
+                let used = store.usage(user);
+                return Some(MailboxUse { bytes: used.bytes, messages: used.messages });
+            }
+        }
+        seen.then_some(MailboxUse { bytes: 0, messages: 0 })
     }
 
     fn instruct(&self, connection: ConnectionId, instruction: Instruction) {
