@@ -71,6 +71,9 @@ impl Session {
         if let (Some(modseq), Some(selected)) = (changed, &mut self.selected) {
             selected.note_own(modseq);
         }
+        if let Some(mailbox) = storage.mail.mailbox(self.user, id) {
+            self.tell_new_keywords(mailbox);
+        }
         // RFC 5530: messages that another session expunged.
         let mut code = if is_missing { "[EXPUNGEISSUED] " } else { "" }.to_owned();
         if !modified.is_empty() {

@@ -95,13 +95,16 @@ impl Session {
     }
 
     pub(super) fn get_quota(&mut self, tag: &str, root: &str, storage: &mut Storage<'_>) {
-        if root != QUOTA_ROOT {
-            return self.tagged(tag, "NO", "[NONEXISTENT] No such quota root.");
+        match storage.mail.usage(self.user).limit {
+            Some(limit) if root == QUOTA_ROOT => {
+                self.tell_quota(limit, storage);
+                self.finish(storage, tag, "Getquota completed.", true);
+            }
+            _ => self.tagged(tag, "NO", "[NONEXISTENT] No such quota root."),
         }
-        self.tell_quota(storage);
-        self.finish(storage, tag, "Getquota completed.", true);
     }
 
+    /// Tells the quota root of a mailbox; a user without a limit has none.
     pub(super) fn get_quota_root(&mut self, tag: &str, wire: &[u8], storage: &mut Storage<'_>) {
         let name = match name_of(wire) {
             Ok(name) if storage.mail.find(self.user, &name).is_some() => name,
@@ -109,19 +112,20 @@ impl Session {
             Err(error) => return self.refused(tag, error.into()),
         };
         let name = response::mailbox_name(name.as_str());
-        self.untagged(&format!("QUOTAROOT {name} \"{QUOTA_ROOT}\""));
-        self.tell_quota(storage);
+        match storage.mail.usage(self.user).limit {
+            Some(limit) => {
+                self.untagged(&format!("QUOTAROOT {name} \"{QUOTA_ROOT}\""));
+                self.tell_quota(limit, storage);
+            }
+            None => self.untagged(&format!("QUOTAROOT {name}")),
+        }
         self.finish(storage, tag, "Getquotaroot completed.", true);
     }
 
-    fn tell_quota(&mut self, storage: &Storage<'_>) {
-        let usage = storage.mail.usage(self.user);
-        let resources = match usage.limit {
-            // RFC 9208 §5.1: STORAGE is counted in units of 1,024 octets.
-            Some(limit) => format!("STORAGE {} {}", usage.bytes.div_ceil(1024), limit / 1024),
-            None => String::new(),
-        };
-        self.untagged(&format!("QUOTA \"{QUOTA_ROOT}\" ({resources})"));
+    fn tell_quota(&mut self, limit: u64, storage: &Storage<'_>) {
+        // RFC 9208 §5.1: STORAGE is counted in units of 1,024 octets.
+        let used = storage.mail.usage(self.user).bytes.div_ceil(1024);
+        self.untagged(&format!("QUOTA \"{QUOTA_ROOT}\" (STORAGE {used} {})", limit / 1024));
     }
 }
 

@@ -142,6 +142,16 @@ impl Session {
         }
     }
 
+    /// Tells the mailbox's flags again when it has learnt keywords, before any message is shown with them.
+    pub(super) fn tell_new_keywords(&mut self, mailbox: &Mailbox) {
+        let Some(selected) = &mut self.selected else { return };
+        let knew = std::mem::replace(&mut selected.keywords, mailbox.keywords.len());
+        let read_only = selected.read_only;
+        if mailbox.keywords.len() > knew {
+            self.tell_flags(mailbox, read_only);
+        }
+    }
+
     /// Tells flags of messages in FETCH responses nobody asked for.
     fn tell_changes(&mut self, mailbox: &Mailbox, uids: impl Iterator<Item = u32>, with_uid: bool) {
         let Some(selected) = &self.selected else { return };
@@ -229,11 +239,7 @@ impl Session {
         if told_all {
             selected.changes = changes;
         }
-        let (knew, read_only) = (selected.keywords, selected.read_only);
-        selected.keywords = mailbox.keywords.len();
-        if mailbox.keywords.len() > knew {
-            self.tell_flags(mailbox, read_only);
-        }
+        self.tell_new_keywords(mailbox);
         let changed = mailbox.changed_after(flags_told).into_iter().filter(|uid| {
             *uid < first_new && mailbox.message(*uid).is_some_and(|message| !own.contains(&message.modseq))
         });

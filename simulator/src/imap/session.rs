@@ -54,6 +54,8 @@ pub struct Session {
     pub(super) user: UserId,
     epoch: u64,
     input: Input,
+    /// Whether the input waits for more bytes.
+    starved: bool,
     outlet: Outlet,
     pub(super) mode: Mode,
     work: Option<Work>,
@@ -73,6 +75,7 @@ impl Session {
             user: entered.unwrap_or(UserId(u64::MAX)),
             epoch: storage.mail.epoch(),
             input: Input::new(MAX_COMMAND),
+            starved: true,
             outlet: Outlet::default(),
             mode: Mode::Commands,
             work: None,
@@ -101,6 +104,7 @@ impl Session {
         self.last_input = now;
         self.last_sign = now;
         self.input.push(bytes);
+        self.starved = false;
         self.pump(now, storage);
     }
 
@@ -126,7 +130,7 @@ impl Session {
 
     /// Whether [`Session::pump`] would go on by itself, once the effects so far are taken.
     pub fn is_busy(&self) -> bool {
-        self.work.is_some() || (self.input.backlog() > 0 && !matches!(self.mode, Mode::Ended) && self.is_full())
+        !matches!(self.mode, Mode::Ended) && (self.work.is_some() || !self.starved)
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -232,7 +236,10 @@ impl Session {
                 return;
             }
             match self.input.next() {
-                Event::Starved => break,
+                Event::Starved => {
+                    self.starved = true;
+                    break;
+                }
                 Event::LineTooLong => self.bad("*", "Too long argument."),
                 Event::Literal(announced) => self.literal(announced, storage),
                 Event::Streamed(content) => self.append_content(content),

@@ -38,10 +38,6 @@ impl Lines {
         rest
     }
 
-    pub(super) fn backlog(&self) -> usize {
-        self.waiting.len() - self.taken
-    }
-
     /// Takes the next line, without its end; a lone LF ends a line too.
     pub(super) fn next(&mut self) -> Line {
         let rest = self.waiting.get(self.taken..).unwrap_or_default();

@@ -30,6 +30,8 @@ pub struct Session {
     user: UserId,
     epoch: u64,
     lines: Lines,
+    /// Whether the input waits for more bytes.
+    starved: bool,
     outlet: Outlet,
     mailbox: MailboxId,
     uid_validity: u32,
@@ -49,6 +51,7 @@ impl Session {
             user: entered.unwrap_or(UserId(u64::MAX)),
             epoch: storage.mail.epoch(),
             lines: Lines::default(),
+            starved: true,
             outlet: Outlet::default(),
             mailbox: MailboxId(0),
             uid_validity: 0,
@@ -77,6 +80,7 @@ impl Session {
     pub fn receive(&mut self, now: Moment, bytes: &[u8], storage: &mut Storage<'_>) {
         self.last_input = now;
         self.lines.push(bytes);
+        self.starved = false;
         self.pump(now, storage);
     }
 
@@ -89,7 +93,10 @@ impl Session {
         }
         while !self.ended && !self.outlet.is_full() {
             match self.lines.next() {
-                Line::Starved => break,
+                Line::Starved => {
+                    self.starved = true;
+                    break;
+                }
                 Line::TooLong => self.end("-ERR Line too long."),
                 Line::Whole(line) => self.command(&line, storage),
             }
@@ -104,7 +111,7 @@ impl Session {
 
     /// Whether [`Session::pump`] would go on by itself, once the effects so far are taken.
     pub fn is_busy(&self) -> bool {
-        !self.ended && self.outlet.is_full() && self.lines.backlog() > 0
+        !self.ended && !self.starved
     }
 
     /// Whether the session would look at more bytes now; its driver reads no further while not.

@@ -1,6 +1,8 @@
 //! Dialogues with a session, its store and its disk.
 
 mod dialogues;
+mod hostile;
+mod oracle;
 
 use std::sync::Arc;
 
