@@ -7,8 +7,10 @@
 //! once, under a name by which the taker knows what it has, and so once.
 
 mod access;
+mod answering;
 mod delivering;
 mod events;
+mod forwarding;
 mod judging;
 mod names;
 mod office;
@@ -24,12 +26,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use values::MailAddress;
+
 use crate::Moment;
 use crate::chance::Chance;
 use crate::directory::{Answer, Question};
 use crate::disk::{Disk, DiskError, SyncTicket};
 use crate::dns::Zones;
 use crate::journal::OpenError;
+use crate::store::StoreError;
 use crate::network::{CallId, HostId, Line, Network, SocketId};
 
 pub use events::{Event, Level};
@@ -236,6 +241,8 @@ pub struct Engine {
     names: u64,
     /// Bytes of messages under reception.
     held: usize,
+    /// Bytes of messages on their way to the next host.
+    carried: usize,
     /// When the simulated internet's domains first saw somebody.
     greylist: BTreeMap<(usize, String), Moment>,
     /// When the platform first saw somebody suspicious.
@@ -313,6 +320,7 @@ impl Engine {
             outputs: VecDeque::new(),
             names: 0,
             held: 0,
+            carried: 0,
             greylist: BTreeMap::new(),
             suspects: BTreeMap::new(),
             zones,
@@ -358,6 +366,46 @@ impl Engine {
     pub fn next_wake(&self) -> Option<Moment> {
         let timer = self.timers.first().map(|&(at, _)| at);
         [self.network.wake(), timer, self.next_queue_wake()].into_iter().flatten().min()
+    }
+
+    /// Returns the queue of a role, `None` when it has none or is off.
+    pub fn queue(&self, host: &str, role: Role) -> Option<&crate::queue::Queue> {
+        self.offices.get(&(self.host_named(host)?, role))?.queue()
+    }
+
+    /// Removes a mailbox and everything in it from a store; one that is not there is no error.
+    ///
+    /// - Errors: the disk's; `Missing` when there is no such store or it is off.
+    pub fn remove_mailbox(&mut self, now: Moment, store: &str, address: &MailAddress) -> Result<(), StoreError> {
+        self.with_store(now, store, |storage| storage.mail.remove_user(storage.disk, address).map(|_| ()))
+    }
+
+    /// Gives a mailbox another main address.
+    ///
+    /// - Errors: [`StoreError`]; `Missing` when there is no such store or it is off.
+    pub fn rename_mailbox(
+        &mut self,
+        now: Moment,
+        store: &str,
+        from: &MailAddress,
+        to: &MailAddress,
+    ) -> Result<(), StoreError> {
+        self.with_store(now, store, |storage| storage.mail.rename_user(storage.disk, from, to).map(|_| ()))
+    }
+
+    fn with_store(
+        &mut self,
+        now: Moment,
+        store: &str,
+        change: impl FnOnce(&mut crate::store::Storage<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.now = self.now.max(now);
+        let host = self.host_named(store).ok_or(DiskError::Missing)?;
+        let office = self.offices.get_mut(&(host, Role::Store)).ok_or(DiskError::Missing)?;
+        office.stirred = true;
+        let outcome = change(&mut office.storage().ok_or(DiskError::Missing)?);
+        self.settle();
+        outcome
     }
 
     /// Returns how many messages wait in the queue of a role, `None` when it has none or is off.

@@ -306,7 +306,13 @@ impl Queue {
         };
         let entry = self.state.entries.get(&id)?;
         let leader = entry.targets.get(first)?;
-        let alone = *place == Destination::Directory;
+        // A mailbox that could not be reached is looked up again, by itself.
+        let failed_before = matches!(leader.state, TargetState::Waiting { failed: 1.., .. });
+        let alone = match place {
+            Destination::Directory => true,
+            Destination::Store(_) => failed_before,
+            Destination::Outbound | Destination::Domain(_) => false,
+        };
         let mut targets = Vec::new();
         for (index, target) in entry.targets.iter().enumerate() {
             let TargetState::Waiting { next, .. } = target.state else { continue };

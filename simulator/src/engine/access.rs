@@ -241,9 +241,7 @@ impl Engine {
         let address = user.parse::<values::MailAddress>().ok();
         let known = address.filter(|address| self.topology.internet_mailbox(address) == Some(password));
         Answer::SignIn(match known {
-            Some(mailbox) => {
-                Ok(Identity { senders: vec![mailbox.clone()], mailbox, store, quota: None })
-            }
+            Some(mailbox) => Ok(Identity { senders: vec![mailbox.clone()], mailbox, store, quota: None }),
             None => Err(SignInRefusal::Credentials),
         })
     }

@@ -7,13 +7,13 @@ use values::MailAddress;
 
 use super::storing::{HELD, SPAM};
 use super::tasks::{Continuation, Link, Play, Port, Task, TaskId};
-use super::{Engine, Level, Role};
+use super::{Engine, Level, Role, forwarding};
 use crate::Moment;
-use crate::dns::{MailRoute, mail_route};
 use crate::directory::{Answer, Delivery, Question, Recipient};
+use crate::dns::{MailRoute, mail_route};
 use crate::mime;
 use crate::network::{HostId, SocketId, Unreachable};
-use crate::queue::{Destination, Failure, Filing, Job, NewTarget, QueueId, Route, Variant};
+use crate::queue::{Destination, Failure, Filing, Job, NewTarget, Route, Target, TargetState, Variant};
 use crate::smtp::client::{self, Effect, Outcome, Tls};
 use crate::smtp::{Enhanced, Envelope};
 
@@ -30,6 +30,8 @@ pub(super) struct Sender {
     port: Port,
     to: HostId,
     settings: client::Settings,
+    /// Bytes of the message, as they are counted.
+    pub(super) carried: usize,
     /// Until the connection stands.
     message: Option<client::Message>,
     pub(super) session: Option<client::Session>,
@@ -66,12 +68,14 @@ impl Engine {
             notices = queue.tick(disk, now);
         }
         let mut jobs: Vec<Job> = Vec::new();
+        let room = self.carried < self.topology.bounds.delivery_bytes;
         let due: Vec<Destination> = office.queue().map_or_else(Vec::new, |queue| {
             queue.destinations().filter(|(_, at)| *at <= now).map(|(place, _)| place.clone()).collect()
         });
         for place in due {
             let mut running = office.running.get(&place).copied().unwrap_or(0);
             while running < most
+                && room
                 && let Some(job) = office.queue_mut().and_then(|(queue, _)| queue.take(now, &place))
             {
                 running += 1;
@@ -92,8 +96,20 @@ impl Engine {
     }
 
     fn start(&mut self, host: HostId, role: Role, incarnation: u64, job: Job) {
+        let failed_before = self.target(host, role, &job).is_some_and(|target| {
+            matches!(target.state, TargetState::Waiting { failed: 1.., .. })
+        });
+        match job.destination {
+            Destination::Directory => self.start_expansion(host, role, incarnation, job),
+            // The mailbox may be elsewhere by now, or nowhere.
+            Destination::Store(_) if failed_before => self.start_expansion(host, role, incarnation, job),
+            _ => self.start_delivery(host, role, incarnation, job),
+        }
+    }
+
+    fn start_delivery(&mut self, host: HostId, role: Role, incarnation: u64, job: Job) {
         let hosts = match &job.destination {
-            Destination::Directory => return self.start_expansion(host, role, incarnation, job),
+            Destination::Directory => return,
             Destination::Store(store) => {
                 (self.host_named(store).into_iter().collect(), Port::Lmtp(Role::Store), "no such store")
             }
@@ -115,6 +131,8 @@ impl Engine {
             let failure = Failure::ours((4, 3, 0), "the message cannot be read from the queue's disk");
             return self.end_job(host, role, incarnation, &job, |_| Some(failure.clone()));
         };
+        let carried = message.content.len();
+        self.carried += carried;
         let settings = client::Settings { helo, lmtp: port != Port::Smtp, tls: Tls::Never };
         let socket = self.network.connect(self.now, host, to, port);
         let sender = Sender {
@@ -126,6 +144,7 @@ impl Engine {
             port,
             to,
             settings,
+            carried,
             message: Some(message),
             session: None,
             outcomes: None,
@@ -166,7 +185,11 @@ impl Engine {
                 Some(crate::smtp::Recipient {
                     address: target.address.clone(),
                     notify: addressee.and_then(|addressee| addressee.notify),
-                    original: addressee.and_then(|addressee| addressee.original.clone()),
+                    original: addressee.and_then(|addressee| match &addressee.original {
+                        Some(original) => Some(original.clone()),
+                        None if addressee.address == target.address => None,
+                        None => original_of(&addressee.address),
+                    }),
                 })
             })
             .collect();
@@ -321,72 +344,104 @@ impl Engine {
         }
     }
 
+    /// Asks where an address leads, for the first time or again because a delivery to its mailbox failed.
     fn start_expansion(&mut self, host: HostId, role: Role, incarnation: u64, job: Job) {
-        let target = job.targets.first().copied().unwrap_or(0);
-        let entry = self
-            .offices
-            .get(&(host, role))
-            .and_then(super::office::Office::queue)
-            .and_then(|queue| queue.entry(job.id));
-        let Some(address) = entry.and_then(|entry| entry.targets.get(target)).map(|target| target.address.clone())
-        else {
-            return;
-        };
+        let Some(target) = self.target(host, role, &job) else { return };
+        let address = target.address.clone();
+        if let Some(original) = self.bounced_forward(&address) {
+            let into = NewTarget {
+                addressee: target.addressee,
+                address: original,
+                sender: None,
+                route: Route::Expand,
+                variant: Variant::default(),
+            };
+            return self.expand(host, role, incarnation, &job, vec![into]);
+        }
         self.ask(Question::Recipient { address }, Continuation::Expand { host, role, incarnation, job });
     }
 
-    pub(super) fn expansion_answered(&mut self, host: HostId, role: Role, incarnation: u64, job: &Job, answer: Answer) {
-        let Some(&target) = job.targets.first() else { return };
+    fn target(&self, host: HostId, role: Role, job: &Job) -> Option<&Target> {
+        let queue = self.offices.get(&(host, role)).and_then(super::office::Office::queue)?;
+        queue.entry(job.id)?.targets.get(*job.targets.first()?)
+    }
+
+    pub(super) fn expansion_answered(
+        &mut self,
+        host: HostId,
+        role: Role,
+        incarnation: u64,
+        job: Job,
+        answer: Answer,
+    ) {
+        let Some(target) = self.target(host, role, &job).cloned() else { return };
+        let addressee = target.addressee;
         let found = match answer {
             Answer::Recipient(Recipient::Known(delivery)) => {
-                let addressee = self.addressee_of(host, role, job.id, target);
-                Ok(self.targets_of(role, addressee, &delivery))
+                let is_there = |store: &str| {
+                    delivery.mailboxes.iter().any(|mailbox| mailbox.address == target.address && mailbox.store == store)
+                };
+                if matches!(&target.route, Route::Mailbox { store } if is_there(store)) {
+                    return self.start_delivery(host, role, incarnation, job);
+                }
+                let office = self.offices.get(&(host, role)).and_then(super::office::Office::queue);
+                let sender = office.and_then(|queue| queue.entry(job.id)?.header.sender.clone());
+                let mut into = self.targets_of(role, addressee, &delivery, sender.as_ref());
+                if let Some(moved) = into.iter().find(|copy| copy.address == target.address).cloned()
+                    && matches!(target.route, Route::Mailbox { .. })
+                {
+                    // The mailbox has moved; the other copies were made at first.
+                    into = vec![moved];
+                }
+                for copy in &mut into {
+                    copy.variant = target.variant.clone();
+                }
+                Ok(into)
             }
-            Answer::Recipient(Recipient::Elsewhere) => {
-                let addressee = self.addressee_of(host, role, job.id, target);
-                let route = if role == Role::Outbound { Route::Remote } else { Route::Outbound };
-                let address = self.target_address(host, role, job.id, target);
-                Ok(address
-                    .map(|address| NewTarget { addressee, address, sender: None, route, variant: Variant::default() })
-                    .into_iter()
-                    .collect())
-            }
+            Answer::Recipient(Recipient::Elsewhere) => Ok(vec![NewTarget {
+                addressee,
+                address: target.address.clone(),
+                sender: None,
+                route: onward(role),
+                variant: target.variant.clone(),
+            }]),
             Answer::Recipient(Recipient::Unknown) => Err(Failure::ours((5, 1, 1), "no such mailbox here")),
             Answer::Recipient(Recipient::Disabled) => Err(Failure::ours((5, 2, 1), "the mailbox takes no mail")),
             Answer::Recipient(Recipient::OverQuota) => Err(Failure::ours((4, 2, 2), "the mailbox is full")),
             _ => Err(Failure::ours((4, 3, 0), "the directory cannot be reached")),
         };
         match found {
-            Err(failure) => self.end_job(host, role, incarnation, job, |_| Some(failure.clone())),
-            Ok(into) => {
-                let now = self.now;
-                let Some(office) = self.offices.get_mut(&(host, role)) else { return };
-                if office.incarnation != incarnation {
-                    return;
-                }
-                if let Some(running) = office.running.get_mut(&job.destination) {
-                    *running = running.saturating_sub(1);
-                }
-                if let Some((queue, disk)) = office.queue_mut() {
-                    // On an error the target waits and the directory is asked again.
-                    let _ = queue.expanded(disk, now, job.id, target, into);
-                }
-            }
+            Err(failure) => self.end_job(host, role, incarnation, &job, |_| Some(failure.clone())),
+            Ok(into) => self.expand(host, role, incarnation, &job, into),
         }
     }
 
-    fn addressee_of(&self, host: HostId, role: Role, id: QueueId, target: usize) -> usize {
-        let queue = self.offices.get(&(host, role)).and_then(super::office::Office::queue);
-        queue.and_then(|queue| queue.entry(id)?.targets.get(target)).map_or(0, |target| target.addressee)
+    fn expand(&mut self, host: HostId, role: Role, incarnation: u64, job: &Job, into: Vec<NewTarget>) {
+        let now = self.now;
+        let Some(office) = self.offices.get_mut(&(host, role)) else { return };
+        if office.incarnation != incarnation {
+            return;
+        }
+        if let Some(running) = office.running.get_mut(&job.destination) {
+            *running = running.saturating_sub(1);
+        }
+        if let Some((queue, disk)) = office.queue_mut()
+            && let Some(&target) = job.targets.first()
+        {
+            // On an error the target waits and the directory is asked again.
+            let _ = queue.expanded(disk, now, job.id, target, into);
+        }
     }
 
-    fn target_address(&self, host: HostId, role: Role, id: QueueId, target: usize) -> Option<MailAddress> {
-        let queue = self.offices.get(&(host, role)).and_then(super::office::Office::queue)?;
-        queue.entry(id)?.targets.get(target).map(|target| target.address.clone())
-    }
-
-    /// Returns the copies that mail for a known address is made into.
-    pub(super) fn targets_of(&self, role: Role, addressee: usize, delivery: &Delivery) -> Vec<NewTarget> {
+    /// Returns the copies that mail for a known address is made into. What is forwarded goes under a sender of ours, where the
+    /// plan has a domain for that.
+    pub(super) fn targets_of(
+        &self,
+        role: Role,
+        addressee: usize,
+        delivery: &Delivery,
+        sender: Option<&MailAddress>,
+    ) -> Vec<NewTarget> {
         let mailboxes = delivery.mailboxes.iter().map(|mailbox| NewTarget {
             addressee,
             address: mailbox.address.clone(),
@@ -394,16 +449,38 @@ impl Engine {
             route: Route::Mailbox { store: mailbox.store.clone() },
             variant: Variant::default(),
         });
-        let onward = if role == Role::Outbound { Route::Remote } else { Route::Outbound };
+        let rewriting = self.topology.mail.forwarding.as_ref();
+        let rewritten = rewriting.zip(sender).and_then(|(rules, sender)| forwarding::rewrite(rules, self.now, sender));
         let forwards = delivery.forwards.iter().map(|address| NewTarget {
             addressee,
             address: address.clone(),
-            sender: None,
-            route: onward.clone(),
+            sender: rewritten.clone(),
+            route: onward(role),
             variant: Variant::default(),
         });
         mailboxes.chain(forwards).collect()
     }
+}
+
+/// Returns the way from a role to the world.
+fn onward(role: Role) -> Route {
+    if role == Role::Outbound { Route::Remote } else { Route::Outbound }
+}
+
+/// Writes an address as `ORCPT` has it (RFC 3461 §4.2), so that a notice by the next host names it.
+fn original_of(address: &MailAddress) -> Option<String> {
+    let text = address.to_string();
+    let mut out = "rfc822;".to_owned();
+    for byte in text.bytes() {
+        match byte {
+            b'+' | b'=' => out.push_str(&format!("+{byte:02X}")),
+            b'!'..=b'~' => out.push(char::from(byte)),
+            _ if text.is_ascii() => out.push_str(&format!("+{byte:02X}")),
+            // RFC 6533 has a type of its own for these; without it the notice names the last address.
+            _ => return None,
+        }
+    }
+    Some(out)
 }
 
 fn failure_of(outcome: Option<&Outcome>, host: &str) -> Option<Failure> {

@@ -79,6 +79,9 @@ impl Engine {
                 let origin = Origin { delivery: None, quiet: sorted.quiet };
                 match self.enqueue(host, receiver.role, &message, sorted.targets, origin) {
                     Ok(queued) => {
+                        if !sorted.quiet {
+                            self.answer_for(host, receiver, &message);
+                        }
                         let dispositions = vec![Disposition::Accepted { name: queued.id.to_string() }];
                         let waiting = Waiting::Session { task: id, dispositions };
                         self.wait_for(host, receiver.role, queued.position, waiting);
@@ -88,6 +91,16 @@ impl Engine {
             }
         }
         receiver.known.clear();
+    }
+
+    /// Lets the recipients who answer by themselves do so.
+    fn answer_for(&mut self, host: HostId, receiver: &Receiver, message: &Received) {
+        for recipient in &message.envelope.recipients {
+            let delivery = receiver.known.get(&recipient.address.key());
+            if let Some(reply) = delivery.and_then(|delivery| delivery.autoreply.as_ref()) {
+                self.answer_automatically(host, receiver.role, message, &recipient.address, reply);
+            }
+        }
     }
 
     fn sort(
@@ -142,7 +155,8 @@ impl Engine {
             } else {
                 is_taken = true;
             }
-            let copies = self.targets_of(role, addressee, delivery);
+            let sender = message.envelope.sender.as_ref();
+            let copies = self.targets_of(role, addressee, delivery, sender);
             sorted.targets.extend(copies.into_iter().filter_map(|copy| copied(copy, &variant, delivery)));
         }
         match refusal {

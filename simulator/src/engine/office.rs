@@ -238,7 +238,8 @@ impl Engine {
         let mut next: Option<Moment> = None;
         for office in self.offices.values() {
             let Some(queue) = office.queue() else { continue };
-            let free = |place: &Destination| office.running.get(place).copied().unwrap_or(0) < most;
+            let room = self.carried < self.topology.bounds.delivery_bytes;
+            let free = |place: &Destination| room && office.running.get(place).copied().unwrap_or(0) < most;
             let due = queue.destinations().filter(|(place, _)| free(place)).map(|(_, at)| at).min();
             next = [next, due, queue.next_tick()].into_iter().flatten().min();
         }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use values::MailAddress;
+use values::{MailAddress, Score};
 
 use super::tasks::{Continuation, Letter, Link, Play, Task, TaskId, Waiting, disk_trouble};
-use super::{Engine, Level, Output, Role};
+use super::{Engine, Level, Output, Role, forwarding};
 use crate::Moment;
-use crate::directory::{Answer, Delivery, Question, Recipient, Service};
+use crate::directory::{Answer, DefensePolicy, Delivery, Question, Recipient, Service};
 use crate::disk::DiskError;
 use crate::network::HostId;
 use crate::queue::{Addressee, Header, NewMessage, NewTarget, Queued, Route, Variant};
@@ -117,6 +117,10 @@ impl Engine {
             Role::Mx | Role::Submission if self.held > self.topology.bounds.reception_bytes => {
                 RecipientAnswer::Refused(Reply::new(452, (4, 3, 1), "Error: too much mail at once, try again later"))
             }
+            Role::Mx if let Some(original) = self.bounced_forward(&recipient) => {
+                receiver.known.insert(recipient.key(), only_forward(original));
+                RecipientAnswer::Known
+            }
             Role::Mx | Role::Submission | Role::Store => {
                 let question = Question::Recipient { address: recipient.clone() };
                 return self.ask(question, Continuation::Recipient { host, task: id, sender, recipient });
@@ -126,6 +130,11 @@ impl Engine {
             Role::Defense | Role::Access => RecipientAnswer::Unavailable,
         };
         receiver.session.complete(self.now, Completion::Recipient(answer));
+    }
+
+    /// Returns whom a bounce of forwarded mail goes to.
+    pub(super) fn bounced_forward(&self, recipient: &MailAddress) -> Option<MailAddress> {
+        forwarding::restore(self.topology.mail.forwarding.as_ref()?, self.now, recipient)
     }
 
     pub(super) fn recipient_answered(
@@ -256,7 +265,8 @@ impl Engine {
         let sender = header.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let copies = targets.len();
         let content: [&[u8]; 2] = [field.as_bytes(), &message.content];
-        let queued = queue.accept(disk, NewMessage { header, targets, content: &content, delivery: origin.delivery, answers: None });
+        let queued = queue
+            .accept(disk, NewMessage { header, targets, content: &content, delivery: origin.delivery, answers: None });
         match &queued {
             Ok(queued) => {
                 let fields = [
@@ -294,6 +304,26 @@ fn header_of(envelope: &Envelope, now: Moment, quiet: bool) -> Header {
         body: envelope.body,
         internationalized: envelope.internationalized,
         quiet,
+    }
+}
+
+/// Returns what mail for a rewritten sender leads to: to the sender it was made of, whatever the defense says.
+fn only_forward(original: MailAddress) -> Delivery {
+    let never = Score::from_thousandths(1_000_000_000).unwrap_or(Score::ZERO);
+    Delivery {
+        mailboxes: Vec::new(),
+        forwards: vec![original],
+        policy: DefensePolicy {
+            tag: never,
+            quarantine: never,
+            reject: never,
+            subject_tag: String::new(),
+            spam_folder: String::new(),
+            allow: Vec::new(),
+            block: Vec::new(),
+        },
+        senders: None,
+        autoreply: None,
     }
 }
 

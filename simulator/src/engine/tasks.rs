@@ -18,8 +18,8 @@ use crate::network::{Happening, HostId, SocketId, Unreachable};
 use crate::queue::Job;
 use crate::smtp::server::{Completion, Disposition};
 use crate::smtp::{self, Peer, Received, Reply, Setting};
-use crate::{imap, pop3};
 use crate::store::MailStore;
+use crate::{imap, pop3};
 
 /// Milliseconds a refused sign-in waits for its answer.
 const REFUSAL_MILLISECONDS: u64 = 2_000;
@@ -95,13 +95,37 @@ pub(super) enum Waiting {
 /// What goes on when a question or a call is answered.
 #[derive(Debug)]
 pub(super) enum Continuation {
-    SignIn { host: HostId, task: TaskId },
-    Recipient { host: HostId, task: TaskId, sender: Option<MailAddress>, recipient: MailAddress },
-    Allowance { host: HostId, task: TaskId },
-    Front { host: HostId, task: TaskId },
-    Expand { host: HostId, role: Role, incarnation: u64, job: Job },
+    SignIn {
+        host: HostId,
+        task: TaskId,
+    },
+    Recipient {
+        host: HostId,
+        task: TaskId,
+        sender: Option<MailAddress>,
+        recipient: MailAddress,
+    },
+    Allowance {
+        host: HostId,
+        task: TaskId,
+    },
+    Front {
+        host: HostId,
+        task: TaskId,
+    },
+    Expand {
+        host: HostId,
+        role: Role,
+        incarnation: u64,
+        job: Job,
+    },
     /// A defense host looks at a message; those are asked after it.
-    Examine { host: HostId, task: TaskId, message: Arc<Received>, others: VecDeque<HostId> },
+    Examine {
+        host: HostId,
+        task: TaskId,
+        message: Arc<Received>,
+        others: VecDeque<HostId>,
+    },
 }
 
 impl Continuation {
@@ -320,6 +344,9 @@ impl Engine {
             self.timers.remove(&(at, id));
         }
         self.held = self.held.saturating_sub(task.held);
+        if let Play::Sender(sender) = &task.play {
+            self.carried = self.carried.saturating_sub(sender.carried);
+        }
         match task.link {
             Link::Outer { connection, peer, .. } => {
                 self.outer.remove(&connection);
@@ -593,7 +620,7 @@ impl Engine {
             Continuation::Front { task, .. } => self.post(task, Letter::Answer(answer)),
             Continuation::Examine { .. } => {}
             Continuation::Expand { host, role, incarnation, job } => {
-                self.expansion_answered(host, role, incarnation, &job, answer);
+                self.expansion_answered(host, role, incarnation, job, answer);
             }
         }
     }

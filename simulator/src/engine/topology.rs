@@ -130,12 +130,8 @@ pub struct Defense {
 
 impl Defense {
     /// The standard settings, no lists, no greylisting, nothing passes unseen.
-    pub const STANDARD: Self = Self {
-        settings: defense::Settings::STANDARD,
-        lists: Vec::new(),
-        greylist: None,
-        pass_when_unavailable: false,
-    };
+    pub const STANDARD: Self =
+        Self { settings: defense::Settings::STANDARD, lists: Vec::new(), greylist: None, pass_when_unavailable: false };
 }
 
 /// A DNS block list.
@@ -158,6 +154,8 @@ pub struct Bounds {
     pub connections_per_peer: usize,
     /// Bytes of messages under reception; above it new ones are refused for now (452 4.3.1).
     pub reception_bytes: usize,
+    /// Bytes of messages on their way to the next host; above it no more are begun.
+    pub delivery_bytes: usize,
     /// Unsent bytes of a connection above which nothing more is done for it.
     pub unsent_bytes: usize,
     /// Deliveries to one place at a time.
@@ -170,6 +168,7 @@ impl Bounds {
         connections: 1_000,
         connections_per_peer: 200,
         reception_bytes: 256 << 20,
+        delivery_bytes: 256 << 20,
         unsent_bytes: 256 << 10,
         deliveries_per_destination: 20,
     };

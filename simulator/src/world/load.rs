@@ -204,7 +204,13 @@ fn run(seed: u64, faults: Faults) -> Outcome {
     }
     let mut agenda: BTreeMap<(Moment, u64), (bool, Trouble)> = BTreeMap::new();
     for number in 0..chance.between(1, 6) {
-        let begins = BEGINNING.plus(chance.below(TROUBLE / 2));
+        // Half of the trouble comes while somebody is at it.
+        let begins = match chance.below(2 * couriers.len() as u64) {
+            which if which < couriers.len() as u64 => {
+                couriers[usize::try_from(which).unwrap()].next.plus(chance.below(150))
+            }
+            _ => BEGINNING.plus(chance.below(TROUBLE / 2)),
+        };
         let ends = begins.plus(chance.between(100, TROUBLE / 2));
         let trouble = trouble(&mut chance);
         agenda.insert((begins, number), (true, trouble.clone()));

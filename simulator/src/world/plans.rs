@@ -50,7 +50,10 @@ pub(crate) fn plan() -> Topology {
             max_message_bytes: 1 << 20,
             patience: Patience::STANDARD,
             subaddress_separator: Some('+'),
-            forwarding: None,
+            forwarding: Some(crate::engine::Forwarding {
+                domain: "srs.northmail.example".parse().unwrap(),
+                secret: b"secret".to_vec(),
+            }),
         },
         bounds: Bounds::STANDARD,
         journal: Options { segment_bytes: 64 << 10, ..Options::STANDARD },

@@ -143,3 +143,151 @@ fn what_cannot_be_delivered_comes_back_to_its_sender() {
     );
     assert_eq!(world.queued(), 0);
 }
+
+#[test]
+fn a_forward_goes_out_under_our_name_and_its_bounce_comes_back() {
+    let mut world = world(1);
+    let sales: values::MailAddress = "sales@acme.example".parse().unwrap();
+    let mut delivery = world.accounts.add("x@acme.example".parse().unwrap(), "store-1", "x").delivery.clone();
+    delivery.mailboxes.clear();
+    delivery.forwards = vec!["bob@plain.example".parse().unwrap(), "nobody@plain.example".parse().unwrap()];
+    world.accounts.add_other(&sales, delivery);
+    assert!(send(&mut world, &["sales@acme.example"]).starts_with("250 "));
+    world.advance(5_000);
+    let forwarded = world.messages("internet", Role::Internet, "bob@plain.example", "INBOX");
+    assert_eq!(forwarded.len(), 1);
+    let text = String::from_utf8_lossy(&forwarded[0]);
+    assert!(text.starts_with("Return-Path: <SRS0="), "{text}");
+    assert!(text.contains("=bigmail.example=bob@srs.northmail.example>\r\n"), "{text}");
+    // The other forward failed; the notice reaches the sender, whose host puts strangers off at first.
+    world.advance(4_000_000);
+    let notices = world.messages("internet", Role::Internet, "bob@bigmail.example", "INBOX");
+    assert_eq!(notices.len(), 1, "{:#?}", world.log);
+    assert!(String::from_utf8_lossy(&notices[0]).contains("Original-Recipient: rfc822; sales@acme.example\r\n"));
+    assert_eq!(world.queued(), 0);
+}
+
+#[test]
+fn an_automatic_reply_is_sent_once_a_day_to_people_only() {
+    let mut world = world(1);
+    let account = world.accounts.add("office@acme.example".parse().unwrap(), "store-2", "x");
+    account.delivery.autoreply = Some(crate::directory::Autoreply {
+        from: "office@acme.example".parse().unwrap(),
+        text: "Closed today – back on Monday".to_owned(),
+        interval_seconds: 86_400,
+    });
+    let mail = |to: &str, extra: &str| {
+        format!("From: <bob@plain.example>\r\nTo: <{to}>\r\nSubject: Hi\r\nMessage-ID: <1@plain.example>\r\n{extra}\r\nhi\r\n")
+    };
+    let mut replies = |world: &mut World, text: &str| {
+        assert!(send_as(world, "bob@plain.example", &["office@acme.example"], text).starts_with("250 "));
+        world.advance(10_000);
+        world.messages("internet", Role::Internet, "bob@plain.example", "INBOX")
+    };
+    assert_eq!(replies(&mut world, &mail("office@acme.example", "Precedence: bulk\r\n")).len(), 0);
+    assert_eq!(replies(&mut world, &mail("someone@else.example", "")).len(), 0);
+    let first = replies(&mut world, &mail("office@acme.example", ""));
+    assert_eq!(first.len(), 1, "{:#?}", world.log);
+    let text = String::from_utf8_lossy(&first[0]);
+    for part in ["Return-Path: <>\r\n", "Auto-Submitted: auto-replied", "In-Reply-To: <1@plain.example>", "Subject: Auto: Hi"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(replies(&mut world, &mail("office@acme.example", "")).len(), 1);
+    world.advance(86_400_000);
+    assert_eq!(replies(&mut world, &mail("office@acme.example", "")).len(), 2);
+}
+
+fn send_as(world: &mut World, from: &str, recipients: &[&str], text: &str) -> String {
+    let mut talk = Talk::begin(world, "mx-1", Door::Mx, false);
+    talk.hear(world);
+    talk.say(world, "EHLO client.example");
+    talk.say(world, &format!("MAIL FROM:<{from}>"));
+    for to in recipients {
+        talk.say(world, &format!("RCPT TO:<{to}>"));
+    }
+    talk.say(world, "DATA");
+    talk.say(world, &format!("{text}."))
+}
+
+const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+const EICAR: &str = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*";
+
+#[test]
+fn spam_is_refused_and_a_virus_is_held_apart() {
+    let mut world = world(1);
+    let spam = format!("From: <b@plain.example>\r\nSubject: x\r\n\r\n{GTUBE}\r\n");
+    let reply = send_as(&mut world, "b@plain.example", &["alice@acme.example"], &spam);
+    assert!(reply.starts_with("554 5.7.1"), "{reply}");
+    let virus = format!("From: <b@plain.example>\r\nSubject: x\r\n\r\n{EICAR}\r\n");
+    let reply = send_as(&mut world, "b@plain.example", &["alice@acme.example"], &virus);
+    assert!(reply.starts_with("250 "), "{reply}");
+    world.advance(5_000);
+    assert_eq!(world.messages("store-1", Role::Store, "alice@acme.example", "INBOX").len(), 0);
+    let (mail, _) = world.engine.mail_store("store-1", Role::Store).unwrap();
+    assert_eq!(mail.held_count(&"alice@acme.example".parse().unwrap()), 1);
+}
+
+#[test]
+fn spam_for_who_wants_it_filed_lies_in_the_spam_folder_with_its_tag() {
+    let mut world = world(1);
+    let account = world.accounts.add("alice@acme.example".parse().unwrap(), "store-1", "alice's");
+    account.delivery.policy.reject = values::Score::from_thousandths(10_000_000).unwrap();
+    let spam = format!("From: <b@plain.example>\r\nSubject: x\r\n\r\n{GTUBE}\r\n");
+    assert!(send_as(&mut world, "b@plain.example", &["alice@acme.example"], &spam).starts_with("250 "));
+    world.advance(5_000);
+    let found = world.messages("store-1", Role::Store, "alice@acme.example", "Spam");
+    assert_eq!(found.len(), 1);
+    let text = String::from_utf8_lossy(&found[0]);
+    assert!(text.contains("X-Spam: Yes\r\n") && text.contains("Subject: [SPAM] x\r\n"), "{text}");
+}
+
+#[test]
+fn a_mailbox_that_moved_while_mail_was_waiting_is_found_again() {
+    let mut world = world(1);
+    world.power_off("store-1");
+    assert!(send(&mut world, &["alice@acme.example"]).starts_with("250 "));
+    world.advance(100_000);
+    world.accounts.add("alice@acme.example".parse().unwrap(), "store-2", "alice's");
+    world.advance(1_000_000);
+    assert_eq!(world.messages("store-2", Role::Store, "alice@acme.example", "INBOX").len(), 1, "{:#?}", world.log);
+    assert_eq!(world.queued(), 0);
+}
+
+#[test]
+fn without_a_defense_host_mail_is_put_off() {
+    let mut world = world(1);
+    world.power_off("defense-1");
+    assert!(send(&mut world, &["alice@acme.example"]).starts_with("451 4.7.1"));
+}
+
+#[test]
+fn a_full_disk_answers_452_and_a_failed_sync_never_250() {
+    let mut world = world(1);
+    let disk = world.disk("mx-1", Role::Mx).unwrap();
+    disk.limit(Some(disk.used() + 10));
+    assert!(send(&mut world, &["alice@acme.example"]).starts_with("452 4.3.1"));
+    world.disk("mx-1", Role::Mx).unwrap().limit(None);
+    world.mishaps.sync_failures_per_million = 1_000_000;
+    assert!(send(&mut world, &["alice@acme.example"]).starts_with("451 4.3.0"));
+    world.mishaps.sync_failures_per_million = 0;
+    assert!(send(&mut world, &["alice@acme.example"]).starts_with("250 "));
+    world.advance(5_000);
+    assert_eq!(world.messages("store-1", Role::Store, "alice@acme.example", "INBOX").len(), 1);
+}
+
+#[test]
+fn a_peer_with_too_many_connections_is_turned_away_and_others_are_not() {
+    let mut world = world(1);
+    let greedy = IpAddr::from([192, 0, 2, 9]);
+    let most = crate::engine::Bounds::STANDARD.connections_per_peer;
+    let first: Vec<ConnectionId> = (0..most).map(|_| world.connect("mx-1", Door::Mx, greedy, false)).collect();
+    let refused = world.connect("mx-1", Door::Mx, greedy, false);
+    world.advance(10);
+    assert!(world.read(refused).starts_with(b"421 4.7.0"));
+    assert!(world.read(first[0]).starts_with(b"220 "));
+    assert!(send(&mut world, &["alice@acme.example"]).starts_with("250 "));
+    world.hang_up(first[0]);
+    let again = world.connect("mx-1", Door::Mx, greedy, false);
+    world.advance(10);
+    assert!(world.read(again).starts_with(b"220 "));
+}
