@@ -100,6 +100,8 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     // The directory is opened while everything else is made ready.
     let directory = runtime.spawn(open_directory(folder.directory()));
     let mut bound = ports::open(order.launch, order.before, &order.avoid)?;
+    // Before anybody counts them: the engine knows doors by their place in this list.
+    bound.retain(|bound| known(bound, &log, progress));
     let authority = authority::Authority::open(
         &folder.authority(),
         order.blueprint.platform.as_str(),
@@ -135,7 +137,6 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     };
     let services = services(directory, handle.clone(), &order);
     let hall = Hall { engine: handle, authority, log: log.clone(), places: doors::places(), closing: closed };
-    bound.retain(|bound| known(bound, &log, progress));
     let open: Vec<OpenDoor> = bound.iter().map(|bound| bound.door.clone()).collect();
     embedded.open(bound, &hall, &services, &zones)?;
     for door in &open {

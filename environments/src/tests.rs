@@ -511,6 +511,32 @@ fn a_mailbox_made_through_the_api_can_be_used_at_once_and_a_deleted_one_is_refus
 }
 
 #[test]
+fn a_door_that_leads_nowhere_is_left_out_with_a_reason_and_disturbs_no_other() {
+    struct Told(std::sync::Mutex<Vec<Step>>);
+    impl Progress for Told {
+        fn step(&self, step: &Step) {
+            self.0.lock().unwrap().push(step.clone());
+        }
+    }
+    let state = tempfile::tempdir().unwrap();
+    let mut wanted = request(state.path(), "dev");
+    let mut nowhere = wanted.launch.doors[0].clone();
+    nowhere.service = "managesieve".to_owned();
+    nowhere.protocol = "managesieve".to_owned();
+    nowhere.port = 4190;
+    wanted.launch.doors.insert(0, nowhere);
+    let told = Told(std::sync::Mutex::default());
+    let running = launch(wanted, &told).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let left_out = |step: &Step| matches!(step, Step::DoorLeftOut { service, .. } if service == "managesieve");
+    let steps = told.0.lock().unwrap().clone();
+    assert!(steps.iter().any(left_out), "{steps:?}");
+    assert_eq!(steps.last(), Some(&Step::Ready));
+    assert!(running.description().doors.iter().all(|door| door.service != "managesieve"));
+    assert!(deliver(running.description(), "alice@acme.example", "straight").starts_with("250 "));
+    running.stop().unwrap();
+}
+
+#[test]
 fn an_open_door_has_the_form_that_programs_rely_on() {
     let open = OpenDoor {
         service: "mx".to_owned(),
