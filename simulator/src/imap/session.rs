@@ -117,6 +117,7 @@ impl Session {
         if storage.mail.epoch() != self.epoch || storage.mail.is_failed() || !storage.mail.has_user(self.user) {
             self.outlet.forget_waiting();
             self.end("[UNAVAILABLE] The mailbox store is not available now.");
+            self.outlet.release();
             return;
         }
         self.drive(now, storage);
@@ -128,9 +129,9 @@ impl Session {
         self.outlet.next_effect()
     }
 
-    /// Whether [`Session::pump`] would go on by itself, once the effects so far are taken.
+    /// Whether [`Session::pump`] would go on by itself; asked once every effect there is was taken.
     pub fn is_busy(&self) -> bool {
-        !matches!(self.mode, Mode::Ended) && (self.work.is_some() || !self.starved)
+        !matches!(self.mode, Mode::Ended) && !self.is_full() && (self.work.is_some() || !self.starved)
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -150,7 +151,7 @@ impl Session {
     /// Whether an idle client has something to be told; the driver then calls [`Session::pump`].
     pub fn has_news(&self, mail: &crate::store::MailStore) -> bool {
         matches!(self.mode, Mode::Idle(_))
-            && self.outlet.is_empty()
+            && !self.is_full()
             && self.selected.as_ref().is_some_and(|selected| selected.changes != mail.changes(self.user))
     }
 

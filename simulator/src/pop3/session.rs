@@ -89,6 +89,7 @@ impl Session {
         if !self.ended && (storage.mail.epoch() != self.epoch || storage.mail.is_failed()) {
             self.outlet.forget_waiting();
             self.end("-ERR [SYS/TEMP] The mailbox store is not available now.");
+            self.outlet.release();
             return;
         }
         while !self.ended && !self.outlet.is_full() {
@@ -109,9 +110,9 @@ impl Session {
         self.outlet.next_effect()
     }
 
-    /// Whether [`Session::pump`] would go on by itself, once the effects so far are taken.
+    /// Whether [`Session::pump`] would go on by itself; asked once every effect there is was taken.
     pub fn is_busy(&self) -> bool {
-        !self.ended && !self.starved
+        !self.ended && !self.outlet.is_full() && !self.starved
     }
 
     /// Whether the session would look at more bytes now; its driver reads no further while not.
