@@ -16,6 +16,7 @@ import unittest
 import urllib.request
 import uuid
 from email.message import EmailMessage
+from email.policy import SMTP
 
 DESK = json.load(open(os.environ["DESK"], encoding="utf-8"))
 TLS = ssl.create_default_context(cafile=DESK["authority"])
@@ -99,25 +100,25 @@ def wait_for(client, subject, folder="INBOX", seconds=10):
         time.sleep(0.05)
 
 
-def oma(method, user, secret, **fields):
+def oma(method, name, secret, **fields):
     host, port = door("api")
-    body = json.dumps({"credentials": {"user": user, "password": secret}, **fields}).encode()
+    body = json.dumps({"credentials": {"user": name, "password": secret}, **fields}).encode()
     request = urllib.request.Request(f"https://{host}:{port}/api/{method}", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, context=TLS) as reply:
         return json.load(reply)
 
 
 def admin(method, reseller="acme", **fields):
-    user = f"admin@{reseller}.adm"
-    return oma(method, user, password(user), **fields)
+    name = f"admin@{reseller}.adm"
+    return oma(method, name, password(name), **fields)
 
 
 class Receiving(unittest.TestCase):
-    def arrives_unchanged(self, content, options=()):
+    def arrives_unchanged(self, content, options=(), recipient=ALICE):
         subject = str(uuid.uuid4())
         content = content.replace(b"SUBJECT", subject.encode())
-        from_outside(BOB, [ALICE], content, options)
-        with imap(ALICE) as client:
+        from_outside(BOB, [recipient], content, options)
+        with imap(recipient) as client:
             messages = wait_for(client, subject)
         self.assertEqual(len(messages), 1)
         self.assertTrue(messages[0].endswith(content), "the message changed below the trace headers")
@@ -134,18 +135,19 @@ class Receiving(unittest.TestCase):
         message.add_alternative("<p>Grüße</p>", subtype="html")
         message.add_attachment(os.urandom(200_000), "application", "octet-stream", filename="r.bin")
         message.add_attachment(message_in_message())
-        self.arrives_unchanged(message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"), ["BODY=8BITMIME"])
+        self.arrives_unchanged(message.as_bytes(policy=SMTP), ["BODY=8BITMIME"])
 
     def test_long_lines_dots_and_trailing_blanks_survive(self):
         body = "x" * 990 + "\r\n.\r\n..\r\n.leading\r\n \t \r\n" + "y" * 9000 + "\r\n\r\n\r\n"
         self.arrives_unchanged(letter(BOB, ALICE, "SUBJECT", body))
 
     def test_pop3_gives_the_same_bytes(self):
-        subject, whole = self.arrives_unchanged(letter(BOB, ALICE, "SUBJECT", "pop\r\n"))
+        # Another mailbox: Python's module takes no line over 2,048 bytes, and alice has some.
+        _, whole = self.arrives_unchanged(letter(BOB, globex(), "SUBJECT", "pop\r\n"), recipient=globex())
         host, port = door("pop3s")
         client = poplib.POP3_SSL(host, port, context=TLS)
-        client.user(ALICE)
-        client.pass_(password(ALICE))
+        client.user(globex())
+        client.pass_(password(globex()))
         count, _ = client.stat()
         texts = [b"\r\n".join(client.retr(number)[1]) + b"\r\n" for number in range(1, count + 1)]
         client.quit()
@@ -194,7 +196,7 @@ class Receiving(unittest.TestCase):
             else:
                 message.set_content(EICAR)
             try:
-                from_outside(BOB, [ALICE], message.as_bytes())
+                from_outside(BOB, [ALICE], message.as_bytes(policy=SMTP))
             except smtplib.SMTPDataError as refusal:
                 self.assertGreaterEqual(refusal.smtp_code, 550)
             marker = str(uuid.uuid4())
@@ -343,7 +345,7 @@ class Provisioning(unittest.TestCase):
 class Reading(unittest.TestCase):
     def test_imap_announces_and_does_what_mail_programs_need(self):
         with imap(ALICE) as client:
-            capabilities = client.capabilities
+            capabilities = client.capability()[1][0].decode().upper().split()
             for needed in ("IMAP4REV1", "UIDPLUS", "IDLE", "MOVE", "SPECIAL-USE", "CONDSTORE"):
                 self.assertIn(needed, capabilities)
             folder = f"Projects/{uuid.uuid4()}"

@@ -28,7 +28,10 @@ pub(super) struct Remembered {
 /// What an address is.
 enum Resolved {
     Elsewhere,
-    Unknown,
+    /// Until a second from which a catch-all may take it.
+    Unknown {
+        until: i64,
+    },
     Account(Box<(Account, DomainRow)>),
 }
 
@@ -70,16 +73,16 @@ impl Directory {
         now: i64,
     ) -> Result<(RecipientAnswer, i64), DirectoryError> {
         let mut connection = self.readers.acquire().await?;
-        let root = match resolve(&mut connection, facts, address).await? {
+        let root = match resolve(&mut connection, facts, address, now).await? {
             Resolved::Elsewhere => return Ok((RecipientAnswer::Elsewhere, i64::MAX)),
-            Resolved::Unknown => return Ok((RecipientAnswer::Unknown, i64::MAX)),
+            Resolved::Unknown { until } => return Ok((RecipientAnswer::Unknown, until)),
             Resolved::Account(root) => *root,
         };
         let Some(effective) = Effective::of(facts, &root.0, &root.1).filter(Effective::receives) else {
             return Ok((RecipientAnswer::Disabled, i64::MAX));
         };
         let (autoreply, until) = autoreply(&root.0, now);
-        let expansion = expand(&mut connection, facts, root).await?;
+        let expansion = expand(&mut connection, facts, root, now).await?;
         if expansion.mailboxes.is_empty() && expansion.forwards.is_empty() {
             return Ok((RecipientAnswer::Disabled, until));
         }
@@ -99,6 +102,7 @@ async fn resolve(
     connection: &mut SqliteConnection,
     facts: &Facts,
     address: &MailAddress,
+    now: i64,
 ) -> Result<Resolved, DirectoryError> {
     let Some(domain) = domain::meant(connection, address.domain().as_str()).await? else {
         return Ok(Resolved::Elsewhere);
@@ -113,9 +117,18 @@ async fn resolve(
     if found.is_none()
         && let Some(catch_all) = &domain.catch_all
     {
+        // A catch-all takes what was never there. A mailbox that was deleted and can still be restored is refused, so that
+        // its letters do not turn up with somebody else.
+        let key = MailAddress::new(address.local().clone(), domain.name.clone()).key();
+        if let Some(deleted) = account::deleted(connection, &key, None, None).await? {
+            let until = deleted.deleted_at.unwrap_or_default().saturating_add(facts.restorable_seconds);
+            if now < until {
+                return Ok(Resolved::Unknown { until });
+            }
+        }
         found = find(connection, catch_all.local(), catch_all.domain()).await?;
     }
-    Ok(found.map_or(Resolved::Unknown, |account| Resolved::Account(Box::new((account, domain)))))
+    Ok(found.map_or(Resolved::Unknown { until: i64::MAX }, |account| Resolved::Account(Box::new((account, domain)))))
 }
 
 /// Finds the account of a local part in a domain, or of an alias.
@@ -143,6 +156,7 @@ async fn expand(
     connection: &mut SqliteConnection,
     facts: &Facts,
     root: (Account, DomainRow),
+    now: i64,
 ) -> Result<Expansion, DirectoryError> {
     let mut expansion = Expansion { mailboxes: BTreeSet::new(), forwards: BTreeSet::new(), senders: None };
     let mut seen = BTreeSet::from([root.0.id]);
@@ -170,13 +184,13 @@ async fn expand(
             });
         }
         for target in targets {
-            match resolve(connection, facts, &target).await? {
+            match resolve(connection, facts, &target, now).await? {
                 Resolved::Elsewhere => {
                     if expansion.forwards.len() < MOST_ACCOUNTS {
                         expansion.forwards.insert(target);
                     }
                 }
-                Resolved::Unknown => {}
+                Resolved::Unknown { .. } => {}
                 Resolved::Account(next) => {
                     if seen.len() < MOST_ACCOUNTS && seen.insert(next.0.id) {
                         waiting.push(*next);

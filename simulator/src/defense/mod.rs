@@ -38,9 +38,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Viruses and what cannot be scanned are held.
+    /// Viruses are held; what cannot be scanned is refused, so that its sender knows.
     pub const STANDARD: Self =
-        Self { virus: VirusAction::Hold, unscannable: VirusAction::Hold, limits: Limits::STANDARD };
+        Self { virus: VirusAction::Hold, unscannable: VirusAction::Refuse, limits: Limits::STANDARD };
 }
 
 /// What becomes of a message with a virus.
