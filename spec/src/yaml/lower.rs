@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// Levels of collections that the parser follows: a node in a list takes two of them.
-const MAX_COLLECTIONS: usize = 2 * MAX_DEPTH + 8;
+pub(super) const MAX_COLLECTIONS: usize = 2 * MAX_DEPTH + 8;
 
 /// A node that is being read.
 struct Open<'s> {

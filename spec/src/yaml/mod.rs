@@ -52,3 +52,25 @@ pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
     let (nodes, findings) = lower::Lowering::new(text, findings).run(tell_syntax);
     Read { nodes, problems: findings.finish() }
 }
+
+/// Returns the places of the comments of a document that the reader finds nothing wrong with, in their order.
+///
+/// - Returns: `None` where the parser cannot follow with the comments among the rest.
+pub(crate) fn comments(text: &str) -> Option<Vec<(usize, usize)>> {
+    let options = granit_parser::options! {
+        emit_comments: true,
+        max_buffered_comment_events: usize::MAX,
+        flow_nesting_limit: lower::MAX_COLLECTIONS,
+        block_nesting_limit: lower::MAX_COLLECTIONS,
+    };
+    let mut comments = Vec::new();
+    for next in granit_parser::Parser::new_from_str_with_options(text, options) {
+        let (event, span) = next.ok()?;
+        if let granit_parser::Event::Comment(..) = event {
+            let range = span.byte_range()?;
+            comments.push((range.start, range.end));
+        }
+    }
+    comments.sort_unstable();
+    Some(comments)
+}
