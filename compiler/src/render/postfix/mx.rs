@@ -88,7 +88,8 @@ fn identity(file: &mut MainCf, blueprint: &Blueprint, node: &Node) {
     file.set("mynetworks", networks);
     // Nobody has an account on the node itself, so no mail ends here.
     file.clear("mydestination");
-    file.clear("local_recipient_maps");
+    // An address at one of the node's own address literals would count as local: it is as unknown as any other.
+    file.set("local_recipient_maps", Item::Reference(Parameter::Own("relay_recipient_maps")));
     file.set("local_transport", Item::Reply("error:5.1.1 no mail is kept on this node"));
     file.clear("alias_maps");
     file.clear("alias_database");
@@ -342,6 +343,7 @@ mod tests {
         let blueprint = sample::platform();
         assert_eq!(setting(&blueprint, "smtpd_relay_restrictions").as_deref(), Some("reject_unauth_destination"));
         assert_eq!(setting(&blueprint, "smtpd_forbid_bare_newline").as_deref(), Some("reject"));
+        assert_eq!(setting(&blueprint, "local_recipient_maps").as_deref(), Some("${relay_recipient_maps}"));
         let master = written(&blueprint, &sample::tenants(), "/etc/postfix/master.cf");
         assert!(master.lines().any(|line| line.starts_with("25 ") && line.ends_with(" postscreen")));
     }
