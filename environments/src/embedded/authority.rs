@@ -242,7 +242,8 @@ fn issue(kept: Kept, names: BTreeSet<String>, today: i64) -> Result<Kept, rcgen:
     let key = KeyPair::generate()?;
     let mut parameters = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
     parameters.distinguished_name = DistinguishedName::new();
-    parameters.distinguished_name.push(DnType::CommonName, "localhost");
+    // Some programs (isync) look for an address only among names; the common name is where they find it.
+    parameters.distinguished_name.push(DnType::CommonName, "127.0.0.1");
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     parameters.use_authority_key_identifier_extension = true;
