@@ -17,6 +17,8 @@ pub mod model;
 mod parse;
 pub mod problem;
 pub mod read;
+pub mod reference;
+pub mod schema;
 pub mod sources;
 pub mod tree;
 pub mod yaml;
