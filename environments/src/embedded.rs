@@ -18,6 +18,7 @@ mod doors;
 mod engine;
 mod lookups;
 mod ports;
+mod seal;
 mod topology;
 mod usage;
 mod web;

@@ -366,7 +366,11 @@ fn a_journal_that_cannot_be_understood_is_refused_by_name_and_recorded() {
     running.stop().unwrap();
     let disk = folder.node("store-1").join("store");
     // Another role's journal is whole, and means nothing here.
-    let segment = |disk: &Path| std::fs::read_dir(disk).unwrap().next().unwrap().unwrap().path();
+    let segment = |disk: &Path| {
+        let mut files = std::fs::read_dir(disk).unwrap().map(|entry| entry.unwrap().path());
+        files.find(|path| path.file_name().unwrap() != ".sealed").unwrap()
+    };
+    std::fs::remove_file(disk.join(".sealed")).unwrap();
     std::fs::copy(segment(&folder.node("mx-1").join("mx")), segment(&disk)).unwrap();
     let failure = launch(request(state.path(), "dev"), &()).err().unwrap();
     assert!(matches!(&failure, Failure::Recover { node, .. } if node == "store-1"), "{failure:?}");
@@ -375,6 +379,34 @@ fn a_journal_that_cannot_be_understood_is_refused_by_name_and_recorded() {
     let description = found.description().unwrap();
     assert_eq!(description.state, State::Failed);
     assert!(description.reason.unwrap().contains("store-1"));
+}
+
+#[test]
+fn mail_that_went_bad_after_a_clean_end_is_told_and_not_mended_away() {
+    let state = tempfile::tempdir().unwrap();
+    let running = up(state.path());
+    assert!(deliver(running.description(), "alice@acme.example", "precious").starts_with("250 "));
+    assert_eq!(subjects(running.description(), "imaps", "alice@acme.example", 1), ["precious"]);
+    let disk = running.folder().node("store-1").join("store");
+    running.stop().unwrap();
+    let journals = || std::fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().path());
+    let segment = journals().find(|path| path.file_name().unwrap() != ".sealed").unwrap();
+    let whole = std::fs::read(&segment).unwrap();
+    let mut bad = whole.clone();
+    bad[60] ^= 1;
+    std::fs::write(&segment, &bad).unwrap();
+    let failure = launch(request(state.path(), "dev"), &()).err().unwrap();
+    assert!(
+        matches!(&failure, Failure::Recover { node, reason, .. } if node == "store-1" && reason.contains("cleanly"))
+    );
+    assert_eq!(std::fs::read(&segment).unwrap(), bad, "nothing was touched");
+    std::fs::write(&segment, &whole[..whole.len() - 1]).unwrap();
+    let failure = launch(request(state.path(), "dev"), &()).err().unwrap();
+    assert!(matches!(&failure, Failure::Recover { reason, .. } if reason.contains("has less now")), "{failure:?}");
+    std::fs::write(&segment, &whole).unwrap();
+    let running = up(state.path());
+    assert_eq!(subjects(running.description(), "imaps", "alice@acme.example", 1), ["precious"]);
+    running.stop().unwrap();
 }
 
 #[test]

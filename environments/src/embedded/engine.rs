@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -25,6 +26,7 @@ use values::MailAddress;
 use super::connection::{self, Instruction, Occurrence};
 use super::disk::FileDisk;
 use super::ports::Bound;
+use super::seal::{self, Seal};
 use super::{Order, lookups, topology};
 use crate::failure::Failure;
 use crate::launch::{Progress, Step};
@@ -113,18 +115,31 @@ impl connection::Engine for Conversation {
     }
 }
 
+/// Whether every disk did as it was told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Whole,
+    Doubtful,
+}
+
 /// The thread that owns the engine.
 pub(crate) struct EngineThread {
     messages: mpsc::Sender<Message>,
-    thread: JoinHandle<Result<(), String>>,
+    /// Folders of the disks, to be sealed after a clean end.
+    folders: Vec<PathBuf>,
+    thread: JoinHandle<Result<Health, String>>,
 }
 
 impl EngineThread {
     /// Ends the engine after the syncs it has begun; from outside its runtime.
     ///
     /// - Errors: what broke.
-    pub(crate) fn stop(self) -> Result<(), String> {
-        self.end(Message::Stop)
+    pub(crate) fn stop(mut self) -> Result<(), String> {
+        let folders = std::mem::take(&mut self.folders);
+        if self.end(Message::Stop)? == Health::Doubtful {
+            return Ok(());
+        }
+        folders.iter().try_for_each(|folder| seal::seal(folder)).map_err(|failure| failure.to_string())
     }
 
     /// Ends the engine at once, whatever it has begun.
@@ -132,7 +147,7 @@ impl EngineThread {
         let _ = self.end(Message::Abandon);
     }
 
-    fn end(self, message: Message) -> Result<(), String> {
+    fn end(self, message: Message) -> Result<Health, String> {
         // A thread that has ended already says why when it is joined.
         let _ = self.messages.blocking_send(message);
         drop(self.messages);
@@ -169,16 +184,22 @@ pub(crate) fn start(
     let stores = topology::disks(&topology).into_iter().filter(|(_, role)| *role == Role::Store);
     let stores = stores.map(|(host, _)| host).collect();
     let mut disks: BTreeMap<(String, Role), Box<dyn Disk + Send>> = BTreeMap::new();
+    let mut seals = BTreeMap::new();
     for (host, role) in topology::disks(&topology) {
-        let disk = open_disk(order, &host, role, &messages, &syncing)?;
-        disks.insert((host, role), disk);
+        let (seal, disk) = open_disk(order, &host, role, &messages, &syncing)?;
+        disks.insert((host.clone(), role), disk);
+        seals.insert((host, role.name()), seal);
     }
     let mut maker = |host: &str, role: Role| -> Box<dyn Disk + Send> {
         // Asked for once per role; a second time there is nothing to give.
         disks.remove(&(host.to_owned(), role)).unwrap_or_else(|| Box::new(NoDisk))
     };
-    let engine =
-        Engine::new(topology, &mut maker, order.seed, now()).map_err(|error| topology::failure(order, error))?;
+    let opened = Engine::new(topology, &mut maker, order.seed, now());
+    let engine = opened.map_err(|error| topology::failure(order, error, &seals))?;
+    for ((host, _), seal) in &seals {
+        seal.open().map_err(|source| Failure::Disk { node: host.clone(), source })?;
+    }
+    let folders = seals.keys().map(|(host, role)| order.folder.node(host).join(role)).collect();
     let world = Arc::new(engine.zones().clone());
     let mut desk = Desk {
         engine,
@@ -190,6 +211,7 @@ pub(crate) fn start(
         messages: messages.clone(),
         log,
         syncing,
+        health: Health::Whole,
     };
     desk.tell_recovery(progress);
     // Time only: the thread waits for messages and for the engine's own deadlines.
@@ -210,7 +232,7 @@ pub(crate) fn start(
         })
         .map_err(|source| Failure::Thread { thread: "engine", source })?;
     let handle = EngineHandle { messages: messages.clone(), next: Arc::new(AtomicU64::new(1)) };
-    Ok((EngineThread { messages, thread }, handle, world))
+    Ok((EngineThread { messages, folders, thread }, handle, world))
 }
 
 fn open_disk(
@@ -219,8 +241,13 @@ fn open_disk(
     role: Role,
     messages: &mpsc::Sender<Message>,
     syncing: &Arc<AtomicUsize>,
-) -> Result<Box<dyn Disk + Send>, Failure> {
+) -> Result<(Seal, Box<dyn Disk + Send>), Failure> {
     let folder = order.folder.node(host).join(role.name());
+    let failed = |source| Failure::Disk { node: host.to_owned(), source };
+    let seal = Seal::read(&folder).map_err(failed)?;
+    if let Some(reason) = seal.lost().map_err(failed)? {
+        return Err(Failure::Recover { node: host.to_owned(), folder, reason });
+    }
     // Weak, so that disks do not keep the queue open after all who could act on it are gone.
     let messages = messages.downgrade();
     let name: Arc<str> = host.into();
@@ -229,8 +256,9 @@ fn open_disk(
             let _ = messages.blocking_send(Message::Synced { host: Arc::clone(&name), role, ticket, result });
         }
     });
-    let disk = FileDisk::open(&folder, report).map_err(|source| Failure::Disk { node: host.to_owned(), source })?;
-    Ok(Box::new(Counted { disk, syncing: Arc::clone(syncing) }))
+    let disk = FileDisk::open(&folder, report).map_err(failed)?;
+    let disk = seal.watch(Box::new(Counted { disk, syncing: Arc::clone(syncing) }));
+    Ok((seal, disk))
 }
 
 /// A disk whose syncs under way are counted, so that an ending can wait for them.
@@ -311,10 +339,11 @@ struct Desk {
     log: Log,
     /// Syncs under way.
     syncing: Arc<AtomicUsize>,
+    health: Health,
 }
 
 impl Desk {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Message>) -> Result<(), String> {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Message>) -> Result<Health, String> {
         let mut batch = Vec::with_capacity(BATCH);
         // When the ending began, once it has.
         let mut ending: Option<Instant> = None;
@@ -322,7 +351,7 @@ impl Desk {
             self.carry_out();
             if let Some(since) = ending {
                 if self.syncing.load(Ordering::Relaxed) == 0 {
-                    return Ok(());
+                    return Ok(self.health);
                 }
                 if since.elapsed() > LAST_SYNCS {
                     return Err(format!("a disk did not finish its last sync within {} s", LAST_SYNCS.as_secs()));
@@ -341,7 +370,7 @@ impl Desk {
             let at = now();
             for message in batch.drain(..) {
                 match message {
-                    Message::Abandon => return Ok(()),
+                    Message::Abandon => return Ok(Health::Doubtful),
                     Message::Stop => ending = Some(Instant::now()),
                     // An ending takes no new work, and lets what is under way come to its end.
                     Message::Opened { .. } if ending.is_some() => {}
@@ -371,6 +400,9 @@ impl Desk {
             Message::Answered { ticket, answer } => Input::Answered { ticket, answer: *answer },
             Message::Synced { host, role, ticket, result } => {
                 self.syncing.fetch_sub(1, Ordering::Relaxed);
+                if result.is_err() {
+                    self.health = Health::Doubtful;
+                }
                 Input::Synced { host: host.to_string(), role, ticket, result }
             }
             Message::Measure { mailbox, answer } => {
@@ -392,7 +424,12 @@ impl Desk {
                 Output::More { connection } => self.instruct(connection, Instruction::More),
                 Output::Close { connection } => self.instruct(connection, Instruction::Close),
                 Output::Ask { ticket, question } => self.ask(ticket, question),
-                Output::Event(event) => self.log.write(entry(event)),
+                Output::Event(event) => {
+                    if event.level == simulator::engine::Level::Error {
+                        self.health = Health::Doubtful;
+                    }
+                    self.log.write(entry(event));
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The Blueprint's nodes as hosts of the simulated network, and the launch's internet around them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use blueprint::launch::InternetDomain;
@@ -14,6 +15,7 @@ use simulator::queue::Patience;
 use values::{HostName, MailAddress};
 
 use super::Order;
+use super::seal::Seal;
 use crate::failure::Failure;
 
 /// The host that the simulated internet's mailboxes are on; launches name it as a door's node.
@@ -170,10 +172,25 @@ pub(crate) fn disks(topology: &Topology) -> Vec<(String, engine::Role)> {
 }
 
 /// Returns a role that could not be started as a failure that names the node and its folder.
-pub(crate) fn failure(order: &Order<'_>, error: engine::StartError) -> Failure {
+///
+/// - `seals`: the notes of the last end, by host and role.
+pub(crate) fn failure(
+    order: &Order<'_>,
+    error: engine::StartError,
+    seals: &BTreeMap<(String, &'static str), Seal>,
+) -> Failure {
     match error {
         engine::StartError::Open { host, role, source } => {
-            Failure::Recover { folder: order.folder.node(&host).join(role), node: host, reason: source.to_string() }
+            let folder = order.folder.node(&host).join(role);
+            let broken = seals.get(&(host.clone(), role)).filter(|seal| seal.is_broken());
+            let reason = match broken {
+                Some(seal) => format!(
+                    "it was closed cleanly, and its end can no longer be read; without {} what is left would be taken",
+                    seal.path().display()
+                ),
+                None => source.to_string(),
+            };
+            Failure::Recover { node: host, folder, reason }
         }
         engine::StartError::Plan(reason) => Failure::Broke { reason: reason.to_owned() },
     }
