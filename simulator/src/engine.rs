@@ -19,9 +19,6 @@ mod storing;
 mod tasks;
 mod topology;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,8 +31,8 @@ use crate::directory::{Answer, Question};
 use crate::disk::{Disk, DiskError, SyncTicket};
 use crate::dns::Zones;
 use crate::journal::OpenError;
-use crate::store::StoreError;
 use crate::network::{CallId, HostId, Line, Network, SocketId};
+use crate::store::StoreError;
 
 pub use events::{Event, Level};
 pub use topology::{BlockList, Bounds, Defense, Forwarding, Host, InternetDomain, Mail, Role, Topology};
@@ -89,6 +86,7 @@ impl Door {
 }
 
 /// What happened outside.
+#[expect(clippy::large_enum_variant, reason = "inputs are handed over one at a time and kept nowhere")]
 #[derive(Debug)]
 pub enum Input {
     /// Somebody connected.

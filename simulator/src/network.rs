@@ -563,3 +563,6 @@ impl<Port, Parcel> Network<Port, Parcel> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -587,7 +587,7 @@ impl Queue {
         let text = notice::write(&self.settings, now, notice_id, whole, &about);
         let eight_bit = !text.is_ascii();
         let internationalized = !sender.to_string().is_ascii()
-            || about.iter().any(|report| !!report.addressee.address.to_string().is_ascii());
+            || about.iter().any(|report| !report.addressee.address.to_string().is_ascii());
         let target = NewTarget {
             addressee: 0,
             address: sender.clone(),

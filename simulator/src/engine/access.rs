@@ -98,8 +98,8 @@ impl Front {
 /// A signed-in connection on a store.
 #[derive(Debug)]
 pub(super) enum Reader {
-    Imap(imap::Session),
-    Pop3(pop3::Session),
+    Imap(Box<imap::Session>),
+    Pop3(Box<pop3::Session>),
 }
 
 impl Reader {
@@ -190,7 +190,7 @@ impl Engine {
         let now = self.now;
         while let Some(letter) = self.next_letter(id) {
             if let Letter::Answer(answer) = letter {
-                front.complete(now, answer);
+                front.complete(now, *answer);
             }
         }
         loop {
@@ -388,13 +388,13 @@ impl Engine {
             return true;
         };
         let mut reader = match preamble.service {
-            Service::Pop3 => Reader::Pop3(pop3::Session::new(&preamble, now, &mut storage)),
-            _ => Reader::Imap(imap::Session::new(settings, &preamble, now, &mut storage)),
+            Service::Pop3 => Reader::Pop3(Box::new(pop3::Session::new(&preamble, now, &mut storage))),
+            _ => Reader::Imap(Box::new(imap::Session::new(settings, &preamble, now, &mut storage))),
         };
         if !rest.is_empty() {
             reader.receive(now, &rest, &mut storage);
         }
-        *play = Play::Reader(Box::new(reader));
+        *play = Play::Reader(reader);
         self.wake(id);
         false
     }

@@ -96,9 +96,9 @@ impl Engine {
     }
 
     fn start(&mut self, host: HostId, role: Role, incarnation: u64, job: Job) {
-        let failed_before = self.target(host, role, &job).is_some_and(|target| {
-            matches!(target.state, TargetState::Waiting { failed: 1.., .. })
-        });
+        let failed_before = self
+            .target(host, role, &job)
+            .is_some_and(|target| matches!(target.state, TargetState::Waiting { failed: 1.., .. }));
         match job.destination {
             Destination::Directory => self.start_expansion(host, role, incarnation, job),
             // The mailbox may be elsewhere by now, or nowhere.
@@ -366,14 +366,7 @@ impl Engine {
         queue.entry(job.id)?.targets.get(*job.targets.first()?)
     }
 
-    pub(super) fn expansion_answered(
-        &mut self,
-        host: HostId,
-        role: Role,
-        incarnation: u64,
-        job: Job,
-        answer: Answer,
-    ) {
+    pub(super) fn expansion_answered(&mut self, host: HostId, role: Role, incarnation: u64, job: Job, answer: Answer) {
         let Some(target) = self.target(host, role, &job).cloned() else { return };
         let addressee = target.addressee;
         let found = match answer {

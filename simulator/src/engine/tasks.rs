@@ -82,7 +82,7 @@ pub(super) enum Play {
     /// On a store: somebody who has not said yet who it is.
     Arrival(Vec<u8>),
     /// On a store: somebody who signed in.
-    Reader(Box<Reader>),
+    Reader(Reader),
 }
 
 /// Who waits for something to be durable.
@@ -145,7 +145,7 @@ impl Continuation {
 #[derive(Debug)]
 pub(super) enum Letter {
     Smtp(Completion),
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// What is in the session's message; nothing is known when nobody could look.
     Examined(Option<Box<Findings>>),
 }
@@ -617,7 +617,7 @@ impl Engine {
                 self.recipient_answered(host, task, sender.as_ref(), &recipient, answer);
             }
             Continuation::Allowance { task, .. } => self.allowance_answered(task, &answer),
-            Continuation::Front { task, .. } => self.post(task, Letter::Answer(answer)),
+            Continuation::Front { task, .. } => self.post(task, Letter::Answer(Box::new(answer))),
             Continuation::Examine { .. } => {}
             Continuation::Expand { host, role, incarnation, job } => {
                 self.expansion_answered(host, role, incarnation, job, answer);

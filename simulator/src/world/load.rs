@@ -193,10 +193,9 @@ fn run(seed: u64, faults: Faults) -> Outcome {
     let mut chance = world.chance.branch();
     let mut couriers = couriers(&mut chance);
     if chance.one_in(2) {
-        world.engine.set_weather(Weather {
-            loss_per_million: chance.below(50_000),
-            reset_per_million: chance.below(20_000),
-        });
+        world
+            .engine
+            .set_weather(Weather { loss_per_million: chance.below(50_000), reset_per_million: chance.below(20_000) });
     }
     if chance.one_in(2) {
         world.mishaps.sync_failures_per_million = chance.below(100_000);

@@ -177,9 +177,11 @@ fn an_automatic_reply_is_sent_once_a_day_to_people_only() {
         interval_seconds: 86_400,
     });
     let mail = |to: &str, extra: &str| {
-        format!("From: <bob@plain.example>\r\nTo: <{to}>\r\nSubject: Hi\r\nMessage-ID: <1@plain.example>\r\n{extra}\r\nhi\r\n")
+        format!(
+            "From: <bob@plain.example>\r\nTo: <{to}>\r\nSubject: Hi\r\nMessage-ID: <1@plain.example>\r\n{extra}\r\nhi\r\n"
+        )
     };
-    let mut replies = |world: &mut World, text: &str| {
+    let replies = |world: &mut World, text: &str| {
         assert!(send_as(world, "bob@plain.example", &["office@acme.example"], text).starts_with("250 "));
         world.advance(10_000);
         world.messages("internet", Role::Internet, "bob@plain.example", "INBOX")
@@ -189,7 +191,9 @@ fn an_automatic_reply_is_sent_once_a_day_to_people_only() {
     let first = replies(&mut world, &mail("office@acme.example", ""));
     assert_eq!(first.len(), 1, "{:#?}", world.log);
     let text = String::from_utf8_lossy(&first[0]);
-    for part in ["Return-Path: <>\r\n", "Auto-Submitted: auto-replied", "In-Reply-To: <1@plain.example>", "Subject: Auto: Hi"] {
+    for part in
+        ["Return-Path: <>\r\n", "Auto-Submitted: auto-replied", "In-Reply-To: <1@plain.example>", "Subject: Auto: Hi"]
+    {
         assert!(text.contains(part), "{text}");
     }
     assert_eq!(replies(&mut world, &mail("office@acme.example", "")).len(), 1);
