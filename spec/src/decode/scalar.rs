@@ -20,6 +20,12 @@ impl Decoder {
     ) -> Option<Spanned<T>> {
         let span = scalar.span;
         let text: Cow<'_, str> = match &scalar.value {
+            // YAML does not tell numbers from texts; what is spelled as KDL spells numbers is the same number.
+            Scalar::Text(text)
+                if T::TYPE.form == Form::Number && self.syntax == Syntax::Yaml && crate::kdl::is_number(text) =>
+            {
+                decimal(text)
+            }
             Scalar::Text(text) => Cow::Borrowed(text.as_ref()),
             Scalar::Number(number) if T::TYPE.form == Form::Number => decimal(number),
             Scalar::Number(number) => Cow::Borrowed(number.as_ref()),

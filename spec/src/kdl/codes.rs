@@ -169,6 +169,11 @@ pub const CODES: &[Code] = &[
         explanation: "A text with one of the characters `( ) { } [ ] / \\ \" # ; =` or a blank in it needs quotes, and so \
              does one that starts with a digit.",
     },
+    Code {
+        code: "kdl::version",
+        explanation: "`/- kdl-version 1` in a file's first line says that the file is written in KDL 1, where `true` stands without \
+             its `#` and raw strings start with `r`. Only KDL 2 is read. Remove the line, and correct what is told then.",
+    },
 ];
 
 #[cfg(test)]

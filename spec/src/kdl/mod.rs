@@ -42,8 +42,23 @@ pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
         let problem = Problem::error("kdl::disallowed-character", findings.span(start, end), message);
         findings.add(problem.help("remove it; where it is meant, a string in quotes takes it as `\\u{…}`"));
     }
+    if let Some((start, end)) = old_version(text) {
+        let message = "the file says that it is written in KDL 1, and KDL 2 is what is read";
+        let problem = Problem::error("kdl::version", findings.span(start, end), message);
+        findings.add(problem.help("remove the line, and write `#true`, `#false`, `#null` and `#\"…\"#` as KDL 2 does"));
+    }
     let (nodes, findings) = parser::Parser::new(text, findings, complete).run();
     Read { nodes, problems: findings.finish() }
+}
+
+/// Returns the place of the marker of KDL 1, which may stand first in a file.
+fn old_version(text: &str) -> Option<(usize, usize)> {
+    let is_blank = |token: &Token| matches!(token.kind, TokenKind::Space | TokenKind::ByteOrderMark);
+    let mut tokens = lexer::Lexer::new(text).filter(|token| !is_blank(token));
+    let dash = tokens.next().filter(|token| token.kind == TokenKind::Slashdash)?;
+    tokens.next().filter(|token| token.text(text) == "kdl-version")?;
+    let version = tokens.next().filter(|token| token.text(text) == "1")?;
+    tokens.next().is_none_or(|token| token.kind == TokenKind::Newline).then_some((dash.start, version.end))
 }
 
 /// Cuts a text into tokens that follow on each other and leave nothing out.

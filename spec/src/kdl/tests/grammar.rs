@@ -46,6 +46,12 @@ fn a_byte_order_mark_and_a_version_may_stand_first() {
     check("\u{FEFF}a", "a");
     check("/- kdl-version 2\na", "a");
     check("\u{FEFF}/-kdl-version  2 \na", "a");
+    check("/- kdl-version 1 2\na", "a");
+    for (source, place) in [("/- kdl-version 1\na", "0-16"), ("\u{FEFF}/-kdl-version  1 \na", "3-19")] {
+        let read = read(FileId(0), source.as_bytes());
+        assert_eq!(codes(&read), [format!("{place} version")]);
+        assert_eq!(spell(&read.nodes), "a");
+    }
 }
 
 #[test]
