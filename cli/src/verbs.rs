@@ -5,6 +5,7 @@ mod blueprint;
 mod build;
 mod check;
 mod compiled;
+mod convert;
 mod down;
 mod explain;
 mod fmt;
@@ -13,6 +14,7 @@ mod init;
 mod logs;
 mod plan;
 mod reset;
+mod schema;
 mod status;
 mod up;
 
@@ -45,6 +47,8 @@ pub(crate) enum Verb {
     Build(build::Arguments),
     /// Lay texts out in the canonical way; every comment stays.
     Fmt(fmt::Arguments),
+    /// Write texts in the other syntax, KDL or YAML, comments included.
+    Convert(convert::Arguments),
     /// Tell what changes between two revisions of a specification, and who notices.
     Plan(plan::Arguments),
     /// Draw the platform: its nodes, the hosts they sit on, the ways mail takes.
@@ -53,6 +57,10 @@ pub(crate) enum Verb {
     Init(init::Arguments),
     /// Explain a problem's code.
     Explain(explain::Arguments),
+    /// Print the JSON Schema of the YAML form.
+    Schema(schema::Arguments),
+    /// Print the language's reference page.
+    Reference(schema::ReferenceArguments),
     /// The process behind `up --detach`.
     #[command(hide = true)]
     Serve(up::ServeArguments),
@@ -72,10 +80,13 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Blueprint(arguments) => blueprint::run(&arguments),
         Verb::Build(arguments) => build::run(&arguments),
         Verb::Fmt(arguments) => fmt::run(&arguments),
+        Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Plan(arguments) => plan::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Schema(arguments) => schema::run(&arguments),
+        Verb::Reference(_) => schema::run_reference(),
     }
 }
 
