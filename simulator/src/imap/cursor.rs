@@ -224,15 +224,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// One flag or keyword into a list; `\Recent` is taken and means nothing.
+    /// One flag or keyword into a list; nobody sets `\Recent`.
     pub(super) fn flag(&mut self, list: &mut FlagList) -> Parsed<()> {
         if self.eat(b'\\') {
             let name = format!("\\{}", self.atom()?);
-            if let Some(flag) = Flags::named(&name) {
-                list.flags = list.flags.with(flag);
-            } else if !name.eq_ignore_ascii_case("\\Recent") {
-                return Err(Syntax("Unknown system flag."));
-            }
+            let flag = Flags::named(&name).ok_or(Syntax("Unknown system flag."))?;
+            list.flags = list.flags.with(flag);
             return Ok(());
         }
         let keyword = Self::ascii(self.while_bytes(is_astring_byte));

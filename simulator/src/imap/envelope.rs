@@ -48,9 +48,25 @@ pub(super) fn field(header: &[u8], name: &str) -> Option<Vec<u8>> {
     header::fields(header).find(|field| field.is(name)).map(|field| unfold(field.raw()))
 }
 
+/// Takes out line ends; a tab behind one becomes a space, as with Dovecot.
 fn unfold(raw: &[u8]) -> Vec<u8> {
     let raw = raw.get(..raw.len().min(MAX_FIELD)).unwrap_or_default();
-    let line: Vec<u8> = raw.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n' | 0)).collect();
+    let mut line = Vec::with_capacity(raw.len());
+    let mut is_folded = false;
+    for byte in raw {
+        match byte {
+            b'\r' | b'\n' => is_folded = true,
+            0 => {}
+            b'\t' if is_folded => {
+                line.push(b' ');
+                is_folded = false;
+            }
+            other => {
+                line.push(*other);
+                is_folded = false;
+            }
+        }
+    }
     line.trim_ascii().to_vec()
 }
 

@@ -321,10 +321,9 @@ impl Telling<'_, '_> {
             }
             _ => {
                 let (whole, structure) = self.structured()?;
-                match part_section(whole, structure, section) {
-                    Some(bytes) => response::literal(out, cut(&bytes, partial)),
-                    None => out.extend_from_slice(b"NIL"),
-                }
+                // A part that is not there is empty, as with Dovecot.
+                let bytes = part_section(whole, structure, section).unwrap_or_default();
+                response::literal(out, cut(&bytes, partial));
             }
         }
         Ok(())

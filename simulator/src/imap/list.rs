@@ -77,8 +77,8 @@ impl Session {
             }
             let attributes = attributes(entry, list);
             let extended = match (is_above, list.select_subscribed) {
-                (true, true) => " (\"CHILDINFO\" (\"SUBSCRIBED\"))",
-                (true, false) => " (\"CHILDINFO\" (\"SPECIAL-USE\"))",
+                (true, true) => " (CHILDINFO (\"SUBSCRIBED\"))",
+                (true, false) => " (CHILDINFO (\"SPECIAL-USE\"))",
                 _ => "",
             };
             let wire = response::mailbox_name(name.as_str());
@@ -151,8 +151,13 @@ fn attributes(entry: &Entry, list: &List) -> Vec<&'static str> {
         (None, true) => attributes.push("\\Noselect"),
         (None, false) => attributes.push("\\NonExistent"),
     }
-    attributes.push(if entry.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
-    attributes.extend(entry.special.map(SpecialUse::attribute));
+    // Extended LIST shows what it was asked for (RFC 5258 §4, RFC 6154 §2), plain LIST everything.
+    if !list.extended || list.return_children {
+        attributes.push(if entry.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
+    }
+    if !list.extended || list.return_special || list.select_special {
+        attributes.extend(entry.special.map(SpecialUse::attribute));
+    }
     attributes
 }
 

@@ -17,8 +17,8 @@ pub(super) struct Content<'a, 'b> {
     header: Option<Vec<u8>>,
     /// All header fields, folded.
     header_text: Option<String>,
-    /// All text of the body, folded.
-    body_text: Option<String>,
+    /// The text of all bodies, folded, and the headers of all parts below the message.
+    body_text: Option<(String, String)>,
     read: u64,
 }
 
@@ -70,20 +70,27 @@ impl<'a, 'b> Content<'a, 'b> {
         Ok(value.and_then(|value| date::parse_header_date(&String::from_utf8_lossy(&value))))
     }
 
+    /// Whether a body's text holds a text; headers of parts are not looked through, as with Dovecot.
     pub(super) fn body_has(&mut self, text: &str) -> Result<bool, DiskError> {
+        let (body, _) = self.body()?;
+        let (found, length) = (body.contains(text), body.len());
+        self.read += length as u64;
+        Ok(found)
+    }
+
+    fn body(&mut self) -> Result<(&str, &str), DiskError> {
         if self.body_text.is_none() {
             let bytes = self.storage.mail.read(self.storage.disk, self.message.content)?;
             let structure = mime::parse(&bytes, Limits::STANDARD);
-            let mut body = String::new();
-            collect(&mut body, &bytes, &structure.root);
-            self.body_text = Some(body.to_lowercase());
+            let (mut body, mut headers) = (String::new(), String::new());
+            collect(&mut body, &mut headers, &bytes, &structure.root);
+            self.body_text = Some((body.to_lowercase(), headers.to_lowercase()));
             self.read += bytes.len() as u64;
         }
-        let body = self.body_text.as_deref().unwrap_or_default();
-        self.read += body.len() as u64;
-        Ok(body.contains(text))
+        Ok(self.body_text.as_ref().map_or(("", ""), |(body, headers)| (body, headers)))
     }
 
+    /// Whether the message holds a text anywhere: in its header, a part's header or a body.
     pub(super) fn text_has(&mut self, text: &str) -> Result<bool, DiskError> {
         if self.header_text.is_none() {
             let mut all = String::new();
@@ -92,7 +99,13 @@ impl<'a, 'b> Content<'a, 'b> {
         }
         let header = self.header_text.as_deref().unwrap_or_default();
         self.read += header.len() as u64;
-        Ok(header.contains(text) || self.body_has(text)?)
+        if header.contains(text) || self.body_has(text)? {
+            return Ok(true);
+        }
+        let (_, headers) = self.body()?;
+        let (found, length) = (headers.contains(text), headers.len());
+        self.read += length as u64;
+        Ok(found)
     }
 }
 
@@ -118,14 +131,12 @@ fn header_words(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Gathers every text of a part: text bodies, and the headers of messages inside.
-fn collect(out: &mut String, message: &[u8], part: &Part) {
+/// Gathers the text bodies below a part, and the headers of the parts below it.
+fn collect(out: &mut String, headers: &mut String, message: &[u8], part: &Part) {
     if part.is_multipart() || part.is_message() {
         for child in &part.children {
-            if part.is_message() {
-                header_words(out, child.header_bytes(message));
-            }
-            collect(out, message, child);
+            header_words(headers, child.header_bytes(message));
+            collect(out, headers, message, child);
         }
         return;
     }

@@ -99,7 +99,7 @@ fn field_names(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
 }
 
 impl fmt::Display for Section {
-    /// Writes what stands between the brackets.
+    /// Writes what stands between the brackets; fields' names in capitals, as Dovecot does.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers: Vec<String> = self.part.iter().map(u32::to_string).collect();
         formatter.write_str(&numbers.join("."))?;
@@ -110,7 +110,7 @@ impl fmt::Display for Section {
             What::Text => write!(formatter, "{dot}TEXT"),
             What::Mime => write!(formatter, "{dot}MIME"),
             What::Fields { names, not } => {
-                let names: Vec<String> = names.iter().map(|name| field_name(name)).collect();
+                let names: Vec<String> = names.iter().map(|name| field_name(&name.to_ascii_uppercase())).collect();
                 let not = if *not { ".NOT" } else { "" };
                 write!(formatter, "{dot}HEADER.FIELDS{not} ({})", names.join(" "))
             }

@@ -198,6 +198,7 @@ impl Session {
         let changes = storage.mail.changes(self.user);
         let Some(mailbox) = storage.mail.mailbox(self.user, id) else { return };
         let mut told_all = true;
+        let mut lost_recent = false;
         if expunges {
             let gone = match mailbox.expunged_after(selected.expunges_told) {
                 Some(gone) => gone,
@@ -206,6 +207,9 @@ impl Session {
             selected.expunges_told = mailbox.highest_modseq;
             let uids: Ranges = selected.view.by_uid(&gone);
             let sequences = if uids.is_empty() { Vec::new() } else { selected.view.remove(&uids) };
+            let recent: Ranges = selected.view.by_uid(&selected.recent);
+            lost_recent = recent.count() < selected.recent.count();
+            selected.recent = recent;
             if self.enabled.qresync && !uids.is_empty() {
                 self.untagged(&format!("VANISHED {uids}"));
             } else {
@@ -231,6 +235,9 @@ impl Session {
             selected.uid_next = mailbox.uid_next;
             let (exists, recent) = (selected.view.len(), selected.view.by_uid(&selected.recent).count());
             self.untagged(&format!("{exists} EXISTS"));
+            self.untagged(&format!("{recent} RECENT"));
+        } else if lost_recent {
+            let recent = selected.recent.count();
             self.untagged(&format!("{recent} RECENT"));
         }
         let Some(selected) = &mut self.selected else { return };

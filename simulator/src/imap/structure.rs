@@ -145,8 +145,8 @@ pub(super) fn find<'a>(root: &'a Part, numbers: &[u32]) -> Option<&'a Part> {
         part = if holder.is_multipart() {
             let index = usize::try_from(number.checked_sub(1)?).ok()?;
             holder.children.get(index)?
-        } else if *number == 1 && (!is_inside || part.is_message()) {
-            // A message that is no multipart has one part: its body.
+        } else if *number == 1 {
+            // What is no multipart has one part: its body.
             holder
         } else {
             return None;
@@ -210,7 +210,8 @@ mod tests {
         assert_eq!(body(&[2, 1]).as_deref(), Some("inner one"));
         assert_eq!(body(&[2, 2]).as_deref(), Some("inner two"));
         assert_eq!(body(&[3, 1]).as_deref(), Some("plain body"));
-        for missing in [&[0][..], &[4], &[1, 1], &[2, 3], &[3, 2], &[3, 1, 1]] {
+        assert_eq!(body(&[1, 1]).as_deref(), Some("first"), "as with Dovecot");
+        for missing in [&[0][..], &[4], &[1, 2], &[2, 3], &[3, 2], &[3, 1, 2]] {
             assert_eq!(body(missing), None, "{missing:?}");
         }
     }
