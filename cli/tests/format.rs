@@ -222,7 +222,14 @@ fn convert_prints_one_file_and_changes_nothing() {
     ends_with(&output, 0);
     assert_eq!(told(&output.stdout), "language: 1\nplatform northmail: # mine\n  tier basic:\n    imap: true\n");
     assert_eq!(files(&folder), before);
-    let several = desk.call(&["convert", "--to", "yaml", "--stdout", text(&folder.join("elsewhere")), text(&folder.join("platform.kdl"))]);
+    let several = desk.call(&[
+        "convert",
+        "--to",
+        "yaml",
+        "--stdout",
+        text(&folder.join("elsewhere")),
+        text(&folder.join("platform.kdl")),
+    ]);
     ends_with(&several, 2);
     ends_with(&desk.call(&["convert", text(&folder)]), 2);
     for verb in ["fmt", "convert"] {

@@ -78,8 +78,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             }
             Converted::Problems(problems) => found.extend(problems),
             Converted::Fault => {
-                return Err(Failure::fault(format!("converted, {} would say something else; nothing was written", file.path))
-                    .help("please report this together with the file"));
+                return Err(Failure::fault(format!(
+                    "converted, {} would say something else; nothing was written",
+                    file.path
+                ))
+                .help("please report this together with the file"));
             }
         }
     }
@@ -160,7 +163,9 @@ fn carry_out(texts: &Texts, written: &[Written<'_>]) -> Result<(), Failure> {
             for path in &made {
                 let _ = fs::remove_file(path);
             }
-            return Err(Failure::failed(format!("could not write {}", one.to)).cause(&error).help("all files are as they were"));
+            return Err(Failure::failed(format!("could not write {}", one.to))
+                .cause(&error)
+                .help("all files are as they were"));
         }
         made.push(to);
     }

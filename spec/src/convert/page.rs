@@ -118,8 +118,8 @@ impl<'t> Pager<'t> {
         }
         let children = self.children(node, limit);
         // What stands behind it on its line.
-        let (text, braces, mut last) = (self.text, self.braces, end);
-        while let Some(remark) = self.next_if(|remark| !remark.alone && is_behind(text, braces, last, remark.start)) {
+        let (text, mut last) = (self.text, end);
+        while let Some(remark) = self.next_if(|remark| !remark.alone && is_behind(text, last, remark.start)) {
             last = remark.end.max(last);
             beside.push(remark);
         }
@@ -156,8 +156,7 @@ fn block_column(text: &str, at: usize) -> Option<usize> {
     before.trim_matches([' ', '-']).is_empty().then_some(indent)
 }
 
-/// Tells whether what starts at `start` stands on the line on which something ended before it, and belongs to it.
-fn is_behind(text: &str, braces: bool, end: usize, start: usize) -> bool {
-    let between = text.get(end..start);
-    between.is_some_and(|between| !between.contains(['\n', '\r']) && !(braces && between.contains('}')))
+/// Tells whether what starts at `start` stands on the line on which something ended before it, and within the same braces.
+fn is_behind(text: &str, end: usize, start: usize) -> bool {
+    text.get(end..start).is_some_and(|between| !between.contains(['\n', '\r', '}']))
 }

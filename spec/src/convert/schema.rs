@@ -32,9 +32,10 @@ pub(super) fn known(around: Known, name: &str) -> Known {
         Known::Node(kind) => match kind.fields.iter().find(|field| field.is_named(name)).map(|field| &field.shape) {
             Some(Shape::Node { of, .. }) => Known::Node(of),
             Some(Shape::Value { of, .. }) if of.form == Form::Flag => Known::Flag,
-            Some(Shape::Either(variants)) => {
-                variants.iter().find(|variant| variant.name == name).map_or(Known::Other, |variant| Known::Node(variant.kind))
-            }
+            Some(Shape::Either(variants)) => variants
+                .iter()
+                .find(|variant| variant.name == name)
+                .map_or(Known::Other, |variant| Known::Node(variant.kind)),
             Some(Shape::Value { .. }) | None => Known::Other,
         },
         Known::Flag | Known::Other => Known::Other,

@@ -41,7 +41,9 @@ fn looks_like_number(text: &str) -> bool {
     let digits = text.trim_start_matches(['+', '-', '.']);
     is_number(text)
         || text.parse::<f64>().is_ok()
-        || (digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || "_.:eE+-".contains(c)) && !is_date(text))
+        || (digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.chars().all(|c| c.is_ascii_digit() || "_.:eE+-".contains(c))
+            && !is_date(text))
         || matches!(digits.to_ascii_lowercase().as_str(), "inf" | "nan")
 }
 

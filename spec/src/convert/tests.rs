@@ -1,6 +1,7 @@
 //! Both ways as a whole: how the other syntax looks, and what survives the way there and back.
 
 use super::{Converted, Syntax, convert, says_the_same, target};
+use crate::format;
 use crate::kdl::tests::generate;
 use crate::read::read;
 use crate::tree::FileId;
@@ -90,8 +91,14 @@ fn flags_are_switched_on_by_name_or_by_value() {
         to_yaml("platform \"a\" {\n tier \"b\" {\n imap\n webmail #true\n pop3 #false\n }\n mail { tls-rpt }\n}"),
         "platform a:\n  tier b:\n    imap: true\n    webmail: true\n    pop3: false\n  mail:\n    tls-rpt: true\n"
     );
-    assert_eq!(to_kdl("platform a:\n  tier b: { imap: true, kind: x }\n"), "platform \"a\" {\n    tier \"b\" imap=#true kind=\"x\"\n}\n");
-    assert_eq!(to_kdl("platform a:\n  tier b:\n    imap: true\n"), "platform \"a\" {\n    tier \"b\" {\n        imap\n    }\n}\n");
+    assert_eq!(
+        to_kdl("platform a:\n  tier b: { imap: true, kind: x }\n"),
+        "platform \"a\" {\n    tier \"b\" imap=#true kind=\"x\"\n}\n"
+    );
+    assert_eq!(
+        to_kdl("platform a:\n  tier b:\n    imap: true\n"),
+        "platform \"a\" {\n    tier \"b\" {\n        imap\n    }\n}\n"
+    );
 }
 
 #[test]
@@ -103,9 +110,18 @@ fn steps_of_a_scenario_are_a_list() {
 }
 
 #[test]
+fn long_lines_are_continued() {
+    let words: Vec<String> = (0..30).map(|number| format!("word{number}")).collect();
+    let kdl = to_kdl(&format!("a:\n  gate: [{}]\n", words.join(", ")));
+    assert!(kdl.lines().count() > 3 && kdl.lines().all(|line| line.len() <= 120), "{kdl}");
+    assert_eq!(format::kdl(&kdl), kdl);
+}
+
+#[test]
 fn values_that_look_like_something_else_are_quoted() {
     check(
-        r#"a "no" "2026.10" "" " x" "x " "true" "null" "~" 2026.10 0x1F 1_000 -5 #true #null "a: b" "a #b" "- a" "'" "12:30" "1e3" "fd00::"
+        r#"a "no" "2026.10" "" " x" "x " "true" "null" "~" 2026.10 0x1F 1_000 -5 #true #null "a: b" "a #b" "- a" "'" "12:30" \
+    "1e3" "fd00::"
 "#,
         r#"a:
   - "no"
@@ -148,22 +164,30 @@ fn arguments_beside_children_stand_in_the_key_or_as_args() {
 #[test]
 fn comments_of_every_kind_survive() {
     assert_eq!(
-        to_yaml("/* a\n * b */\nm /* c */ 1 /* d */ { // e\n  /-x 1 {\n    y\n  }\n  // f\n  z /-2 3 // g\n  // h\n} // i\n// j\n"),
+        to_yaml(
+            "/* a\n * b */\nm /* c */ 1 /* d */ { // e\n  /-x 1 {\n    y\n  }\n  // f\n  z /-2 3 // g\n  // h\n} // i\n// j\n"
+        ),
         "# a\n# * b\n# c\n# d\n# e\nm: # i\n  args: [1]\n  # /-x 1 {\n  #   y\n  # }\n  # f\n  # /-2\n  z: 3 # g\n  # h\n# j\n"
     );
     assert_eq!(
         to_kdl("# a\n\nn: # b\n  # c\n  x: 1 # d\n  # e\n# f\nm: { # g\n  y: 2, # h\n  # i\n}\n# j\n"),
         "// a\n\nn { // b\n    // c\n    x 1 // d\n    // e\n}\n// f\nm { // g\n    y 2 // h\n    // i\n}\n// j\n"
     );
-    assert_eq!(to_kdl("- a: # b\n    # c\n    - d: 1\n    # e\n  # f\n# g\n- h:\n"), "a { // b\n    // c\n    d 1\n    // e\n}\n// f\n// g\nh\n");
+    assert_eq!(
+        to_kdl("- a: # b\n    # c\n    - d: 1\n    # e\n  # f\n# g\n- h:\n"),
+        "a { // b\n    // c\n    d 1\n    // e\n}\n// f\n// g\nh\n"
+    );
     assert_eq!(to_kdl("a: | # b\n  x\n# c\n"), "a \"x\\n\" // b\n// c\n");
     assert_eq!(to_kdl("# a\u{2028}b\n"), "// a b\n");
+    check("a \"b\" c=1 // d\n", "a b: { c: 1 } # d\n");
 }
 
 #[test]
 fn what_yaml_cannot_say_is_told() {
     for source in ["\"a b\"", "\"\"", "a \"b c\"=1", "a { args 1 }"] {
-        let Converted::Problems(problems) = convert(FileId(0), "a.kdl", source.as_bytes(), Syntax::Yaml) else { panic!("{source}") };
+        let Converted::Problems(problems) = convert(FileId(0), "a.kdl", source.as_bytes(), Syntax::Yaml) else {
+            panic!("{source}")
+        };
         assert!(problems.iter().all(|problem| problem.code == "convert::not-expressible" && problem.help.is_some()));
         assert_eq!(problems.len(), 1, "{source}");
     }
@@ -204,7 +228,13 @@ fn holds(path: &str, text: &str) -> Result<(), TestCaseError> {
     };
     let (one, two) = (read(FileId(0), path, text.as_bytes()), read(FileId(0), path, back.as_bytes()));
     prop_assert!(says_the_same(&one.nodes, &two.nodes), "{:?} {:?}", there, back);
-    prop_assert!(words_survive(text, &there) && words_survive(&there, &back), "{}\n---\n{}\n---\n{}", text, there, back);
+    prop_assert!(
+        words_survive(text, &there) && words_survive(&there, &back),
+        "{}\n---\n{}\n---\n{}",
+        text,
+        there,
+        back
+    );
     Ok(())
 }
 
@@ -212,10 +242,70 @@ fn holds(path: &str, text: &str) -> Result<(), TestCaseError> {
 fn text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(
         &[
-            "a", "é", " ", "  ", "\n", "\r\n", "\t", "#", " #", ":", ": ", "- ", "? ", "\"", "'", "\\", "{", "}", "[", "]", ",",
-            "&", "*", "!", "|", ">", "%", "@", "`", "//", "/*", "*/", "/-", "=", ";", "(", ")", "no", "true", "null", "~", "2026.10",
-            "0x1F", "1_000", "-", "--- ", "...", "<<", "args", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}", "\u{202e}",
-            "\u{feff}", "\u{fffe}", "\u{1f600}", "\u{e000}", "名", "+1 416", "12:30", ".inf", "1e3",
+            "a",
+            "é",
+            " ",
+            "  ",
+            "\n",
+            "\r\n",
+            "\t",
+            "#",
+            " #",
+            ":",
+            ": ",
+            "- ",
+            "? ",
+            "\"",
+            "'",
+            "\\",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            "&",
+            "*",
+            "!",
+            "|",
+            ">",
+            "%",
+            "@",
+            "`",
+            "//",
+            "/*",
+            "*/",
+            "/-",
+            "=",
+            ";",
+            "(",
+            ")",
+            "no",
+            "true",
+            "null",
+            "~",
+            "2026.10",
+            "0x1F",
+            "1_000",
+            "-",
+            "--- ",
+            "...",
+            "<<",
+            "args",
+            "\u{0}",
+            "\u{7f}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{2028}",
+            "\u{202e}",
+            "\u{feff}",
+            "\u{fffe}",
+            "\u{1f600}",
+            "\u{e000}",
+            "名",
+            "+1 416",
+            "12:30",
+            ".inf",
+            "1e3",
         ][..],
     );
     prop_oneof![3 => prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat()), 1 => any::<String>()]
@@ -227,7 +317,9 @@ fn quoted(text: &str) -> String {
 
 /// A node of KDL with such texts in it, and remarks all over.
 fn node() -> impl Strategy<Value = String> {
-    let kind = prop::sample::select(&["a", "b", "mailbox", "imap", "scenario", "tier", "\"#x\"", "\"-\"", "\"x:\"", "\"'\""][..]);
+    let kind = prop::sample::select(
+        &["a", "b", "mailbox", "imap", "scenario", "tier", "\"#x\"", "\"-\"", "\"x:\"", "\"'\""][..],
+    );
     let value = prop_oneof![
         4 => text().prop_map(|text| quoted(&text)),
         1 => prop::sample::select(&["1", "-2.5", "0x1F", "1_000", "#true", "#false", "#null", "#inf", "bare", "+1"][..]).prop_map(str::to_owned),
@@ -235,7 +327,11 @@ fn node() -> impl Strategy<Value = String> {
     let name = prop::sample::select(&["x", "y", "name", "\"z:\"", "\"<<\""][..]);
     let entry = prop_oneof![value.clone(), (name, value).prop_map(|(name, value)| format!("{name}={value}"))];
     let remark = || prop::sample::select(&["", "", "", "", " /* remark-{} */", " /*\n remark-{}\n */"][..]);
-    let line = || prop::sample::select(&["\n", "\n", "\n", " // remark-{}\n", "\n\n// remark-{}\n", "\n/-gone remark-{} {\n  x\n}\n", ";"][..]);
+    let line = || {
+        prop::sample::select(
+            &["\n", "\n", "\n", " // remark-{}\n", "\n\n// remark-{}\n", "\n/-gone remark-{} {\n  x\n}\n", ";"][..],
+        )
+    };
     let head = (kind, remark(), prop::collection::vec((entry, remark()), 0..4)).prop_map(|(kind, remark, entries)| {
         let entries: String = entries.into_iter().map(|(entry, remark)| format!(" {entry}{remark}")).collect();
         format!("{kind}{remark}{entries}")
@@ -243,10 +339,11 @@ fn node() -> impl Strategy<Value = String> {
     let around = head.clone().boxed();
     let leaf = (head, line()).prop_map(|(head, line)| (head, line.to_owned()));
     leaf.prop_recursive(4, 24, 4, move |inner| {
-        (around.clone(), line(), prop::collection::vec(inner, 0..4), prop::sample::select(&["", " // remark-{}"][..])).prop_map(|(head, line, children, opening)| {
-            let children: String = children.into_iter().map(|(head, line)| head + &line).collect();
-            (format!("{head} {{{opening}\n{children}}}"), line.to_owned())
-        })
+        (around.clone(), line(), prop::collection::vec(inner, 0..4), prop::sample::select(&["", " // remark-{}"][..]))
+            .prop_map(|(head, line, children, opening)| {
+                let children: String = children.into_iter().map(|(head, line)| head + &line).collect();
+                (format!("{head} {{{opening}\n{children}}}"), line.to_owned())
+            })
     })
     .prop_map(|(head, line)| head + &line)
 }
@@ -265,8 +362,35 @@ fn document() -> impl Strategy<Value = String> {
 }
 
 const YAML: &[&str] = &[
-    "a", "b c", ": ", ":", "1", "true", "'x'", "\"y\"", "\n", "\n  ", "\n    ", "- ", "{ ", " }", "[", "]", ", ", " # remark-", "\n# remark-",
-    "\n  # remark-", "\n    # remark-", "args: ", "|\n  ", "0x1F", "~", "a: ", "b: ", "c:\n  ", "d:\n    ",
+    "a",
+    "b c",
+    ": ",
+    ":",
+    "1",
+    "true",
+    "'x'",
+    "\"y\"",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "- ",
+    "{ ",
+    " }",
+    "[",
+    "]",
+    ", ",
+    " # remark-",
+    "\n# remark-",
+    "\n  # remark-",
+    "\n    # remark-",
+    "args: ",
+    "|\n  ",
+    "0x1F",
+    "~",
+    "a: ",
+    "b: ",
+    "c:\n  ",
+    "d:\n    ",
 ];
 
 proptest! {

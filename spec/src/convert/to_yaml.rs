@@ -76,7 +76,14 @@ struct Writer {
 
 impl Writer {
     /// Writes members beside each other, behind the arguments of the node that they belong to.
-    fn members(&mut self, members: &[Member<'_>], arguments: &[&Scalar<'_>], indent: usize, around: Known, ordered: bool) {
+    fn members(
+        &mut self,
+        members: &[Member<'_>],
+        arguments: &[&Scalar<'_>],
+        indent: usize,
+        around: Known,
+        ordered: bool,
+    ) {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for member in members {
             *counts.entry(member.kind).or_default() += 1;

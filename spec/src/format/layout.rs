@@ -177,7 +177,8 @@ impl<'s> Layouter<'s> {
         let dash = self.dash();
         let kind = self.token().unwrap_or(first);
         self.at += 1;
-        let mut node = LaidNode { dash, kind, parts: Vec::new(), trailing: Vec::new(), start: first.start, end: kind.end };
+        let mut node =
+            LaidNode { dash, kind, parts: Vec::new(), trailing: Vec::new(), start: first.start, end: kind.end };
         loop {
             let before = self.gaps();
             match self.kind() {

@@ -53,7 +53,10 @@ fn comments_stay_where_they_are() {
     check("a // b\n", "a // b\n");
     check("a /* b */; /* c */ // d\n", "a /* b */ /* c */ // d\n");
     check("a; /* b */ c", "a\n/* b */ c\n");
-    check("a /* b */ 1 /* c */ x /* d */ = /* e */ 2 /* f */ {g} /* h */", "a /* b */ 1 /* c */ x /* d */ = /* e */ 2 /* f */ {\n    g\n} /* h */\n");
+    check(
+        "a /* b */ 1 /* c */ x /* d */ = /* e */ 2 /* f */ {g} /* h */",
+        "a /* b */ 1 /* c */ x /* d */ = /* e */ 2 /* f */ {\n    g\n} /* h */\n",
+    );
     check("a { // b\n c // d\n // e\n} // f", "a { // b\n    c // d\n    // e\n} // f\n");
     check("a { /* b */ }", "a {\n    /* b */\n}\n");
     check("a { /* b */\n c }", "a { /* b */\n    c\n}\n");
@@ -146,7 +149,9 @@ fn holds(text: &str) -> Result<(), TestCaseError> {
     prop_assert_eq!(laid_comments(&lay_out(text)), comments(text).len());
     prop_assert_eq!(dashes(&formatted), dashes(text));
     prop_assert_eq!(kdl(&formatted), formatted.clone());
-    prop_assert!(!formatted.contains("\r\n") && !formatted.contains("\n\n\n") || text.contains("\"\"\"") || text.contains("/*"));
+    prop_assert!(
+        !formatted.contains("\r\n") && !formatted.contains("\n\n\n") || text.contains("\"\"\"") || text.contains("/*")
+    );
     prop_assert!(formatted.is_empty() || formatted.ends_with('\n'));
     Ok(())
 }
