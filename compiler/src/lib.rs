@@ -3,13 +3,14 @@
 //! This room does no IO and never acts on a backend's name; a [`blueprint::Launch`] only carries it.
 //!
 //! In reading order: [`compile`] is the way through, [`resolve`] turns names into things, [`check`] holds one rule a file,
-//! [`decide`] makes every choice that is left, [`render`] writes what was decided as bytes, [`graph`] draws it. [`codes`]
-//! explains every problem.
+//! [`decide`] makes every choice that is left, [`render`] writes what was decided as bytes, [`graph`] draws it, [`explain`] tells
+//! which line says so. [`codes`] has the page behind every problem.
 
 pub mod check;
 mod codes;
 mod compile;
 pub mod decide;
+pub mod explain;
 pub mod graph;
 mod origins;
 pub mod render;

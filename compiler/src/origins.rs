@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use spec::Span;
-use spec::model::Environment;
+use spec::model::{DefenseChange, Environment};
+use spec::{Span, Spanned};
 
+use crate::decide::environment::{count_place, spec_role};
 use crate::decide::hosts;
 use crate::decide::nodes::Asked;
 use crate::resolve::{EntryKind, Model};
@@ -30,6 +31,24 @@ impl Origins {
         }
     }
 
+    /// Says where a field of an entity was asked for, if it was.
+    fn maybe<T>(&mut self, kind: &str, name: impl std::fmt::Display, field: &str, value: Option<&Spanned<T>>) {
+        if let Some(value) = value {
+            self.field(kind, name, field, value.span);
+        }
+    }
+
+    /// Says where the settings of a domain's or a mailbox's defense were asked for.
+    fn defense(&mut self, kind: &str, name: impl std::fmt::Display, change: Option<&DefenseChange>) {
+        let Some(change) = change else { return };
+        for (field, score) in [("tag", &change.tag), ("quarantine", &change.quarantine), ("reject", &change.reject)] {
+            self.maybe(kind, &name, field, score.as_ref());
+        }
+        for (field, patterns) in [("allow", &change.allow), ("block", &change.block)] {
+            self.maybe(kind, &name, field, patterns.first());
+        }
+    }
+
     /// Returns the place of an entity's field, else of the entity.
     ///
     /// - `entity`: kind and name, such as `mailbox alice@acme.example`.
@@ -38,6 +57,11 @@ impl Origins {
             .and_then(|field| self.places.get(&format!("{entity} {field}")))
             .or_else(|| self.places.get(entity))
             .copied()
+    }
+
+    /// Returns the place of an entity's field, where the field has one of its own.
+    pub fn field_of(&self, entity: &str, field: &str) -> Option<Span> {
+        self.places.get(&format!("{entity} {field}")).copied()
     }
 
     /// Returns all places, by entity and field.
@@ -63,12 +87,31 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
     }
     for (node, span) in nodes {
         origins.entity("node", &node.name, *span);
+        let cluster = model.clusters.iter().find(|cluster| cluster.spec.name.value == node.cluster);
+        let Some(cluster) = cluster.map(|cluster| cluster.spec) else { continue };
+        if let Some(asked) = cluster.role(spec_role(node.role)) {
+            origins.field("node", &node.name, "count", asked.count.span);
+            let sizes = [("memory", asked.memory.as_ref()), ("disk", asked.disk.as_ref())];
+            for (field, size) in sizes {
+                origins.maybe("node", &node.name, field, size);
+            }
+            origins.maybe("node", &node.name, "cores", asked.cores.as_ref());
+        }
+        if let Some(span) = count_place(environment, cluster, node.role) {
+            origins.field("environment", &environment.name.value, &format!("scale {}", node.name), span);
+        }
     }
     for cluster in &model.clusters {
         origins.entity("cluster", &cluster.spec.name.value, cluster.spec.span);
+        origins.maybe("cluster", &cluster.spec.name.value, "state", cluster.spec.state.as_ref().map(|state| &state.on));
     }
     for defense in &platform.defenses {
         origins.entity("defense", &defense.name.value, defense.span);
+        if let Some(spam) = &defense.spam {
+            for (field, score) in [("tag", &spam.tag), ("quarantine", &spam.quarantine), ("reject", &spam.reject)] {
+                origins.maybe("defense", &defense.name.value, field, score.as_ref());
+            }
+        }
     }
     origins.entity("mail", &platform.name.value, platform.mail.span);
     for pool in model.pools.values() {
@@ -80,6 +123,11 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
         for (field, span) in [
             ("quota", tier.quota.as_ref().map(|quota| quota.span)),
             ("send_limit", tier.send_limit.as_ref().map(|limit| limit.span)),
+            ("imap", Some(tier.imap.span)),
+            ("pop3", Some(tier.pop3.span)),
+            ("webmail", Some(tier.webmail.span)),
+            ("sieve", Some(tier.sieve.span)),
+            ("calendar", Some(tier.calendar.span)),
         ] {
             origins.field("tier", &tier.name.value, field, span.unwrap_or(tier.span));
         }
@@ -106,13 +154,28 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
         ] {
             origins.field("domain", name, field, span.unwrap_or(domain.spec.span));
         }
+        origins.maybe("domain", name, "aliases", domain.spec.aliases.first());
+        origins.defense("domain", name, domain.spec.defense.as_ref());
     }
     for (address, entry) in &model.entries {
         origins.entity(entry.kind.name(), address, entry.span);
         if let EntryKind::Mailbox(mailbox) = entry.kind
-            && let Some(tier) = &mailbox.tier
+            && !entry.alias
         {
-            origins.field("mailbox", address, "tier", tier.span);
+            origins.maybe("mailbox", address, "tier", mailbox.tier.as_ref());
+            origins.maybe("mailbox", address, "name", mailbox.name.as_ref());
+            origins.maybe("mailbox", address, "aliases", mailbox.aliases.first());
+            origins.maybe(
+                "mailbox",
+                address,
+                "forward",
+                mailbox.forward.as_ref().and_then(|forward| forward.to.first()),
+            );
+            origins.maybe("mailbox", address, "autoreply", mailbox.autoreply.as_ref().map(|reply| &reply.text));
+            let password = mailbox.initial.as_ref().and_then(|initial| initial.password.as_ref());
+            origins.maybe("mailbox", address, "initial", password);
+            origins.maybe("mailbox", address, "on_removal", mailbox.on_removal.as_ref().map(|removal| &removal.action));
+            origins.defense("mailbox", address, mailbox.defense.as_ref());
         }
     }
     for scenario in model.scenarios.values() {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::language::{EDITION, Field, Form, Kind, Place, ROOTS, Shape, Type, Writer};
 
+/// Types of values by name and description; several sets of words may have one name.
+type Types = BTreeMap<(&'static str, &'static str), &'static Type>;
+
 /// Returns the page: each kind with all that it may hold, then the types of values.
 pub fn reference() -> String {
     let mut page = format!(
@@ -21,7 +24,7 @@ pub fn reference() -> String {
         below(root.kind, root.name, &mut page, &mut types);
     }
     page += "\n## Types\n\n| type | what it is | example |\n|---|---|---|\n";
-    for (name, of) in &types {
+    for ((name, _), of) in &types {
         let mut about = one_line(of.about);
         if let Form::Choice(choices) = of.form {
             let meanings: Vec<String> =
@@ -34,7 +37,7 @@ pub fn reference() -> String {
 }
 
 /// Writes a section for each kind of node that a kind may hold, and for those below them.
-fn below(kind: &'static Kind, path: &str, page: &mut String, types: &mut BTreeMap<&'static str, &'static Type>) {
+fn below(kind: &'static Kind, path: &str, page: &mut String, types: &mut Types) {
     let mut groups: Vec<(Vec<&'static str>, &'static Kind, &'static str)> = Vec::new();
     let mut add = |name: &'static str, of: &'static Kind, about: &'static str| {
         // Roles and the like: several names for nodes that hold the same.
@@ -61,7 +64,7 @@ fn below(kind: &'static Kind, path: &str, page: &mut String, types: &mut BTreeMa
     }
 }
 
-fn table(kind: &'static Kind, page: &mut String, types: &mut BTreeMap<&'static str, &'static Type>) {
+fn table(kind: &'static Kind, page: &mut String, types: &mut Types) {
     if kind.fields.is_empty() {
         return;
     }
@@ -72,7 +75,7 @@ fn table(kind: &'static Kind, page: &mut String, types: &mut BTreeMap<&'static s
         };
         match field.shape {
             Shape::Value { of, many, .. } => {
-                types.insert(of.name, of);
+                types.insert((of.name, of.about), of);
                 let mut about = one_line(field.about);
                 for (what, bound) in [("At least", field.least), ("At most", field.most)] {
                     if let Some(bound) = bound {
@@ -86,7 +89,13 @@ fn table(kind: &'static Kind, page: &mut String, types: &mut BTreeMap<&'static s
                     Place::Argument | Place::Arguments => format!("*{}*", field.name),
                     Place::Named | Place::Either => format!("`{}`", field.name),
                 };
-                row(&name, &format!("{}{}", of.name, if many { ", several" } else { "" }), &about);
+                let kind = match of.form {
+                    Form::Choice(choices) => {
+                        choices.iter().map(|choice| format!("`{}`", choice.name)).collect::<Vec<_>>().join(" ")
+                    }
+                    _ => of.name.to_owned(),
+                };
+                row(&name, &format!("{kind}{}", if many { ", several" } else { "" }), &about);
             }
             Shape::Node { many, .. } => {
                 row(&format!("`{}`", field.name), if many { "nodes" } else { "node" }, field.about);

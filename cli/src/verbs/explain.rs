@@ -1,33 +1,163 @@
-//! `mailwright explain`: the page behind a problem's code.
+//! `mailwright explain`: the page behind a problem's code, or what holds for a thing and which line says so.
 
 use std::io::Write;
+use std::path::PathBuf;
 
+use compiler::explain::{Explained, Thing, explain};
+use compiler::resolve::nearest;
+use serde_json::{Value, json};
+use spec::{Sources, Span};
+
+use super::compiled;
+use super::print_json;
+use super::up::shown::table;
 use crate::failure::{Exit, Failure};
+use crate::repository;
 
-/// Explain a problem's code.
+/// Explain a problem's code, or what holds for a thing and which line says so.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  mailwright explain spec::unknown-tier")]
+#[command(after_help = "Examples:\n  mailwright explain spec::unknown-tier\n  \
+    mailwright explain mailbox alice@acme.example\n  \
+    mailwright explain node mx-1 examples/northmail --env production --json")]
 pub(crate) struct Arguments {
-    /// The code as a problem shows it; without it, all codes are listed.
-    code: Option<String>,
+    /// The code as a problem shows it, or one of mailbox, domain, tier, node; without it, all codes are listed.
+    what: Option<String>,
+    /// The name of the thing.
+    name: Option<String>,
+    /// The folder that holds platform.kdl.
+    #[arg(default_value = ".")]
+    repository: PathBuf,
+    /// The environment; `dev` when it is not named.
+    #[arg(long)]
+    env: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut out = std::io::stdout().lock();
-    let codes = compiler::codes();
-    match &arguments.code {
-        None => {
-            for entry in codes {
-                writeln!(out, "{}", entry.code)?;
-            }
-        }
-        Some(code) => match codes.iter().find(|entry| entry.code == code) {
-            Some(entry) => writeln!(out, "{}\n\n{}", entry.code, entry.explanation)?,
-            None => {
-                return Err(Failure::usage(format!("no problem has the code `{code}`"))
-                    .help("list all codes with: mailwright explain"));
-            }
+    match &arguments.what {
+        None => list(arguments.json),
+        Some(what) => match Thing::ALL.into_iter().find(|thing| thing.name() == what) {
+            Some(thing) => explain_thing(thing, arguments),
+            None => explain_code(what, arguments),
         },
     }
+}
+
+fn list(json: bool) -> Result<Exit, Failure> {
+    let codes = compiler::codes();
+    if json {
+        let codes: Vec<&str> = codes.iter().map(|entry| entry.code).collect();
+        print_json(&json!({ "version": 1, "codes": codes }))?;
+        return Ok(Exit::Done);
+    }
+    let mut out = std::io::stdout().lock();
+    for entry in codes {
+        writeln!(out, "{}", entry.code)?;
+    }
     Ok(Exit::Done)
+}
+
+fn explain_code(code: &str, arguments: &Arguments) -> Result<Exit, Failure> {
+    let Some(entry) = compiler::codes().iter().find(|entry| entry.code == code) else {
+        let failure = if arguments.name.is_some() {
+            Failure::usage(format!("`{code}` is nothing that can be explained"))
+        } else {
+            Failure::usage(format!("no problem has the code `{code}`"))
+        };
+        let things = Thing::ALL.map(Thing::name).join(", ");
+        return Err(failure.help(format!("list all codes with: mailwright explain; or name a thing: {things}")));
+    };
+    if let Some(name) = &arguments.name {
+        return Err(Failure::usage(format!("nothing stands behind a code, and here stands `{name}`"))
+            .help(format!("write: mailwright explain {code}")));
+    }
+    if arguments.json {
+        print_json(&json!({ "version": 1, "code": entry.code, "explanation": entry.explanation }))?;
+    } else {
+        writeln!(std::io::stdout(), "{}\n\n{}", entry.code, entry.explanation)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn explain_thing(thing: Thing, arguments: &Arguments) -> Result<Exit, Failure> {
+    let kind = thing.name();
+    let Some(name) = &arguments.name else {
+        return Err(Failure::usage(format!("which {kind} is to be explained?"))
+            .help(format!("write its name: mailwright explain {kind} NAME")));
+    };
+    let repository = repository::read(&arguments.repository)?;
+    let sources = &repository.sources;
+    let output = compiled::compile(sources, arguments.env.as_deref())?;
+    let environment = &output.blueprint.environment;
+    let parsed = spec::parse(sources);
+    let Some(explained) = explain(sources, &parsed, &output, thing, name) else {
+        let known = thing.known(&output);
+        let help = match (nearest(name, known.iter().map(String::as_str)), known.as_slice()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, []) => format!("this environment has no {kind} at all"),
+            (None, known) => {
+                let shown: Vec<&str> = known.iter().take(8).map(String::as_str).collect();
+                let more = known.len() - shown.len();
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("what there is: {}{more}", shown.join(", "))
+            }
+        };
+        return Err(Failure::usage(format!("there is no {kind} `{name}` in the environment {environment}")).help(help));
+    };
+    if arguments.json {
+        print_json(&document(sources, kind, name, environment.as_str(), &explained))?;
+    } else {
+        write(sources, &explained)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Returns a place as people write it: `platform.kdl:68:5`.
+fn place(sources: &Sources, span: Option<Span>) -> String {
+    let place = span.and_then(|span| Some((sources.file(span.file)?, sources.place(span))));
+    place.map_or(String::new(), |(file, place)| format!("{}:{}:{}", file.path, place.line, place.column))
+}
+
+fn document(sources: &Sources, kind: &str, name: &str, environment: &str, explained: &Explained) -> Value {
+    let values: Vec<Value> = explained
+        .facts
+        .iter()
+        .map(|fact| {
+            let place = fact.span.map(|span| sources.place(span));
+            json!({
+                "name": fact.name,
+                "value": fact.value,
+                "from": fact.from,
+                "file": fact.span.and_then(|span| Some(sources.file(span.file)?.path.as_str())),
+                "line": place.map(|place| place.line),
+                "column": place.map(|place| place.column),
+            })
+        })
+        .collect();
+    json!({
+        "version": 1,
+        "kind": kind,
+        "name": name,
+        "environment": environment,
+        "values": values,
+        "reasons": explained.reasons,
+    })
+}
+
+fn write(sources: &Sources, explained: &Explained) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let mut table = table(&["what", "value", "said by", "at"]);
+    for fact in &explained.facts {
+        table.add_row([fact.name, &fact.value, &fact.from, &place(sources, fact.span)]);
+    }
+    writeln!(out, "{table}")?;
+    if !explained.reasons.is_empty() {
+        writeln!(out)?;
+    }
+    for reason in &explained.reasons {
+        writeln!(out, "* {reason}")?;
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What an environment changes: how many nodes there are, what hosts are called, which accounts exist.
 
 use blueprint::Role;
+use spec::Span;
 use spec::model::{AccountsWord, Cluster, Environment, InternetMode, ScaleWord};
 use values::{HostName, Name};
 
@@ -50,6 +51,16 @@ pub fn count(environment: &Environment, cluster: &Cluster, role: Role) -> u32 {
     };
     let count = said(true).or_else(|| said(false)).unwrap_or(several);
     u32::try_from(count.clamp(1, 1000)).unwrap_or(1)
+}
+
+/// Returns the place where an environment says how many nodes of a role a cluster has; `None` where it says nothing.
+pub fn count_place(environment: &Environment, cluster: &Cluster, role: Role) -> Option<Span> {
+    let role = spec_role(role);
+    let scales = || environment.scales.iter();
+    let named = scales().filter(|scale| scale.cluster.as_ref().is_some_and(|name| name.value == cluster.name.value));
+    let count = named.chain(scales().filter(|scale| scale.cluster.is_none())).find_map(|scale| scale.role(role));
+    let word = scales().find_map(|scale| scale.word.as_ref());
+    count.map(|count| count.span).or(word.map(|word| word.span))
 }
 
 /// Returns the domain below which the operator's hosts are called in an environment.

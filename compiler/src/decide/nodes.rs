@@ -99,6 +99,39 @@ pub fn names(model: &Model<'_>, environment: &Environment) -> Vec<Name> {
     plan(model, environment, &mut Report::default()).into_iter().map(|node| node.name).collect()
 }
 
+/// Tells why a node sits on its host, in sentences.
+pub fn reasons(model: &Model<'_>, environment: &Environment, name: &Name) -> Vec<String> {
+    let planned = plan(model, environment, &mut Report::default());
+    let Some(asked) = planned.iter().find(|node| node.name == *name) else { return Vec::new() };
+    let site = asked.cluster.site;
+    let here: Vec<&Planned<'_>> = planned.iter().filter(|node| node.cluster.site.name.value == site.name.value).collect();
+    let (supplies, demands) = (supplies(site), here.iter().map(|node| demand(node)).collect::<Vec<Demand>>());
+    let Ok(places) = placement::place(&demands, &supplies) else { return Vec::new() };
+    let passed = placement::passed_over(&demands, &supplies, &places);
+    let Some(index) = here.iter().position(|node| node.name == *name) else { return Vec::new() };
+    let host = |index: usize| supplies.get(index).map_or("", |supply| supply.name.as_str());
+    let mut reasons = vec![format!(
+        "large nodes are placed first, each on the first of the site's {} hosts that has room, in an order drawn from the \
+         names of node and host, so that one more node or host moves no other that need not make room",
+        supplies.len()
+    )];
+    for &(passed, lacks) in passed.get(index).into_iter().flatten() {
+        let why = match lacks {
+            Resource::Cores => "has too few cores left".to_owned(),
+            Resource::Memory => "has too little memory left".to_owned(),
+            Resource::Disk => "has too little disk left".to_owned(),
+            Resource::Separation => {
+                format!("already has a node of the role {}, and the cluster is spread by host", asked.role.name())
+            }
+        };
+        reasons.push(format!("{} {why}", host(passed)));
+    }
+    if let Some(&own) = places.get(index) {
+        reasons.push(format!("{} has room", host(own)));
+    }
+    reasons
+}
+
 /// Decides how many nodes there are, how large and what they are called.
 fn plan<'s>(model: &Model<'s>, environment: &Environment, report: &mut Report) -> Vec<Planned<'s>> {
     let mut planned = Vec::new();
@@ -157,10 +190,9 @@ fn demand(node: &Planned<'_>) -> Demand {
     }
 }
 
-/// Places the nodes of a site on its hosts and makes sure that they survive what they are to survive.
-fn place(site: &Site, nodes: &[&Planned<'_>], report: &mut Report) -> BTreeMap<Name, Name> {
-    let hosts = hosts::hosts(site);
-    let supplies: Vec<Supply> = hosts
+/// Returns what the hosts of a site have, in their order.
+fn supplies(site: &Site) -> Vec<Supply> {
+    hosts::hosts(site)
         .iter()
         .map(|(host, _)| Supply {
             name: host.name.to_string(),
@@ -168,7 +200,13 @@ fn place(site: &Site, nodes: &[&Planned<'_>], report: &mut Report) -> BTreeMap<N
             memory: host.memory.as_bytes(),
             disk: host.disk.as_bytes(),
         })
-        .collect();
+        .collect()
+}
+
+/// Places the nodes of a site on its hosts and makes sure that they survive what they are to survive.
+fn place(site: &Site, nodes: &[&Planned<'_>], report: &mut Report) -> BTreeMap<Name, Name> {
+    let hosts = hosts::hosts(site);
+    let supplies = supplies(site);
     let demands: Vec<Demand> = nodes.iter().map(|node| demand(node)).collect();
     match placement::place(&demands, &supplies) {
         Ok(places) => {

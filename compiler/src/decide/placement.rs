@@ -71,6 +71,32 @@ pub fn place(demands: &[Demand], supplies: &[Supply]) -> Result<Vec<usize>, Home
     Err(best.unwrap_or(Homeless { demand: 0, lacks: Resource::Cores }))
 }
 
+/// Returns, for each demand that [`place`] placed, the hosts that stood before its own and what they lacked.
+pub fn passed_over(demands: &[Demand], supplies: &[Supply], placed: &[usize]) -> Vec<Vec<(usize, Resource)>> {
+    for ranking in [rank_by_draw as fn(&Demand, &[Supply]) -> Vec<usize>, rank_by_order] {
+        let mut used = vec![Used::default(); supplies.len()];
+        let mut passed = vec![Vec::new(); demands.len()];
+        let mut explained = true;
+        for index in order(demands, (0..demands.len()).collect()) {
+            let (Some(demand), Some(own)) = (demands.get(index), placed.get(index)) else { continue };
+            for host in ranking(demand, supplies).into_iter().take_while(|host| host != own) {
+                let (Some(supply), Some(taken)) = (supplies.get(host), used.get(host)) else { continue };
+                match (lacking(supply, taken, demand), passed.get_mut(index)) {
+                    (Some(lacks), Some(passed)) => passed.push((host, lacks)),
+                    _ => explained = false,
+                }
+            }
+            if let Some(taken) = used.get_mut(*own) {
+                take(taken, demand);
+            }
+        }
+        if explained {
+            return passed;
+        }
+    }
+    vec![Vec::new(); demands.len()]
+}
+
 /// Tells whether the nodes of hosts that are gone find a place on those that are left, without moving any other node.
 ///
 /// - `gone`: indices of hosts.
@@ -140,14 +166,8 @@ fn fill(
             take(host, demand);
         }
     }
-    let mut order: Vec<usize> =
-        places.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(index, _)| index).collect();
-    order.sort_by_cached_key(|&index| {
-        demands
-            .get(index)
-            .map(|demand| (std::cmp::Reverse((demand.memory, demand.disk, demand.cores)), natural(&demand.name)))
-    });
-    for index in order {
+    let homeless = places.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(index, _)| index).collect();
+    for index in order(demands, homeless) {
         let (Some(demand), Some(place)) = (demands.get(index), places.get_mut(index)) else { continue };
         let mut lacks = [0usize; 4];
         for host in ranking(demand, supplies) {
@@ -172,6 +192,16 @@ fn fill(
         }
     }
     Ok(())
+}
+
+/// Sorts demands, the largest first.
+fn order(demands: &[Demand], mut indices: Vec<usize>) -> Vec<usize> {
+    indices.sort_by_cached_key(|&index| {
+        demands
+            .get(index)
+            .map(|demand| (std::cmp::Reverse((demand.memory, demand.disk, demand.cores)), natural(&demand.name)))
+    });
+    indices
 }
 
 fn take<'d>(used: &mut Used<'d>, demand: &'d Demand) {

@@ -86,9 +86,19 @@ fn arguments(kind: &'static Kind) -> Vec<Argument> {
 impl Definitions {
     /// Keeps a part and returns the reference to it.
     fn define(&mut self, name: &str, part: Value) -> String {
-        let known = self.by_text.entry(part.to_string()).or_insert_with(|| name.to_owned());
-        self.by_name.entry(known.clone()).or_insert(part);
-        format!("#/$defs/{known}")
+        let text = part.to_string();
+        if let Some(known) = self.by_text.get(&text) {
+            return format!("#/$defs/{known}");
+        }
+        // Types of different kinds may be called the same, such as the authorities of TLS and of DNS.
+        let mut free = name.to_owned();
+        while self.by_name.contains_key(&free) {
+            free.push('.');
+        }
+        self.by_text.insert(text, free.clone());
+        let reference = format!("#/$defs/{free}");
+        self.by_name.insert(free, part);
+        reference
     }
 
     fn type_of(&mut self, of: &'static Type) -> String {

@@ -1,0 +1,300 @@
+//! What holds for one thing, and which line says so.
+
+use std::fmt::Display;
+
+use blueprint::effective_mailbox;
+use blueprint::roster::{DefenseSettings, Domain, MailService, Tier};
+use spec::{Parsed, Sources, Span};
+use values::Score;
+
+use crate::Output;
+use crate::decide::nodes;
+use crate::report::Report;
+use crate::resolve::resolve;
+
+/// A thing that can be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A mailbox, by its address.
+    Mailbox,
+    /// A domain.
+    Domain,
+    /// A tier.
+    Tier,
+    /// A node.
+    Node,
+}
+
+impl Thing {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Mailbox, Self::Domain, Self::Tier, Self::Node];
+
+    /// Returns how it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mailbox => "mailbox",
+            Self::Domain => "domain",
+            Self::Tier => "tier",
+            Self::Node => "node",
+        }
+    }
+
+    /// Returns the names of all things of the kind, sorted.
+    pub fn known(self, output: &Output) -> Vec<String> {
+        let roster = &output.roster;
+        match self {
+            Self::Mailbox => roster.mailboxes.iter().map(|mailbox| mailbox.address.to_string()).collect(),
+            Self::Domain => roster.domains.iter().map(|domain| domain.name.to_string()).collect(),
+            Self::Tier => roster.tiers.iter().map(|tier| tier.name.to_string()).collect(),
+            Self::Node => output.blueprint.nodes.iter().map(|node| node.name.to_string()).collect(),
+        }
+    }
+}
+
+/// All that holds for a thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// The values that hold, each with what says so.
+    pub facts: Vec<Fact>,
+    /// Why something was decided as it was, in sentences.
+    pub reasons: Vec<String>,
+}
+
+/// A value that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What it is.
+    pub name: &'static str,
+    /// The value.
+    pub value: String,
+    /// What says so, such as `tier premium`.
+    pub from: String,
+    /// The line that says so; for a default, the thing that says nothing else.
+    pub span: Option<Span>,
+}
+
+/// Explains one thing of an environment; `None` where there is none of the name.
+///
+/// - `output`: of the same sources.
+pub fn explain(sources: &Sources, parsed: &Parsed, output: &Output, thing: Thing, name: &str) -> Option<Explained> {
+    let mut told = Teller { output, explained: Explained::default() };
+    match thing {
+        Thing::Mailbox => told.mailbox(name)?,
+        Thing::Domain => told.domain(name)?,
+        Thing::Tier => told.tier(name)?,
+        Thing::Node => told.node(sources, parsed, name)?,
+    }
+    Some(told.explained)
+}
+
+struct Teller<'o> {
+    output: &'o Output,
+    explained: Explained,
+}
+
+impl Teller<'_> {
+    /// Tells a value that the first of several things says which says anything; the last one's silence is the default.
+    fn tell(&mut self, name: &'static str, value: impl Display, said: &[(&str, &str)]) {
+        let origins = &self.output.origins;
+        let found = said.iter().find_map(|(entity, field)| {
+            let span = origins.field_of(entity, field)?;
+            // A default has the place of the thing that does not say otherwise.
+            (Some(span) != origins.find(entity, None)).then(|| ((*entity).to_owned(), Some(span)))
+        });
+        let found = found.map(|(entity, span)| match entity.strip_prefix("node ") {
+            // What nodes are like is said of the role in their cluster.
+            Some(node) => (self.role_of(node).unwrap_or(entity), span),
+            None => (entity, span),
+        });
+        let (from, span) = found.unwrap_or_else(|| {
+            let entity = said.last().map_or("", |(entity, _)| *entity);
+            (format!("default, {entity} says nothing"), origins.find(entity, None))
+        });
+        self.explained.facts.push(Fact { name, value: value.to_string(), from, span });
+    }
+
+    fn role_of(&self, node: &str) -> Option<String> {
+        let node = self.output.blueprint.nodes.iter().find(|known| known.name.as_str() == node)?;
+        Some(format!("{} of cluster {}", node.role.name(), node.cluster))
+    }
+
+    /// Tells a value that a thing is or has by itself.
+    fn tell_of(&mut self, name: &'static str, value: impl Display, entity: &str) {
+        let span = self.output.origins.find(entity, None);
+        self.explained.facts.push(Fact { name, value: value.to_string(), from: entity.to_owned(), span });
+    }
+
+    fn mailbox(&mut self, name: &str) -> Option<()> {
+        let roster = &self.output.roster;
+        let mailbox = roster.mailboxes.iter().find(|mailbox| mailbox.address.to_string() == name)?;
+        let domain = roster.domains.iter().find(|domain| domain.name == *mailbox.address.domain())?;
+        let tier_name = mailbox.tier.as_ref().unwrap_or(&domain.tier);
+        let tier = roster.tiers.iter().find(|tier| tier.name == *tier_name)?;
+        let effective = effective_mailbox(mailbox, domain, tier, &self.output.blueprint.defense);
+        let own = format!("mailbox {name}");
+        let of_domain = format!("domain {}", domain.name);
+        self.tell_of("mailbox", name, &own);
+        if let Some(workgroup) = &mailbox.workgroup {
+            self.tell_of("workgroup", workgroup, &own);
+        }
+        self.tell_of("domain", &domain.name, &of_domain);
+        self.tell_of("reseller", &domain.reseller, &format!("reseller {}", domain.reseller));
+        self.tell("tier", tier_name, &[(&own, "tier"), (&of_domain, "tier")]);
+        self.tier_values(tier);
+        if let Some(name) = &mailbox.name {
+            self.tell("name", name, &[(&own, "name")]);
+        }
+        self.placing(domain);
+        if !mailbox.aliases.is_empty() {
+            self.tell("aliases", joined(&mailbox.aliases), &[(&own, "aliases")]);
+        }
+        if !mailbox.forward.is_empty() {
+            let kept = if mailbox.keep { ", kept here too" } else { ", not kept here" };
+            self.tell("forward", joined(&mailbox.forward) + kept, &[(&own, "forward")]);
+        }
+        if let Some(reply) = &mailbox.autoreply {
+            let until = reply.until.map_or(String::new(), |until| format!(", until {until}"));
+            self.tell("autoreply", format!("\"{}\"{until}", reply.text), &[(&own, "autoreply")]);
+        }
+        if let Some(secret) = &mailbox.initial_password {
+            self.tell("first password", format!("secret:{secret}"), &[(&own, "initial")]);
+        }
+        let scores = [effective.tag, effective.quarantine, effective.reject];
+        self.scores(scores, &[&own, &of_domain]);
+        self.patterns(&own, &mailbox.defense);
+        self.patterns(&of_domain, &domain.defense);
+        let removal = format!("{} for {}", mailbox.on_removal.action, mailbox.on_removal.hold);
+        self.tell("on removal", removal, &[(&own, "on_removal")]);
+        Some(())
+    }
+
+    fn domain(&mut self, name: &str) -> Option<()> {
+        let roster = &self.output.roster;
+        let domain = roster.domains.iter().find(|domain| domain.name.as_str() == name)?;
+        let own = format!("domain {name}");
+        self.tell_of("domain", name, &own);
+        self.tell_of("reseller", &domain.reseller, &format!("reseller {}", domain.reseller));
+        self.tell("tier", &domain.tier, &[(&own, "tier")]);
+        self.placing(domain);
+        if !domain.aliases.is_empty() {
+            self.tell("aliases", joined(&domain.aliases), &[(&own, "aliases")]);
+        }
+        if let Some(catch_all) = &domain.catch_all {
+            self.tell("catch-all", catch_all, &[(&own, "catch_all")]);
+        }
+        let defense = &self.output.blueprint.defense;
+        let set = &domain.defense;
+        let scores = [
+            set.tag.unwrap_or(defense.tag),
+            set.quarantine.unwrap_or(defense.quarantine),
+            set.reject.unwrap_or(defense.reject),
+        ];
+        self.scores(scores, &[&own]);
+        self.patterns(&own, &domain.defense);
+        let mailboxes = roster.mailboxes.iter().filter(|mailbox| *mailbox.address.domain() == domain.name).count();
+        self.tell_of("mailboxes", mailboxes, &own);
+        Some(())
+    }
+
+    fn tier(&mut self, name: &str) -> Option<()> {
+        let roster = &self.output.roster;
+        let tier = roster.tiers.iter().find(|tier| tier.name.as_str() == name)?;
+        self.tell_of("tier", name, &format!("tier {name}"));
+        self.tier_values(tier);
+        let of_domain = |mailbox: &&blueprint::roster::Mailbox| {
+            let domain = roster.domains.iter().find(|domain| domain.name == *mailbox.address.domain());
+            mailbox.tier.as_ref().or(domain.map(|domain| &domain.tier)) == Some(&tier.name)
+        };
+        let mailboxes = roster.mailboxes.iter().filter(of_domain).count();
+        self.explained.reasons.push(format!("{mailboxes} declared mailboxes of this environment have this tier"));
+        Some(())
+    }
+
+    fn node(&mut self, sources: &Sources, parsed: &Parsed, name: &str) -> Option<()> {
+        let output = self.output;
+        let node = output.blueprint.nodes.iter().find(|node| node.name.as_str() == name)?;
+        let own = format!("node {name}");
+        let cluster = format!("cluster {}", node.cluster);
+        let alike = output.blueprint.nodes.iter().filter(|other| other.role == node.role && other.cluster == node.cluster);
+        self.tell_of("node", name, &own);
+        self.tell_of("role", node.role.name(), &own);
+        self.tell_of("cluster", &node.cluster, &cluster);
+        let count = alike.count();
+        let environment = format!("environment {}", output.blueprint.environment);
+        self.tell("nodes of the role", count, &[(&environment, &format!("scale {name}")), (&own, "count")]);
+        self.tell("cores", node.cores, &[(&own, "cores")]);
+        self.tell("memory", node.memory, &[(&own, "memory")]);
+        self.tell("disk", node.disk, &[(&own, "disk")]);
+        if let Some(storage) = &node.storage {
+            self.tell("storage", storage, &[(&cluster, "state")]);
+        }
+        self.tell_of("site", &node.site, &format!("site {}", node.site));
+        self.tell_of("host", &node.host, &format!("host {}", node.host));
+        self.tell_of("host name", &node.hostname, &own);
+        self.tell_of("addresses", joined(&node.addresses), &format!("site {}", node.site));
+        if !node.front_addresses.is_empty() {
+            self.tell_of("front addresses", joined(&node.front_addresses), &format!("site {}", node.site));
+        }
+        let model = resolve(sources, &parsed.spec, &mut Report::default())?;
+        let environment = model.environments.get(&output.blueprint.environment)?;
+        self.explained.reasons = nodes::reasons(&model, environment, &node.name);
+        Some(())
+    }
+
+    fn tier_values(&mut self, tier: &Tier) {
+        let of_tier = format!("tier {}", tier.name);
+        let kind = match tier.kind {
+            blueprint::roster::TierKind::Mailbox => "mailbox",
+            blueprint::roster::TierKind::Filter => "filter",
+            blueprint::roster::TierKind::Forward => "forward",
+        };
+        self.tell("kind", kind, &[(&of_tier, "kind")]);
+        let none = || "none".to_owned();
+        self.tell("quota", tier.quota.map_or_else(none, |quota| quota.to_string()), &[(&of_tier, "quota")]);
+        for (name, service) in [
+            ("imap", MailService::Imap),
+            ("pop3", MailService::Pop3),
+            ("webmail", MailService::Webmail),
+            ("sieve", MailService::Sieve),
+            ("calendar", MailService::Calendar),
+        ] {
+            self.tell(name, if tier.services.contains(&service) { "on" } else { "off" }, &[(&of_tier, name)]);
+        }
+        let limit = tier.send_limit.map_or_else(none, |limit| limit.to_string());
+        self.tell("send limit", limit, &[(&of_tier, "send_limit")]);
+    }
+
+    fn placing(&mut self, domain: &Domain) {
+        let own = format!("domain {}", domain.name);
+        if let Some(brand) = &domain.brand {
+            self.tell("brand", brand, &[(&own, "brand")]);
+        }
+        self.tell("cluster", &domain.cluster, &[(&own, "cluster")]);
+        if let Some(outbound) = &domain.outbound {
+            self.tell("outbound", outbound, &[(&own, "outbound")]);
+        }
+    }
+
+    /// Tells the scores, which each of some things may say before the operator's defense does.
+    fn scores(&mut self, scores: [Score; 3], before: &[&str]) {
+        let defense = format!("defense {}", self.output.blueprint.defense.name);
+        for (name, score) in ["tag", "quarantine", "reject"].into_iter().zip(scores) {
+            let said: Vec<(&str, &str)> =
+                before.iter().copied().chain([defense.as_str()]).map(|entity| (entity, name)).collect();
+            self.tell(name, score, &said);
+        }
+    }
+
+    fn patterns(&mut self, entity: &str, settings: &DefenseSettings) {
+        if !settings.allow.is_empty() {
+            self.tell("allow", settings.allow.join(", "), &[(entity, "allow")]);
+        }
+        if !settings.block.is_empty() {
+            self.tell("block", settings.block.join(", "), &[(entity, "block")]);
+        }
+    }
+}
+
+fn joined<T: Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
