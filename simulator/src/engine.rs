@@ -433,7 +433,8 @@ impl Engine {
                 self.happened(happening);
                 moved = true;
             }
-            while let Some(&(_, task)) = self.timers.first().filter(|(at, _)| *at <= self.now) {
+            while let Some((at, task)) = self.timers.first().copied().filter(|(at, _)| *at <= self.now) {
+                self.timers.remove(&(at, task));
                 self.expire(task);
                 moved = true;
             }

@@ -12,12 +12,12 @@ pub mod dns;
 pub mod engine;
 pub mod imap;
 pub mod journal;
+pub mod mime;
 pub mod network;
 pub mod pop3;
 pub mod queue;
-pub mod store;
-pub mod mime;
 pub mod smtp;
+pub mod store;
 pub mod time;
 pub mod world;
 

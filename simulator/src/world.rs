@@ -82,6 +82,8 @@ struct Connection {
     credit: bool,
     closed: bool,
     secure: bool,
+    /// Nothing that the platform sends arrives.
+    stalled: bool,
 }
 
 impl World {
@@ -155,11 +157,11 @@ impl World {
         while let Some(output) = self.engine.next_output() {
             match output {
                 Output::Send { connection, bytes } => {
-                    let length = bytes.len();
-                    if let Some(open) = self.connections.get_mut(&connection) {
-                        open.received.extend_from_slice(&bytes);
+                    let Some(open) = self.connections.get_mut(&connection) else { continue };
+                    open.received.extend_from_slice(&bytes);
+                    if !open.stalled {
+                        self.schedule(1, Pending::Sent(connection, bytes.len()));
                     }
-                    self.schedule(1, Pending::Sent(connection, length));
                 }
                 Output::More { connection } => {
                     if let Some(open) = self.connections.get_mut(&connection) {
@@ -291,6 +293,13 @@ impl World {
         if let Some(open) = self.connections.get_mut(&connection) {
             open.to_send.extend_from_slice(bytes);
             self.schedule(1, Pending::Deliver(connection));
+        }
+    }
+
+    /// Lets a client take nothing more of what is sent to it.
+    pub fn stall(&mut self, connection: ConnectionId) {
+        if let Some(open) = self.connections.get_mut(&connection) {
+            open.stalled = true;
         }
     }
 

@@ -21,6 +21,8 @@ use crate::smtp::{self, Peer, Received, Reply, Setting};
 use crate::store::MailStore;
 use crate::{imap, pop3};
 
+/// Milliseconds until a task whose time has come and that cannot act on it is looked at again.
+const OVERDUE_MILLISECONDS: u64 = 1_000;
 /// Milliseconds a refused sign-in waits for its answer.
 const REFUSAL_MILLISECONDS: u64 = 2_000;
 
@@ -281,7 +283,8 @@ impl Engine {
         if self.letters.get(&id).is_some_and(VecDeque::is_empty) {
             self.letters.remove(&id);
         }
-        let deadline = task.deadline();
+        // What is past due and could not be done now is looked at again, not all the time.
+        let deadline = task.deadline().map(|at| if at <= self.now { self.now.plus(OVERDUE_MILLISECONDS) } else { at });
         if deadline != task.timer {
             if let Some(at) = task.timer {
                 self.timers.remove(&(at, id));
@@ -365,9 +368,7 @@ impl Engine {
 
     pub(super) fn expire(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        if let Some(at) = task.timer.take() {
-            self.timers.remove(&(at, id));
-        }
+        task.timer = None;
         let now = self.now;
         match &mut task.play {
             Play::Receiver(receiver) => receiver.session.expire(now),

@@ -295,3 +295,19 @@ fn a_peer_with_too_many_connections_is_turned_away_and_others_are_not() {
     world.advance(10);
     assert!(world.read(again).starts_with(b"220 "));
 }
+
+#[test]
+fn a_client_that_reads_nothing_is_given_nothing_more_and_disturbs_nobody() {
+    let mut world = world(1);
+    let connection = world.connect("mx-1", Door::Mx, IpAddr::from([192, 0, 2, 9]), false);
+    world.advance(10);
+    world.stall(connection);
+    world.write(connection, b"EHLO x\r\n");
+    world.write(connection, &b"HELP\r\n".repeat(200_000));
+    world.advance(1_000);
+    let said = world.read(connection).len();
+    assert!(said < 1 << 20, "{said} bytes for somebody who reads nothing");
+    world.advance(3_600_000);
+    assert!(world.read(connection).len() < 1 << 20);
+    assert!(send(&mut world, &["alice@acme.example"]).starts_with("250 "));
+}
