@@ -13,6 +13,7 @@ mod domains;
 mod environment;
 mod host_names;
 mod networks;
+mod renames;
 mod scenarios;
 pub mod svg;
 mod tiers;
@@ -37,6 +38,7 @@ pub(crate) fn everywhere(model: &Model<'_>, report: &mut Report) {
     host_names::brands(model, report);
     addresses::check(model, report);
     scenarios::check(model, report);
+    renames::check(model, report);
 }
 
 /// Checks what an environment changes.

@@ -203,6 +203,12 @@ const OWN: &[Code] = &[
         "A platform has one defense that all its mail goes through. Join the settings of the two into one.",
     ),
     code(
+        "compiler::stale-rename",
+        "`renamed-from` says that a thing had another name, so that a new name destroys nothing. Here the old name is still taken by \
+         a sibling, or two things claim to have had it, so that nobody could say which of them goes on with what the old one \
+         holds. Remove `renamed-from` where it has done its work.",
+    ),
+    code(
         "compiler::state-cannot-move",
         "A cluster is to survive the loss of a host, and the state of its stores and its directory lies on disks that are lost with \
          that host. Put the state on a storage of the site that all hosts share.",

@@ -12,6 +12,7 @@ pub mod nodes;
 pub mod placement;
 pub mod platform;
 pub mod ports;
+pub mod renames;
 pub mod roster;
 pub mod scenarios;
 pub mod secrets;

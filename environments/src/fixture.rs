@@ -94,6 +94,7 @@ fn blueprint() -> Blueprint {
             audit: parse("400d"),
         },
         secrets: Vec::new(),
+        renames: Vec::new(),
     }
 }
 
@@ -169,6 +170,7 @@ fn roster() -> Roster {
         mailboxes: vec![mailbox("alice@acme.example"), mailbox("bob@acme.example"), mailbox("carol@globex.example")],
         forwards: Vec::new(),
         lists: Vec::new(),
+        renames: Vec::new(),
     }
 }
 

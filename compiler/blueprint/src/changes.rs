@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use values::Name;
 
+use crate::rename::Rename;
+
 /// Everything that changes, destructive changes first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
@@ -15,6 +17,9 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// What users notice, by reseller.
     pub impacts: Vec<Impact>,
+    /// What is said to be renamed from a name that nothing had: it is new, and its `renamed-from` says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renamed_from_nothing: Vec<Rename>,
 }
 
 /// How many things change in each way.

@@ -2,197 +2,265 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use values::{ByteSize, Name};
+use values::{HostName, Name};
 
 use crate::changes::{Action, Change, Impact};
-use crate::diff::Revision;
-use crate::platform::Role;
-use crate::roster::{Domain, MailService, Mailbox, Roster, Tier};
+use crate::diff::{Renames, Revision};
+use crate::effective::{EffectiveMailbox, effective_mailbox};
+use crate::platform::{Defense, Node, Role};
+use crate::roster::{Domain, MailService, Mailbox, Tier, TierKind};
 use crate::shard::first_store;
 
-/// Returns what users notice, by reseller, most mailboxes first.
-pub(crate) fn impacts(source: Revision<'_>, target: Revision<'_>, changes: &[Change]) -> Vec<Impact> {
-    let mut counts: BTreeMap<(Name, String), u64> = BTreeMap::new();
-    let mut count = |reseller: &Name, what: String, mailboxes: u64| {
-        if mailboxes > 0 {
-            *counts.entry((reseller.clone(), what)).or_default() += mailboxes;
-        }
-    };
-    outages(source, changes, &mut count);
-    accounts(source.roster, target.roster, &mut count);
-    let mut impacts: Vec<Impact> =
-        counts.into_iter().map(|((reseller, what), mailboxes)| Impact { reseller, mailboxes, what }).collect();
+/// Returns what users notice, most mailboxes first.
+pub(crate) fn impacts(
+    source: Revision<'_>,
+    target: Revision<'_>,
+    renames: &Renames<'_>,
+    changes: &[Change],
+) -> Vec<Impact> {
+    let mut counts = Counts::default();
+    outages(source, changes, &mut counts);
+    accounts(source, target, renames, &mut counts);
+    let mut impacts: Vec<Impact> = counts
+        .0
+        .into_iter()
+        .map(|((reseller, what), mailboxes)| Impact { reseller: reseller.clone(), mailboxes, what })
+        .collect();
     impacts.sort_by(|a, b| b.mailboxes.cmp(&a.mailboxes).then_with(|| a.cmp(b)));
     impacts
 }
 
+/// How many mailboxes of a reseller notice what.
+#[derive(Default)]
+struct Counts<'a>(BTreeMap<(&'a Name, String), u64>);
+
+impl<'a> Counts<'a> {
+    fn add(&mut self, reseller: &'a Name, what: impl Into<String>, mailboxes: u64) {
+        *self.0.entry((reseller, what.into())).or_default() += mailboxes;
+    }
+}
+
+/// What becomes of a node that users notice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// It is away for a moment.
+    Pause,
+    /// It is gone, or begins anew without what it held.
+    Loss,
+}
+
 /// Nodes that stop for a moment, or for good.
-fn outages(source: Revision<'_>, changes: &[Change], count: &mut impl FnMut(&Name, String, u64)) {
+fn outages<'a>(source: Revision<'a>, changes: &[Change], counts: &mut Counts<'a>) {
+    let plan = source.blueprint;
     let whole_platform = changes.iter().any(|change| change.kind == "setting" && change.action == Action::Restarted);
-    let stopped: BTreeSet<&str> = changes
-        .iter()
-        .filter(|change| change.kind == "node")
-        .filter(|change| matches!(change.action, Action::Restarted | Action::Moved | Action::Destroyed))
-        .map(|change| change.name.as_str())
-        .collect();
-    if stopped.is_empty() && !whole_platform {
+    let mut told: BTreeMap<&str, Stop> = BTreeMap::new();
+    for change in changes.iter().filter(|change| change.kind == "node") {
+        match change.action {
+            Action::Destroyed => told.insert(change.name.as_str(), Stop::Loss),
+            Action::Created | Action::Changed => None,
+            Action::Moved | Action::Restarted | Action::Renamed => {
+                let before = change.fields.iter().find(|field| field.field == "name");
+                let name = before.and_then(|field| field.before.as_str()).unwrap_or(&change.name);
+                told.insert(name, if change.destructive { Stop::Loss } else { Stop::Pause })
+            }
+        };
+    }
+    let moves_live: BTreeSet<&str> =
+        changes.iter().filter(|change| is_live_move(change)).map(|it| it.name.as_str()).collect();
+    let stop = |node: &Node| match told.get(node.name.as_str()) {
+        Some(Stop::Loss) => Some(Stop::Loss),
+        _ if whole_platform => Some(Stop::Pause),
+        Some(Stop::Pause) if !moves_live.contains(node.name.as_str()) => Some(Stop::Pause),
+        _ => None,
+    };
+    let stops: BTreeMap<&Name, Stop> = plan.nodes.iter().filter_map(|node| Some((&node.name, stop(node)?))).collect();
+    if stops.is_empty() {
         return;
     }
-    let plan = source.blueprint;
-    let mut stores: BTreeSet<&Name> = BTreeSet::new();
     let mut roles: BTreeMap<(&Name, Role), (usize, usize)> = BTreeMap::new();
     for node in &plan.nodes {
         let (all, down) = roles.entry((&node.cluster, node.role)).or_default();
         *all += 1;
-        if whole_platform || stopped.contains(node.name.to_string().as_str()) {
-            *down += 1;
-            if node.role == Role::Store {
-                stores.insert(&node.name);
-            }
-        }
+        *down += usize::from(stops.contains_key(&node.name));
     }
-    let domains: BTreeMap<String, &Domain> =
-        source.roster.domains.iter().map(|domain| (domain.name.to_string(), domain)).collect();
-    let mut by_place: BTreeMap<(&Name, &Name), u64> = BTreeMap::new();
-    let mut on_stores: BTreeMap<&Name, u64> = BTreeMap::new();
+    let a_store = plan.nodes.iter().any(|node| node.role == Role::Store && stops.contains_key(&node.name));
+    let book = Book::of(source);
+    // Mailboxes by all that decides what they notice of a role.
+    let mut groups: BTreeMap<(&Name, &Name, &[MailService]), u64> = BTreeMap::new();
     for mailbox in &source.roster.mailboxes {
-        let Some(domain) = domains.get(&mailbox.address.domain().to_string()) else { continue };
-        *by_place.entry((&domain.reseller, &domain.cluster)).or_default() += 1;
-        if !stores.is_empty() {
-            let store = first_store(plan, &domain.cluster, &mailbox.address);
-            if store.is_some_and(|store| stores.contains(&store.name)) {
-                *on_stores.entry(&domain.reseller).or_default() += 1;
+        let Some((domain, tier)) = book.find(mailbox) else { continue };
+        *groups.entry((&domain.reseller, &domain.cluster, &tier.services)).or_default() += 1;
+        if !a_store || tier.kind != TierKind::Mailbox {
+            continue;
+        }
+        let store = first_store(plan, &domain.cluster, &mailbox.address);
+        match store.and_then(|store| stops.get(&store.name)) {
+            Some(Stop::Loss) => counts.add(&domain.reseller, "lose the store that holds their mail", 1),
+            Some(Stop::Pause) => {
+                let what = "reconnect while their store restarts; new mail for them waits in the queue";
+                counts.add(&domain.reseller, what, 1);
             }
+            None => {}
         }
     }
-    for (reseller, mailboxes) in on_stores {
-        count(
-            reseller,
-            "IMAP and POP3 reconnect while their store restarts; new mail waits in the queue".to_owned(),
-            mailboxes,
-        );
-    }
-    for ((cluster, role), (all, down)) in roles {
-        let Some(what) = noticed(role, all, down) else { continue };
-        for ((reseller, place), mailboxes) in &by_place {
-            if *place == cluster {
-                count(reseller, what.to_owned(), *mailboxes);
+    for ((reseller, cluster, services), mailboxes) in groups {
+        for (&(_, role), &(all, down)) in roles.iter().filter(|((place, _), _)| *place == cluster) {
+            if let Some(what) = noticed(role, down == all, services).filter(|_| down > 0) {
+                counts.add(reseller, what, mailboxes);
             }
         }
     }
 }
 
-/// What users notice when some of a role's nodes stop for a moment.
-fn noticed(role: Role, all: usize, down: usize) -> Option<&'static str> {
-    let every = down == all;
-    match role {
-        _ if down == 0 => None,
-        Role::Access => Some("IMAP and POP3 reconnect"),
-        Role::Mx if every => Some("mail from outside waits at its senders for a moment"),
-        Role::Submission if every => Some("sending waits for a moment"),
-        Role::Balancer if every => Some("every connection is made anew"),
-        Role::Web if every => Some("webmail and pages are away for a moment"),
-        Role::Control if every => Some("provisioning is away for a moment"),
-        Role::Directory if every => Some("sign-in and new mail wait for a moment"),
+/// Tells whether a node moves without anybody noticing, its state being reached from both hosts.
+fn is_live_move(change: &Change) -> bool {
+    let live = crate::diff::MOVES_LIVE;
+    change.action == Action::Moved && !change.destructive && change.note.as_deref() == Some(live)
+}
+
+/// Returns what a mailbox with some services notices when nodes of a role stop for a moment.
+///
+/// - `every`: whether all nodes of the role in its cluster do.
+fn noticed(role: Role, every: bool, services: &[MailService]) -> Option<&'static str> {
+    let has = |wanted: &[MailService]| services.iter().any(|service| wanted.contains(service));
+    match (role, every) {
+        (Role::Access, true) if has(&[MailService::Imap, MailService::Pop3]) => Some("reconnect with IMAP and POP3"),
+        (Role::Access, false) if has(&[MailService::Imap, MailService::Pop3]) => {
+            Some("may have to reconnect with IMAP and POP3")
+        }
+        (Role::Balancer, true) => Some("lose every connection for a moment"),
+        (Role::Balancer, false) => Some("may have to connect anew"),
+        (Role::Mx, true) => Some("get mail from outside later: it waits at its senders"),
+        (Role::Submission, true) if has(&[MailService::Smtprelay]) => Some("cannot send for a moment"),
+        (Role::Outbound, true) if has(&[MailService::Smtprelay]) => Some("have mail to the world sent later"),
+        (Role::Web, true) if has(&[MailService::Webmail]) => Some("are without webmail for a moment"),
+        (Role::Directory, true) => Some("can neither sign in nor get new mail for a moment"),
+        (Role::Calendar, true) if has(&[MailService::Calendar]) => Some("are without calendars for a moment"),
         _ => None,
     }
 }
 
 /// Mailboxes whose own values change.
-fn accounts(source: &Roster, target: &Roster, count: &mut impl FnMut(&Name, String, u64)) {
+fn accounts<'a>(source: Revision<'a>, target: Revision<'a>, renames: &Renames<'_>, counts: &mut Counts<'a>) {
     let (before, after) = (Book::of(source), Book::of(target));
-    let mut left = source.mailboxes.iter().peekable();
-    let mut right = target.mailboxes.iter().peekable();
-    // Both lists are sorted by address: one walk over both finds every pair.
-    loop {
-        match (left.peek(), right.peek()) {
-            (Some(old), Some(new)) if old.address == new.address => {
-                compare(&before, &after, old, new, count);
-                left.next();
-                right.next();
-            }
-            (Some(old), Some(new)) if old.address < new.address => {
-                one(&before, old, "are taken away", count);
-                left.next();
-            }
-            (Some(old), None) => {
-                one(&before, old, "are taken away", count);
-                left.next();
-            }
-            (_, Some(new)) => {
-                one(&after, new, "are new", count);
-                right.next();
-            }
-            (None, None) => return,
+    let mut left: BTreeMap<String, &Mailbox> =
+        source.roster.mailboxes.iter().map(|mailbox| (mailbox.address.key(), mailbox)).collect();
+    let right: BTreeMap<String, &Mailbox> =
+        target.roster.mailboxes.iter().map(|mailbox| (mailbox.address.key(), mailbox)).collect();
+    for (key, new) in &right {
+        let renamed = renames.former("mailbox", key).filter(|former| !right.contains_key(*former));
+        match left.remove(key).or_else(|| left.remove(renamed?)) {
+            Some(old) => compare((&before, old), (&after, new), renames, counts),
+            None => one(&after, new, "are new", counts),
         }
     }
+    for old in left.into_values() {
+        one(&before, old, "are taken away", counts);
+    }
 }
 
-fn one(book: &Book<'_>, mailbox: &Mailbox, what: &str, count: &mut impl FnMut(&Name, String, u64)) {
+fn one<'a>(book: &Book<'a>, mailbox: &Mailbox, what: &str, counts: &mut Counts<'a>) {
     if let Some(domain) = book.domain(mailbox) {
-        count(&domain.reseller, what.to_owned(), 1);
+        counts.add(&domain.reseller, what, 1);
     }
 }
 
-fn compare(
-    before: &Book<'_>,
-    after: &Book<'_>,
-    old: &Mailbox,
-    new: &Mailbox,
-    count: &mut impl FnMut(&Name, String, u64),
+fn compare<'a>(
+    (before, old): (&Book<'a>, &Mailbox),
+    (after, new): (&Book<'a>, &Mailbox),
+    renames: &Renames<'_>,
+    counts: &mut Counts<'a>,
 ) {
-    let (Some(domain), Some(then)) = (after.domain(new), before.domain(old)) else { return };
-    let mut say = |what: &str| count(&domain.reseller, what.to_owned(), 1);
-    match (before.quota(old), after.quota(new)) {
-        (was, is) if was == is => {}
-        (None, Some(_)) => say("get a quota"),
-        (Some(was), Some(is)) if is < was => say("have their quota lowered"),
-        _ => say("have their quota raised"),
+    let (Some(then), Some(domain)) = (before.domain(old), after.domain(new)) else { return };
+    let mut say = |what: String| counts.add(&domain.reseller, what, 1);
+    if old.address != new.address {
+        say("get another address".to_owned());
     }
-    let (had, has) = (before.services(old), after.services(new));
-    if had.iter().any(|service| !has.contains(service)) {
-        say("lose a service");
+    let former = |kind: &str, scope: &Name, name: &Name| {
+        let full = if kind == "brand" { format!("{scope}/{name}") } else { name.to_string() };
+        let former = renames.former(kind, &full).unwrap_or(&full);
+        former.rsplit('/').next().unwrap_or(former).to_owned()
+    };
+    if then.reseller.as_str() != former("reseller", &domain.reseller, &domain.reseller) {
+        say(format!("pass from {} to {}", then.reseller, domain.reseller));
     }
-    if has.iter().any(|service| !had.contains(service)) {
-        say("gain a service");
-    }
-    if then.cluster != domain.cluster {
-        say("move to another cluster");
+    if then.cluster.as_str() != former("cluster", &domain.reseller, &domain.cluster) {
+        say("move to another cluster".to_owned());
     }
     let brand = |mailbox: &Mailbox, domain: &Domain| mailbox.brand.clone().or_else(|| domain.brand.clone());
-    if brand(old, then) != brand(new, domain) {
-        say("see another brand");
+    let is = brand(new, domain).map(|name| former("brand", &domain.reseller, &name));
+    if brand(old, then).map(|name| name.to_string()) != is {
+        say("see another brand".to_owned());
+    }
+    let (Some(had), Some(has)) = (before.effective(old), after.effective(new)) else { return };
+    if had == has {
+        return;
+    }
+    if had.kind == TierKind::Mailbox && has.kind != TierKind::Mailbox {
+        say("keep no mail any more".to_owned());
+    }
+    match (had.quota, has.quota) {
+        (was, is) if was == is => {}
+        (None, Some(_)) => say("get a quota".to_owned()),
+        (Some(_), None) => say("have no quota any more".to_owned()),
+        (Some(was), Some(is)) if is < was => say("have their quota lowered".to_owned()),
+        _ => say("have their quota raised".to_owned()),
+    }
+    for service in had.services.iter().filter(|service| !has.services.contains(service)) {
+        say(format!("lose {}", service_text(*service)));
+    }
+    for service in has.services.iter().filter(|service| !had.services.contains(service)) {
+        say(format!("gain {}", service_text(*service)));
+    }
+    if had.send_limit != has.send_limit {
+        say("get another limit on sending".to_owned());
+    }
+    let filter = |it: &EffectiveMailbox| (it.tag, it.quarantine, it.reject, it.allow.clone(), it.block.clone());
+    if filter(&had) != filter(&has) {
+        say("are filtered by other rules".to_owned());
     }
 }
 
-/// A roster with its domains and tiers by name.
+fn service_text(service: MailService) -> &'static str {
+    match service {
+        MailService::Smtpin => "incoming mail",
+        MailService::Smtprelay => "sending",
+        MailService::Imap => "IMAP",
+        MailService::Pop3 => "POP3",
+        MailService::Webmail => "webmail",
+        MailService::Sieve => "Sieve",
+        MailService::Calendar => "calendars",
+    }
+}
+
+/// A revision's domains and tiers by name.
 struct Book<'a> {
-    domains: BTreeMap<String, &'a Domain>,
+    domains: BTreeMap<&'a HostName, &'a Domain>,
     tiers: BTreeMap<&'a Name, &'a Tier>,
+    defense: &'a Defense,
 }
 
 impl<'a> Book<'a> {
-    fn of(roster: &'a Roster) -> Self {
+    fn of(revision: Revision<'a>) -> Self {
         Self {
-            domains: roster.domains.iter().map(|domain| (domain.name.to_string(), domain)).collect(),
-            tiers: roster.tiers.iter().map(|tier| (&tier.name, tier)).collect(),
+            domains: revision.roster.domains.iter().map(|domain| (&domain.name, domain)).collect(),
+            tiers: revision.roster.tiers.iter().map(|tier| (&tier.name, tier)).collect(),
+            defense: &revision.blueprint.defense,
         }
     }
 
     fn domain(&self, mailbox: &Mailbox) -> Option<&'a Domain> {
-        self.domains.get(&mailbox.address.domain().to_string()).copied()
+        self.domains.get(mailbox.address.domain()).copied()
     }
 
-    fn tier(&self, mailbox: &Mailbox) -> Option<&'a Tier> {
-        let name = mailbox.tier.as_ref().or_else(|| self.domain(mailbox).map(|domain| &domain.tier))?;
-        self.tiers.get(name).copied()
+    fn find(&self, mailbox: &Mailbox) -> Option<(&'a Domain, &'a Tier)> {
+        let domain = self.domain(mailbox)?;
+        let tier = self.tiers.get(mailbox.tier.as_ref().unwrap_or(&domain.tier))?;
+        Some((domain, tier))
     }
 
-    fn quota(&self, mailbox: &Mailbox) -> Option<ByteSize> {
-        mailbox.quota.or_else(|| self.tier(mailbox)?.quota)
-    }
-
-    fn services(&self, mailbox: &Mailbox) -> &'a [MailService] {
-        self.tier(mailbox).map_or(&[], |tier| tier.services.as_slice())
+    fn effective(&self, mailbox: &Mailbox) -> Option<EffectiveMailbox> {
+        let (domain, tier) = self.find(mailbox)?;
+        Some(effective_mailbox(mailbox, domain, tier, self.defense))
     }
 }

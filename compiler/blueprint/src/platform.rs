@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use values::{ByteSize, Duration, HostName, MailAddress, Name, Network, Rate, Score};
 
+use crate::rename::Rename;
+
 /// Every choice made about one platform in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blueprint {
@@ -36,6 +38,9 @@ pub struct Blueprint {
     pub retention: Retention,
     /// Secrets that a node needs, by reference, sorted.
     pub secrets: Vec<SecretReference>,
+    /// Names that sites, hosts, clusters, nodes and pools had before, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renames: Vec<Rename>,
 }
 
 /// Who runs the platform.

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use values::{ByteSize, Colour, Date, Duration, HostName, MailAddress, Name, Rate, Score};
 
+use crate::rename::Rename;
+
 /// Who uses the platform. Every list is sorted by name or address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
@@ -25,6 +27,9 @@ pub struct Roster {
     pub forwards: Vec<Forward>,
     /// Lists, by address.
     pub lists: Vec<List>,
+    /// Names that tenants and what they declare had before, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renames: Vec<Rename>,
 }
 
 /// What a mailbox of a tier may use.

@@ -8,7 +8,7 @@ use spec::model::{self, Environment};
 
 use super::environment::{rehost, service_domain};
 use super::nodes::Asked;
-use super::{defaults, hosts, nodes, secrets};
+use super::{defaults, hosts, nodes, renames, secrets};
 use crate::report::Report;
 use crate::resolve::Model;
 
@@ -58,6 +58,7 @@ pub fn blueprint(model: &Model<'_>, environment: &Environment, report: &mut Repo
             audit: platform.retention.audit.value,
         },
         secrets,
+        renames: renames::of_platform(model, &asked),
     };
     (blueprint, asked)
 }

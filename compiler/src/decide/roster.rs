@@ -10,7 +10,7 @@ use blueprint::roster::{
 use spec::model::{self, Environment};
 use values::{MailAddress, Name};
 
-use super::defaults;
+use super::{defaults, renames};
 use super::environment::mailboxes_of_each_domain;
 use crate::resolve::{self, EntryKind, Model};
 
@@ -34,6 +34,7 @@ pub fn tenants(model: &Model<'_>, environment: &Environment) -> Tenants {
             mailboxes: Vec::new(),
             forwards: Vec::new(),
             lists: Vec::new(),
+            renames: Vec::new(),
         },
         brand_files: BTreeMap::new(),
     };
@@ -74,6 +75,7 @@ pub fn tenants(model: &Model<'_>, environment: &Environment) -> Tenants {
             }),
         }
     }
+    tenants.roster.renames = renames::of_tenants(model, &tenants.roster);
     tenants
 }
 

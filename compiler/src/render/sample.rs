@@ -92,6 +92,7 @@ pub(crate) fn platform() -> Blueprint {
             audit: Duration::from_days(400),
         },
         secrets: Vec::new(),
+        renames: Vec::new(),
     }
 }
 
@@ -147,6 +148,7 @@ pub(crate) fn tenants() -> Roster {
             workgroup: None,
             to: vec![address("alice@acme.example"), address("bob@elsewhere.example")],
         }],
+        renames: Vec::new(),
         lists: vec![List {
             address: address("team@acme.example"),
             workgroup: None,
