@@ -66,6 +66,7 @@ pub enum Answer {
 }
 
 /// Where mail for an address goes.
+#[expect(clippy::large_enum_variant, reason = "most answers are the large one, and none is kept for long")]
 #[derive(Clone, Debug)]
 pub enum Recipient {
     /// Not an address of this platform.
