@@ -31,15 +31,13 @@ impl SequenceSet {
         Ranges::of(ranges.iter().map(|(from, to)| (number(from), number(to))))
     }
 
-    /// Whether a number beyond the last message is named; `6:*` and `6:4294967295` are ways to say "from here on".
+    /// Whether a number beyond the last message is named; `1:*` never is, and `1:4294967295` is a way to say it.
     pub(super) fn is_beyond(&self, last: u32) -> bool {
         let Self::Ranges(ranges) = self else { return false };
-        ranges.iter().any(|range| match range {
-            (Bound::Number(first), Bound::Number(end)) => {
-                let largest = *first.max(end);
-                largest > last && largest != u32::MAX
-            }
-            _ => false,
+        let is_number_beyond = |number: u32| number > last.max(1) && number != u32::MAX;
+        ranges.iter().flat_map(|(first, end)| [first, end]).any(|bound| match bound {
+            Bound::Number(number) => is_number_beyond(*number),
+            Bound::Last => false,
         })
     }
 

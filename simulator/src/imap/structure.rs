@@ -145,8 +145,8 @@ pub(super) fn find<'a>(root: &'a Part, numbers: &[u32]) -> Option<&'a Part> {
         part = if holder.is_multipart() {
             let index = usize::try_from(number.checked_sub(1)?).ok()?;
             holder.children.get(index)?
-        } else if *number == 1 {
-            // What is no multipart has one part: its body.
+        } else if *number == 1 && (!is_inside || part.is_message() || !std::ptr::eq(part, root)) {
+            // What is no multipart has one part, its body; Dovecot counts a part's body as its own first part too.
             holder
         } else {
             return None;
