@@ -146,6 +146,12 @@ impl Engine {
         answer: Answer,
     ) {
         let name = self.machine(host).map(|machine| machine.plan.name.clone()).unwrap_or_default();
+        let answer = match answer {
+            Answer::Recipient(Recipient::Known(delivery)) if self.has_no_room(&delivery) => {
+                Answer::Recipient(Recipient::OverQuota)
+            }
+            answer => answer,
+        };
         let Some(Play::Receiver(receiver)) = self.tasks.get_mut(&id).map(|task| &mut task.play) else { return };
         let said = match receiver.role {
             Role::Store => store_recipient(&name, recipient, &answer),
@@ -157,6 +163,18 @@ impl Engine {
             receiver.known.insert(recipient.key(), delivery);
         }
         self.post(id, Letter::Smtp(Completion::Recipient(said)));
+    }
+
+    /// Returns whether every mailbox mail would go to is full, as its own store says; a store that is off says nothing.
+    ///
+    /// Asked before the 250, so that nobody gets a notice for what could have been refused.
+    fn has_no_room(&self, delivery: &crate::directory::Delivery) -> bool {
+        let is_full = |mailbox: &crate::directory::Mailbox| {
+            let Some((store, _)) = self.mail_store(&mailbox.store, Role::Store) else { return false };
+            let used = store.user(&mailbox.address).map_or(0, |user| store.usage(user).bytes);
+            mailbox.quota.is_some_and(|quota| used >= quota)
+        };
+        delivery.forwards.is_empty() && !delivery.mailboxes.is_empty() && delivery.mailboxes.iter().all(is_full)
     }
 
     /// A session has a whole message.

@@ -42,6 +42,27 @@ fn an_unknown_recipient_is_refused_at_once() {
 }
 
 #[test]
+fn a_full_mailbox_is_refused_at_rcpt_until_there_is_room() {
+    let mut world = world(1);
+    let full: values::MailAddress = "full@acme.example".parse().unwrap();
+    world.accounts.add(full.clone(), "store-1", "full's").delivery.mailboxes[0].quota = Some(100);
+    assert!(send(&mut world, &["full@acme.example"]).starts_with("250 "));
+    world.advance(1_000);
+    // The first letter alone is larger than the quota: its store turned it down, and its sender was told.
+    assert_eq!(world.messages("store-1", Role::Store, "full@acme.example", "INBOX").len(), 0);
+    world.accounts.add(full, "store-1", "full's").delivery.mailboxes[0].quota = Some(1_000);
+    assert!(send(&mut world, &["full@acme.example"]).starts_with("250 "));
+    assert!(send(&mut world, &["full@acme.example"]).starts_with("250 "));
+    assert!(send(&mut world, &["full@acme.example"]).starts_with("250 "));
+    world.advance(1_000);
+    let held = world.messages("store-1", Role::Store, "full@acme.example", "INBOX");
+    let bytes: usize = held.iter().map(Vec::len).sum();
+    world.accounts.add("full@acme.example".parse().unwrap(), "store-1", "full's").delivery.mailboxes[0].quota =
+        Some(bytes as u64);
+    assert!(send(&mut world, &["full@acme.example"]).starts_with("552 5.2.2"));
+}
+
+#[test]
 fn a_user_signs_in_and_reads_over_imap() {
     let mut world = world(1);
     send(&mut world, &["alice@acme.example"]);
