@@ -8,8 +8,8 @@ use crate::{kdl, yaml};
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Nodes a file may have.
 pub const MAX_NODES: usize = 1_000_000;
-/// Arguments and properties a file may have.
-pub const MAX_VALUES: usize = 2_000_000;
+/// Nodes, arguments and properties a file may have together, so that its tree takes no more than 256 MiB.
+pub const MAX_ENTRIES: usize = 1_500_000;
 /// Levels a file may nest; the top level is none.
 pub const MAX_DEPTH: usize = 128;
 /// Problems that are told of one file; reading stops behind them.

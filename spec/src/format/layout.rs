@@ -3,7 +3,7 @@
 //! The tree says what a document means; this says how it is written. It is only made of texts that the reader found nothing wrong
 //! with, so that it takes each token for what it seems to be. Blocks nest no deeper than the reader allows.
 
-use crate::kdl::{Token, TokenKind, tokens};
+use crate::kdl::{Lexer, Token, TokenKind};
 
 /// A comment as it is written, with its marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,29 +107,32 @@ pub(crate) enum Piece<'s> {
 
 /// Lays out a text that the reader found nothing wrong with.
 pub(crate) fn lay_out(text: &str) -> Vec<Item<'_>> {
-    let mut layouter = Layouter { text, tokens: tokens(text), at: 0 };
-    let mut items = Vec::new();
-    while layouter.token().is_some() {
-        items.append(&mut layouter.items());
+    let mut lexer = Lexer::new(text);
+    let token = lexer.next();
+    let mut layouter = Layouter { text, lexer, token };
+    let mut items = layouter.items();
+    while layouter.token.is_some() {
         // A brace too many; the reader would have told.
-        layouter.at += 1;
+        layouter.advance();
+        items.append(&mut layouter.items());
     }
     items
 }
 
+#[derive(Clone)]
 struct Layouter<'s> {
     text: &'s str,
-    tokens: Vec<Token>,
-    at: usize,
+    lexer: Lexer<'s>,
+    token: Option<Token>,
 }
 
 impl<'s> Layouter<'s> {
-    fn token(&self) -> Option<Token> {
-        self.tokens.get(self.at).copied()
+    fn advance(&mut self) {
+        self.token = self.lexer.next();
     }
 
     fn kind(&self) -> Option<TokenKind> {
-        self.token().map(|token| token.kind)
+        self.token.map(|token| token.kind)
     }
 
     fn comment(&self, token: Token) -> Comment<'s> {
@@ -142,11 +145,11 @@ impl<'s> Layouter<'s> {
         let mut comments = Vec::new();
         let mut newlines = 0_usize;
         let mut blank_before = false;
-        while let Some(token) = self.token() {
+        while let Some(token) = self.token {
             match token.kind {
                 TokenKind::CloseBrace => break,
                 TokenKind::Newline => {
-                    self.at += 1;
+                    self.advance();
                     if comments.is_empty() {
                         newlines += 1;
                         blank_before |= newlines > 1 && !items.is_empty();
@@ -157,33 +160,41 @@ impl<'s> Layouter<'s> {
                 }
                 TokenKind::LineComment | TokenKind::BlockComment | TokenKind::UnclosedComment => {
                     comments.push(self.comment(token));
-                    self.at += 1;
+                    self.advance();
                 }
                 kind if kind == TokenKind::Slashdash || starts_value(kind) => {
                     let node = self.node(token);
                     items.push(Item { blank_before, comments: std::mem::take(&mut comments), node: Some(node) });
                     (newlines, blank_before) = (0, false);
                 }
-                _ => self.at += 1,
+                _ => self.advance(),
             }
         }
         if !comments.is_empty() {
             items.push(Item { blank_before, comments, node: None });
         }
+        items.shrink_to_fit();
         items
     }
 
     fn node(&mut self, first: Token) -> LaidNode<'s> {
+        let mut node = self.node_with_room(first);
+        // Most nodes have few parts, and there may be many nodes.
+        node.parts.shrink_to_fit();
+        node
+    }
+
+    fn node_with_room(&mut self, first: Token) -> LaidNode<'s> {
         let dash = self.dash();
-        let kind = self.token().unwrap_or(first);
-        self.at += 1;
+        let kind = self.token.unwrap_or(first);
+        self.advance();
         let mut node =
             LaidNode { dash, kind, parts: Vec::new(), trailing: Vec::new(), start: first.start, end: kind.end };
         loop {
             let before = self.gaps();
             match self.kind() {
                 Some(TokenKind::Semicolon) => {
-                    self.at += 1;
+                    self.advance();
                     node.trailing.extend(comments_of(&before));
                     node.trailing.append(&mut self.rest_of_line(true));
                     return node;
@@ -208,41 +219,41 @@ impl<'s> Layouter<'s> {
     }
 
     fn part(&mut self, before: Vec<Gap<'s>>, dash: Option<Dash<'s>>) -> Option<Part<'s>> {
-        let token = self.token()?;
-        self.at += 1;
+        let token = self.token?;
+        self.advance();
         if token.kind == TokenKind::OpenBrace {
             let opening = self.rest_of_line(false);
             let items = self.items();
-            let end = self.token().map_or(self.text.len(), |token| token.end);
-            self.at += 1;
+            let end = self.token.map_or(self.text.len(), |token| token.end);
+            self.advance();
             return Some(Part { before, dash, piece: Piece::Block { opening, items }, end });
         }
-        let behind_name = self.at;
+        let behind_name = self.clone();
         let gaps = self.gaps();
         if self.kind() == Some(TokenKind::Equals) {
-            self.at += 1;
+            self.advance();
             let behind = self.gaps();
-            let value = self.token()?;
-            self.at += 1;
+            let value = self.token?;
+            self.advance();
             let piece = Piece::Property { name: token, before: gaps, behind, value };
             return Some(Part { before, dash, piece, end: value.end });
         }
-        self.at = behind_name;
+        *self = behind_name;
         Some(Part { before, dash, piece: Piece::Argument(token), end: token.end })
     }
 
     /// Reads a slashdash and the comments behind it.
     fn dash(&mut self) -> Option<Dash<'s>> {
-        let dash = self.token().filter(|token| token.kind == TokenKind::Slashdash)?;
-        self.at += 1;
+        let dash = self.token.filter(|token| token.kind == TokenKind::Slashdash)?;
+        self.advance();
         let mut comments = Vec::new();
-        while let Some(token) = self.token() {
+        while let Some(token) = self.token {
             match token.kind {
                 TokenKind::LineComment | TokenKind::BlockComment => comments.push(self.comment(token)),
                 TokenKind::Space | TokenKind::Newline | TokenKind::Backslash => {}
                 _ => break,
             }
-            self.at += 1;
+            self.advance();
         }
         Some(Dash { start: dash.start, comments })
     }
@@ -251,7 +262,7 @@ impl<'s> Layouter<'s> {
     fn gaps(&mut self) -> Vec<Gap<'s>> {
         let mut gaps = Vec::new();
         let mut continued = false;
-        while let Some(token) = self.token() {
+        while let Some(token) = self.token {
             match token.kind {
                 TokenKind::Space => {}
                 TokenKind::BlockComment => gaps.push(Gap::Comment(self.comment(token))),
@@ -263,34 +274,33 @@ impl<'s> Layouter<'s> {
                 TokenKind::Newline if continued => continued = false,
                 _ => break,
             }
-            self.at += 1;
+            self.advance();
         }
         gaps
     }
 
     /// Takes the comments up to the line's end, if nothing else stands there; `or_brace` says whether a `}` ends the line too.
     fn rest_of_line(&mut self, or_brace: bool) -> Vec<Comment<'s>> {
+        let before = self.clone();
         let mut comments = Vec::new();
-        let mut at = self.at;
-        while let Some(token) = self.tokens.get(at).copied() {
+        while let Some(token) = self.token {
             match token.kind {
                 TokenKind::Space => {}
                 TokenKind::BlockComment => comments.push(self.comment(token)),
                 TokenKind::LineComment => {
                     comments.push(self.comment(token));
-                    self.at = at + 1;
-                    return comments;
+                    self.advance();
+                    break;
                 }
-                TokenKind::CloseBrace if !or_brace => return Vec::new(),
-                TokenKind::Newline | TokenKind::CloseBrace => {
-                    self.at = at;
-                    return comments;
+                TokenKind::Newline => break,
+                TokenKind::CloseBrace if or_brace => break,
+                _ => {
+                    *self = before;
+                    return Vec::new();
                 }
-                _ => return Vec::new(),
             }
-            at += 1;
+            self.advance();
         }
-        self.at = at;
         comments
     }
 }

@@ -14,7 +14,8 @@ mod yaml;
 
 use crate::problem::Problem;
 use crate::read::{Read, read};
-use crate::tree::FileId;
+use crate::tree::{FileId, Node, Scalar};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What became of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +37,15 @@ pub fn format(file: FileId, path: &str, bytes: &[u8]) -> Formatted {
         Ok(text) if problems.is_empty() => text,
         _ => return Formatted::Problems(problems),
     };
+    let meant = digest(&nodes);
+    drop(nodes);
     let candidates = if path.ends_with(".kdl") { vec![kdl(text)] } else { yaml::candidates(text) };
     for candidate in candidates {
         if candidate == text {
             return Formatted::Unchanged;
         }
         let again = read(file, path, candidate.as_bytes());
-        if again.problems.is_empty() && says_the_same(&nodes, &again.nodes) {
+        if again.problems.is_empty() && digest(&again.nodes) == meant {
             return Formatted::Changed(candidate);
         }
     }
@@ -54,19 +57,37 @@ pub(crate) fn kdl(text: &str) -> String {
     print::print(text, &layout::lay_out(text))
 }
 
-/// Tells whether two trees are the same but for their places.
-fn says_the_same(one: &[crate::tree::Node<'_>], other: &[crate::tree::Node<'_>]) -> bool {
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(one, other)| {
-            one.kind.value == other.kind.value
-                && one.arguments.len() == other.arguments.len()
-                && one.properties.len() == other.properties.len()
-                && one.arguments.iter().zip(&other.arguments).all(|(one, other)| one.value == other.value)
-                && one
-                    .properties
-                    .iter()
-                    .zip(&other.properties)
-                    .all(|(one, other)| one.name.value == other.name.value && one.value.value == other.value.value)
-                && says_the_same(&one.children, &other.children)
-        })
+/// Returns a number that two trees share if they are the same but for their places; it stands for a tree that need not be kept.
+fn digest(nodes: &[Node<'_>]) -> (u64, u64) {
+    let mut hashers = (DefaultHasher::new(), DefaultHasher::new());
+    1_u8.hash(&mut hashers.1);
+    feed(nodes, &mut hashers.0);
+    feed(nodes, &mut hashers.1);
+    (hashers.0.finish(), hashers.1.finish())
+}
+
+fn feed(nodes: &[Node<'_>], hasher: &mut DefaultHasher) {
+    nodes.len().hash(hasher);
+    for node in nodes {
+        node.kind.value.hash(hasher);
+        node.arguments.len().hash(hasher);
+        for argument in &node.arguments {
+            feed_scalar(&argument.value, hasher);
+        }
+        node.properties.len().hash(hasher);
+        for property in &node.properties {
+            property.name.value.hash(hasher);
+            feed_scalar(&property.value.value, hasher);
+        }
+        feed(&node.children, hasher);
+    }
+}
+
+fn feed_scalar(scalar: &Scalar<'_>, hasher: &mut DefaultHasher) {
+    match scalar {
+        Scalar::Text(text) => (0_u8, text).hash(hasher),
+        Scalar::Number(number) => (1_u8, number).hash(hasher),
+        Scalar::Flag(flag) => (2_u8, flag).hash(hasher),
+        Scalar::Null => 3_u8.hash(hasher),
+    }
 }

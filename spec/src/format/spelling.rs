@@ -35,8 +35,9 @@ pub(super) fn value(text: &str, token: Token) -> Cow<'_, str> {
 
 /// Returns a text whose lines end with line feeds alone.
 pub(super) fn with_line_feeds(text: &str) -> Cow<'_, str> {
-    match text.contains("\r\n") {
-        true => Cow::Owned(text.replace("\r\n", "\n")),
+    match text.contains('\r') {
+        // A carriage return alone ends a line too.
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
         false => Cow::Borrowed(text),
     }
 }

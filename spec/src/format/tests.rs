@@ -62,6 +62,7 @@ fn comments_stay_where_they_are() {
     check("a { /* b */\n c }", "a { /* b */\n    c\n}\n");
     check("a {\n /* b\n  c */ d; }", "a {\n    /* b\n  c */ d\n}\n");
     check("a /* b\r\n c */ // d\r\n", "a /* b\n c */ // d\n");
+    check("a /* b\r\r\n */", "a /* b\n\n */\n");
     check("a { b; /* c */ }\n/* d */", "a {\n    b /* c */\n}\n/* d */\n");
 }
 
@@ -108,7 +109,7 @@ fn yaml_loses_only_what_has_no_meaning() {
 fn comments(text: &str) -> Vec<String> {
     let is_comment = |kind| matches!(kind, TokenKind::LineComment | TokenKind::BlockComment);
     let comments = tokens(text).into_iter().filter(|token| is_comment(token.kind));
-    let text = comments.map(|token| token.text(text).replace("\r\n", "\n"));
+    let text = comments.map(|token| token.text(text).replace("\r\n", "\n").replace('\r', "\n"));
     text.map(|text| if text.starts_with("//") { text.trim_end_matches([' ', '\t']).to_owned() } else { text }).collect()
 }
 

@@ -89,13 +89,13 @@ pub enum Quotes {
 
 /// Cuts a text into tokens, in time linear in its length.
 #[derive(Clone, Debug)]
-pub(super) struct Lexer<'s> {
+pub(crate) struct Lexer<'s> {
     text: &'s str,
     at: usize,
 }
 
 impl<'s> Lexer<'s> {
-    pub(super) fn new(text: &'s str) -> Self {
+    pub(crate) fn new(text: &'s str) -> Self {
         Self { text, at: 0 }
     }
 

@@ -16,6 +16,7 @@ mod values;
 mod words;
 
 pub use codes::CODES;
+pub(crate) use lexer::Lexer;
 pub use lexer::{Quotes, Token, TokenKind};
 
 use crate::problem::Problem;

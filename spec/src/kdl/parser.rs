@@ -4,7 +4,7 @@ use super::lexer::{Lexer, Token, TokenKind};
 use super::values::starts_entry;
 use super::words;
 use crate::problem::Problem;
-use crate::read::{Findings, MAX_DEPTH, MAX_NODES, MAX_VALUES};
+use crate::read::{Findings, MAX_DEPTH, MAX_ENTRIES, MAX_NODES};
 use crate::tree::{Node, Property, Scalar, Spanned};
 use std::borrow::Cow;
 
@@ -303,14 +303,19 @@ impl<'s> Parser<'s> {
             let message = format!("the file has more than {MAX_NODES} nodes");
             self.too_many(token, message);
         }
+        self.count_entry(token);
+    }
+
+    fn count_entry(&mut self, token: Token) {
+        if self.node_count + self.value_count > MAX_ENTRIES {
+            let message = format!("the file has more than {MAX_ENTRIES} nodes, arguments and properties");
+            self.too_many(token, message);
+        }
     }
 
     fn count_value(&mut self, token: Token) {
         self.value_count += 1;
-        if self.value_count > MAX_VALUES {
-            let message = format!("the file has more than {MAX_VALUES} arguments and properties");
-            self.too_many(token, message);
-        }
+        self.count_entry(token);
     }
 
     fn too_many(&mut self, token: Token, message: String) {

@@ -3,7 +3,7 @@
 use super::head;
 use super::syntax;
 use crate::problem::Problem;
-use crate::read::{Findings, MAX_DEPTH, MAX_NODES, MAX_VALUES};
+use crate::read::{Findings, MAX_DEPTH, MAX_ENTRIES, MAX_NODES};
 use crate::tree::{Node, Scalar, Span, Spanned};
 use granit_parser::{Event, Parser, ScalarStyle};
 use std::borrow::Cow;
@@ -297,6 +297,9 @@ impl<'s> Lowering<'s> {
         if self.node_count > MAX_NODES {
             return self.too_many(start..end, format!("the file has more than {MAX_NODES} nodes"));
         }
+        if self.node_count + self.value_count > MAX_ENTRIES {
+            return self.too_many(start..end, format!("the file has more than {MAX_ENTRIES} nodes and values"));
+        }
         let Some(Frame::Mapping { heads, .. }) = self.frames.last_mut() else { return };
         let first = heads.insert(text.clone(), span);
         if let Some(first) = first {
@@ -351,9 +354,9 @@ impl<'s> Lowering<'s> {
     /// Gives an argument to the node that waits for its value.
     fn argument(&mut self, argument: Spanned<Scalar<'s>>) {
         self.value_count += 1;
-        if self.value_count > MAX_VALUES {
+        if self.node_count + self.value_count > MAX_ENTRIES {
             let range = argument.span.start as usize..argument.span.end as usize;
-            return self.too_many(range, format!("the file has more than {MAX_VALUES} values"));
+            return self.too_many(range, format!("the file has more than {MAX_ENTRIES} nodes and values"));
         }
         if let Some(open) = self.pending() {
             if open.arguments.is_empty() {
