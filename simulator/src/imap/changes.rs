@@ -51,6 +51,10 @@ impl Session {
         if store.unchanged_since.is_some() {
             self.enable_condstore(storage);
         }
+        if store.silent {
+            // What others changed is told first: the client knows its own change and would miss theirs below it.
+            self.sync(storage, false, uid);
+        }
         let Some(mailbox) = storage.mail.mailbox(self.user, id) else {
             return self.refused(tag, StoreError::NoMailbox);
         };

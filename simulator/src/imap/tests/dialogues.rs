@@ -464,3 +464,18 @@ fn a_mailbox_that_others_fill_all_the_time_still_answers() {
     session.pump(now, &mut host.storage());
     assert_eq!(session.next_effect(), Some(crate::imap::Effect::Reply(b"a OK Store completed.\r\n".to_vec())));
 }
+
+#[test]
+fn a_silent_change_does_not_hide_what_another_client_changed() {
+    let mut host = Host::new();
+    small(&mut host, 1);
+    let mut one = selected(&mut host);
+    let mut two = selected(&mut host);
+    host.check(&mut two, "a STORE 1 +FLAGS.SILENT \\Flagged", "a OK Store completed.");
+    host.check(
+        &mut one,
+        "b STORE 1 +FLAGS.SILENT \\Seen",
+        "* 1 FETCH (FLAGS (\\Flagged \\Recent))\nb OK Store completed.",
+    );
+    host.check(&mut two, "c NOOP", "* 1 FETCH (FLAGS (\\Flagged \\Seen))\nc OK NOOP completed.");
+}

@@ -2,6 +2,7 @@
 
 mod dialogues;
 mod hostile;
+mod many;
 mod oracle;
 
 use std::sync::Arc;
