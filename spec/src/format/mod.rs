@@ -13,8 +13,8 @@ mod tests;
 mod yaml;
 
 use crate::problem::Problem;
-use crate::read::{Read, read};
-use crate::tree::{FileId, Node, Scalar};
+use crate::read::{MAX_BYTES, Read, read};
+use crate::tree::{FileId, Node, Scalar, Span};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What became of a file.
@@ -43,6 +43,16 @@ pub fn format(file: FileId, path: &str, bytes: &[u8]) -> Formatted {
     for candidate in candidates {
         if candidate == text {
             return Formatted::Unchanged;
+        }
+        if candidate.len() > MAX_BYTES {
+            let message = format!(
+                "laid out, the file would have {} bytes, more than the {MAX_BYTES} that are read",
+                candidate.len()
+            );
+            let problem = Problem::error("kdl::too-large", Span { file, start: 0, end: 0 }, message);
+            return Formatted::Problems(vec![
+                problem.help("split the file; the order and number of files have no meaning"),
+            ]);
         }
         let again = read(file, path, candidate.as_bytes());
         if again.problems.is_empty() && digest(&again.nodes) == meant {

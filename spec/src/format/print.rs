@@ -2,6 +2,7 @@
 
 use super::layout::{Comment, Dash, Gap, Item, LaidNode, Piece};
 use super::spelling;
+use crate::read::MAX_BYTES;
 use std::borrow::Cow;
 
 /// Blanks of one level.
@@ -24,6 +25,10 @@ struct Printer<'s> {
 impl Printer<'_> {
     fn items(&mut self, items: &[Item<'_>], depth: usize) {
         for (index, item) in items.iter().enumerate() {
+            if self.out.len() > MAX_BYTES {
+                // Nobody could read it; deep blocks grow most by their indentation.
+                return;
+            }
             if item.blank_before && index > 0 {
                 self.out.push('\n');
             }

@@ -88,6 +88,15 @@ fn a_file_with_a_syntax_error_stays_as_it_is() {
 }
 
 #[test]
+fn a_file_that_would_grow_past_the_limit_stays_as_it_is() {
+    let source = format!("{}{}{}", "a{".repeat(100), "b;".repeat(50_000), "}".repeat(100));
+    let Formatted::Problems(problems) = format(FileId(0), "a.kdl", source.as_bytes()) else {
+        panic!("it was laid out")
+    };
+    assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["kdl::too-large"]);
+}
+
+#[test]
 fn yaml_loses_only_what_has_no_meaning() {
     let formatted = |text: &str| format(FileId(0), "a.yaml", text.as_bytes());
     for (source, expected) in [
