@@ -58,12 +58,14 @@ impl Client {
                         .map(|range| range.split_once(':').unwrap_or((range, range)))
                         .map(|(first, last)| (first.parse().expect("a UID"), last.parse().expect("a UID")))
                         .collect();
-                    let before = self.messages.len();
+                    let count: u32 = gone.iter().map(|(first, last)| last - first + 1).sum();
+                    let left = self.messages.len() - usize::try_from(count).expect("a small count");
                     self.messages.retain(|known| {
-                        let uid = known.uid.expect("this client asks for every UID");
-                        !gone.iter().any(|(first, last)| (*first..=*last).contains(&uid))
+                        !known.uid.is_some_and(|uid| gone.iter().any(|(first, last)| (*first..=*last).contains(&uid)))
                     });
-                    assert!(self.messages.len() < before, "{said}");
+                    // The others came with this very answer: their UIDs are not known yet, and they are the last.
+                    assert!(self.messages.iter().skip(left).all(|known| known.uid.is_none()), "{said}");
+                    self.messages.truncate(left);
                 }
                 ["*", number, "EXISTS"] => {
                     let count: usize = number.parse().expect("a count");
