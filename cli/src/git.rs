@@ -69,13 +69,18 @@ fn next_object(rest: &mut &[u8]) -> Option<Vec<u8>> {
 /// Returns what git printed, or nothing when it refused.
 fn ask(folder: &Path, arguments: &[&str], input: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
     let failed = |error: &std::io::Error| {
-        Failure::failed("could not ask git").cause(error).help("install git, or compare folders with --from-folder")
+        Failure::failed(format!("git could not be asked about {}", folder.display()))
+            .cause(error)
+            .help("compare folders with --from-folder where there is no git repository, or no git")
     };
     let mut child = Command::new("git")
         .arg("-C")
         .arg(folder)
         .args(arguments)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
+        // Set where git itself calls, as in a hook; the repository is the one that was named.
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("LC_ALL", "C")
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
@@ -94,5 +99,13 @@ fn ask(folder: &Path, arguments: &[&str], input: Option<&str>) -> Result<Option<
     if let Some(writer) = writer {
         let _ = writer.join();
     }
-    Ok(output.status.success().then_some(output.stdout))
+    if output.status.success() {
+        return Ok(Some(output.stdout));
+    }
+    // Not knowing a revision is told by the exit code alone; what git says is something else.
+    let said = String::from_utf8_lossy(&output.stderr);
+    match said.trim() {
+        "" => Ok(None),
+        said => Err(failed(&std::io::Error::other(said.to_owned()))),
+    }
 }

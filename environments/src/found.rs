@@ -1,5 +1,6 @@
 //! An environment as other processes find it: by repository and name, whether it runs or not.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,19 @@ pub struct Found {
     folder: Folder,
     record: Option<Record>,
     holder: Option<Holder>,
+}
+
+/// A platform as it was last brought up.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// What ran where.
+    pub blueprint: Blueprint,
+    /// Who used it.
+    pub roster: Roster,
+    /// The SHA-256 of each brand file by its key, in lower-case hexadecimal; `None` where that was not written down.
+    pub brands: Option<BTreeMap<String, String>>,
+    /// Whether there is anything to lose: accounts, and mail with them. Not so after a reset.
+    pub holds_accounts: bool,
 }
 
 /// What `down` found.
@@ -131,6 +145,18 @@ impl Found {
             && self.folder.document::<Blueprint>("blueprint.json")?.is_some_and(|recorded| recorded == *blueprint)
             && self.folder.document::<Roster>("roster.json")?.is_some_and(|recorded| recorded == *roster);
         Ok(same)
+    }
+
+    /// Returns the platform as it was last brought up; `None` when it never was.
+    pub fn recorded(&self) -> Result<Option<Recorded>, Failure> {
+        let (Some(blueprint), Some(roster)) =
+            (self.folder.document("blueprint.json")?, self.folder.document("roster.json")?)
+        else {
+            return Ok(None);
+        };
+        let brands = self.folder.document("brands.json")?;
+        let holds_accounts = self.folder.directory().exists();
+        Ok(Some(Recorded { blueprint, roster, brands, holds_accounts }))
     }
 
     /// Returns the nodes of the platform as it was last brought up, by name, with their roles.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use blueprint::{Blueprint, Launch, Roster};
+use sha2::{Digest, Sha256};
 
 use crate::accounts;
 use crate::backend::Backend;
@@ -12,7 +13,7 @@ use crate::description::Description;
 use crate::embedded::{self, Embedded};
 use crate::failure::Failure;
 use crate::files::FileFailure;
-use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest};
+use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest, hexadecimal};
 
 /// What is to be brought up, and where its state lives.
 pub struct LaunchRequest {
@@ -203,6 +204,9 @@ fn bring_up(
     folder.write_document("blueprint.json", &request.blueprint)?;
     folder.write_document("roster.json", &request.roster)?;
     folder.write_document("launch.json", &request.launch)?;
+    let brands: BTreeMap<&str, String> =
+        request.brands.iter().map(|(key, bytes)| (key.as_str(), hexadecimal(&Sha256::digest(bytes)))).collect();
+    folder.write_document("brands.json", &brands)?;
     let order = embedded::Order {
         blueprint: &request.blueprint,
         roster: &request.roster,

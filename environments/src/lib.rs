@@ -32,7 +32,7 @@ pub use description::{DescribedAccount, DescribedDoor, Description, State};
 pub use embedded::{AuthorityFailure, DoorFailure};
 pub use failure::Failure;
 pub use files::FileFailure;
-pub use found::{Found, Stopped, await_ready, find, list};
+pub use found::{Found, Recorded, Stopped, await_ready, find, list};
 pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, launch};
 pub use log::{Entry, Level, read_log};
 pub use state::{Identity, StateRoot};

@@ -6,7 +6,7 @@
 //!     identity.json       whose folder it is
 //!     lock                held by the process that serves it, which writes its number there
 //!     environment.json    what runs there now, or ran last: backend, doors, seed, digests
-//!     blueprint.json, roster.json, launch.json    as of the last `up`
+//!     blueprint.json, roster.json, launch.json, brands.json    as of the last `up`
 //!     secrets/            passwords that were made up, readable by the owner only
 //!     authority/          the internal CA and the certificate of the doors
 //!     directory.sqlite    accounts

@@ -8,9 +8,11 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use values::{HostName, Name};
+use values::{HostName, Line, Name};
 
 use crate::failure::{Exit, Failure};
+use crate::problems;
+use crate::repository::{Found, Kind};
 
 /// Write a new specification repository by a few questions.
 ///
@@ -44,7 +46,7 @@ pub(crate) struct Arguments {
 /// What the new repository is about.
 pub(crate) struct Answers {
     platform: Name,
-    operator: String,
+    operator: Line,
     service_domain: HostName,
     reseller: Name,
     domain: HostName,
@@ -58,14 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let ask = !arguments.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let answers = Answers {
         platform: answer(ask, "platform", "The platform's name", arguments.platform.as_deref(), "mailhouse")?,
-        operator: answer::<Company>(
-            ask,
-            "operator",
-            "The operator's company",
-            arguments.operator.as_deref(),
-            "Mailhouse",
-        )?
-        .0,
+        operator: answer(ask, "operator", "The operator's company", arguments.operator.as_deref(), "Mailhouse")?,
         service_domain: answer(
             ask,
             "service-domain",
@@ -77,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         domain: answer(ask, "domain", "The reseller's first domain", arguments.domain.as_deref(), "first.example")?,
     };
     let files = texts::files(&answers);
+    judge(&files)?;
     for (path, text) in &files {
         let path = folder.join(path);
         write_new(&path, text).map_err(|error| {
@@ -91,6 +87,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     writeln!(stderr, "\nnext: mailwright check {0}, then mailwright up {0}", folder.display())?;
     Ok(Exit::Done)
+}
+
+/// Refuses answers that do not go together, such as a customer's domain below the operator's, before anything is written.
+fn judge(files: &[(String, String)]) -> Result<(), Failure> {
+    let mut found = Found::default();
+    for (path, text) in files {
+        if let Some(kind) = Kind::of(path) {
+            found.add(kind, path.clone(), text.clone().into_bytes());
+        }
+    }
+    let Some(sources) = found.into_sources() else { return Ok(()) };
+    let problems = compiler::check_all(&sources);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    problems::write_human(&mut std::io::stderr().lock(), &sources, &problems)?;
+    Err(Failure::usage("these answers do not make a platform; nothing was written")
+        .help("change the ones that the problems above point to"))
 }
 
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
@@ -128,23 +142,6 @@ where
         match line.parse() {
             Ok(value) => return Ok(value),
             Err(error) => writeln!(stderr, "  {error}")?,
-        }
-    }
-}
-
-/// A company's name: one line of text.
-struct Company(String);
-
-impl FromStr for Company {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let strange = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
-        match text {
-            "" => Err("a company has a name"),
-            text if text.len() > 128 => Err("a company's name has at most 128 bytes"),
-            text if text.contains(strange) => Err("a company's name is one line of text"),
-            text => Ok(Self(text.to_owned())),
         }
     }
 }

@@ -1,24 +1,33 @@
 //! `mailwright plan`: what changes between two revisions of a specification, and who notices.
 
+pub(crate) mod shown;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
 use blueprint::changes::{Action, Change, FieldChange};
-use blueprint::{Changes, Revision};
+use blueprint::{Bundle, Changes, Revision};
+use compiler::Output;
+use environments::{Identity, Recorded, StateRoot};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use spec::Sources;
 
+use super::address::from_environments;
 use super::compiled;
 use crate::failure::{Exit, Failure};
-use crate::{git, repository};
-
-/// Changes shown of each kind before the rest is counted.
-const SHORT: usize = 6;
+use crate::repository::Repository;
+use crate::{folders, git, repository};
 
 /// Tell what changes between two revisions of a specification, and who notices.
 ///
-/// Compares the repository as it lies on disk with a revision of its git history or with another folder.
+/// Compares the repository as it lies on disk with a revision of its git history, with another folder, or, where neither is
+/// named, with what the environment recorded when it was last brought up.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  mailwright plan --from origin/main\n  \
+    mailwright plan examples/northmail --env dev\n  \
     mailwright plan examples/northmail --env production --from HEAD~1 --detail\n  \
     mailwright plan new --from-folder old --json --exit-code")]
 pub(crate) struct Arguments {
@@ -29,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     env: Option<String>,
     /// The git revision to compare with.
-    #[arg(long, value_name = "REVISION", required_unless_present = "from_folder", conflicts_with = "from_folder")]
+    #[arg(long, value_name = "REVISION", conflicts_with = "from_folder")]
     from: Option<String>,
     /// The folder to compare with.
     #[arg(long, value_name = "FOLDER")]
@@ -47,118 +56,118 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
-    let (sources, name) = match (&arguments.from, &arguments.from_folder) {
-        (Some(revision), _) => (git::read(&repository.path, revision)?, revision.clone()),
-        (None, Some(folder)) => (repository::read(folder)?.sources, folder.display().to_string()),
-        (None, None) => return Err(Failure::usage("nothing to compare with").help("name a revision with --from")),
-    };
     let after = compiled::compile(&repository.sources, arguments.env.as_deref())?;
-    let before = compiled::compile(&sources, Some(after.launch.environment.as_str()))?;
-    let old = compiler::render(&before, &sources);
-    let new = compiler::render(&after, &repository.sources);
-    let changes = blueprint::diff(
-        Revision { blueprint: &before.blueprint, roster: &before.roster, bundle: Some(&old) },
-        Revision { blueprint: &after.blueprint, roster: &after.roster, bundle: Some(&new) },
-    );
+    let (changes, name) = match (&arguments.from, &arguments.from_folder) {
+        (Some(revision), _) => {
+            let sources = git::read(&repository.path, revision)?;
+            (with_sources(&sources, revision, &after, &repository)?, revision.clone())
+        }
+        (None, Some(folder)) => {
+            let name = folder.display().to_string();
+            (with_sources(&repository::read(folder)?.sources, &name, &after, &repository)?, name)
+        }
+        (None, None) => {
+            let recorded = recorded(&repository, &after)?;
+            (with_record(&recorded, &after, &repository.sources), "the last up".to_owned())
+        }
+    };
+    let mut warnings = String::new();
+    for rename in &changes.renamed_from_nothing {
+        let _ = writeln!(
+            warnings,
+            "warning: the {} {} is said to have been {}, which {name} does not have; it is new",
+            rename.kind, rename.to, rename.from
+        );
+    }
+    std::io::stderr().write_all(warnings.as_bytes())?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let document = serde_json::to_value(&changes)
             .map_err(|error| Failure::fault("the changes do not serialize").cause(&error))?;
         writeln!(out, "{document:#}")?;
     } else {
-        show(&mut out, &changes, &name, arguments.detail)?;
+        out.write_all(shown::text(&changes, &name, arguments.detail).as_bytes())?;
     }
     Ok(if arguments.exit_code && !changes.is_empty() { Exit::Changes } else { Exit::Done })
 }
 
-fn show(out: &mut dyn Write, changes: &Changes, name: &str, detail: bool) -> Result<(), Failure> {
-    if changes.is_empty() {
-        writeln!(out, "nothing changes since {name}")?;
-        return Ok(());
-    }
-    let dangerous: Vec<&Change> = changes.destructive().collect();
-    if !dangerous.is_empty() {
-        writeln!(out, "DESTRUCTIVE: carrying this out needs --allow-destroy\n")?;
-        list(out, &dangerous, detail)?;
-        writeln!(out)?;
-    }
-    let rest: Vec<&Change> = changes.changes.iter().filter(|change| !change.destructive).collect();
-    list(out, &rest, detail)?;
-    if !changes.impacts.is_empty() {
-        writeln!(out, "\nWho notices:")?;
-        for impact in &changes.impacts {
-            let plural = if impact.mailboxes == 1 { "mailbox" } else { "mailboxes" };
-            writeln!(out, "  {} {plural} of {}: {}", impact.mailboxes, impact.reseller, impact.what)?;
-        }
-    }
-    let summary = &changes.summary;
-    writeln!(
-        out,
-        "\nsince {name}: {} created, {} changed in place, {} restarted, {} moved, {} renamed, {} destroyed",
-        summary.created, summary.changed, summary.restarted, summary.moved, summary.renamed, summary.destroyed
-    )?;
-    Ok(())
-}
-
-fn list(out: &mut dyn Write, changes: &[&Change], detail: bool) -> Result<(), Failure> {
-    let mut shown = 0;
-    let mut last: Option<(Action, &str)> = None;
-    for (index, change) in changes.iter().enumerate() {
-        let group = (change.action, change.kind.as_str());
-        if last != Some(group) {
-            shown = 0;
-            last = Some(group);
-        }
-        shown += 1;
-        if !detail && shown > SHORT {
-            let next = changes.get(index + 1).map(|next| (next.action, next.kind.as_str()));
-            if next != Some(group) {
-                writeln!(out, "    and {} more (--detail shows them)", shown - SHORT)?;
+/// Compares with other sources of the same platform.
+fn with_sources(sources: &Sources, name: &str, after: &Output, repository: &Repository) -> Result<Changes, Failure> {
+    let before =
+        compiled::compile(sources, Some(after.launch.environment.as_str())).map_err(|failure| match failure.exit {
+            Exit::Problems => {
+                let mut failure = Failure::usage(format!("the problems above are those of {name}"))
+                    .help("compare with a revision that check finds no error in");
+                failure.exit = Exit::Problems;
+                failure
             }
-            continue;
-        }
-        one(out, change, detail)?;
-    }
-    Ok(())
+            _ => failure,
+        })?;
+    let old = compiler::render(&before, sources);
+    let new = compiler::render(after, &repository.sources);
+    Ok(blueprint::diff(
+        Revision { blueprint: &before.blueprint, roster: &before.roster, bundle: Some(&old) },
+        Revision { blueprint: &after.blueprint, roster: &after.roster, bundle: Some(&new) },
+    ))
 }
 
-fn one(out: &mut dyn Write, change: &Change, detail: bool) -> Result<(), Failure> {
-    let (sign, word) = match change.action {
-        Action::Created => ('+', "created"),
-        Action::Changed => ('~', "changed in place"),
-        Action::Restarted => ('!', "restarted"),
-        Action::Moved => ('>', "moved"),
-        Action::Renamed => ('=', "renamed"),
-        Action::Destroyed => ('-', "destroyed"),
+fn recorded(repository: &Repository, after: &Output) -> Result<Recorded, Failure> {
+    let root = StateRoot::new(folders::state()?);
+    let identity = Identity::new(&repository.path, after.launch.environment.as_str());
+    let found = environments::find(&root, &identity).map_err(from_environments)?;
+    let recorded = found.map(|found| found.recorded()).transpose().map_err(from_environments)?.flatten();
+    recorded.ok_or_else(|| {
+        Failure::usage(format!("there is nothing to compare with: {identity} was never brought up"))
+            .help("name a revision with --from, or a folder with --from-folder")
+    })
+}
+
+/// Compares with what an environment recorded.
+///
+/// The files of its nodes are a pure function of what it recorded, and are made again; of brand files it keeps the digests.
+pub(crate) fn with_record(recorded: &Recorded, after: &Output, sources: &Sources) -> Changes {
+    let before = Output {
+        blueprint: recorded.blueprint.clone(),
+        roster: recorded.roster.clone(),
+        brand_files: BTreeMap::new(),
+        ..after.clone()
     };
-    write!(out, "  {sign} {} {} is {word}", change.kind, change.name)?;
-    if let Some(note) = &change.note {
-        write!(out, ": {note}")?;
-    }
-    writeln!(out)?;
-    let fields = if detail { change.fields.len() } else { change.fields.len().min(SHORT) };
-    if change.kind != "file" || detail {
-        for field in change.fields.iter().take(fields) {
-            writeln!(out, "      {}", field_text(field))?;
+    let old = compiler::render(&before, sources);
+    let mut new = compiler::render(after, sources);
+    let brands = std::mem::take(&mut new.brands);
+    let mut changes = blueprint::diff(
+        Revision { blueprint: &before.blueprint, roster: &before.roster, bundle: Some(&old) },
+        Revision { blueprint: &after.blueprint, roster: &after.roster, bundle: Some(&new) },
+    );
+    if let Some(before) = &recorded.brands {
+        let after = digests(&Bundle { brands, ..Bundle::default() });
+        for key in before.keys().chain(after.keys().filter(|key| !before.contains_key(*key))) {
+            let (old, new) = (before.get(key), after.get(key));
+            let action = match (old, new) {
+                (None, _) => Action::Created,
+                (_, None) => Action::Destroyed,
+                (Some(old), Some(new)) if old == new => continue,
+                _ => Action::Changed,
+            };
+            let digest = |digest: Option<&String>| digest.cloned().map_or(Value::Null, Value::String);
+            let field = FieldChange { field: "sha256".to_owned(), before: digest(old), after: digest(new) };
+            changes.include(Change {
+                action,
+                kind: "file".to_owned(),
+                name: format!("brands/{key}"),
+                destructive: false,
+                note: None,
+                fields: if action == Action::Changed { vec![field] } else { Vec::new() },
+            });
         }
-        if change.fields.len() > fields {
-            writeln!(out, "      and {} more fields", change.fields.len() - fields)?;
-        }
     }
-    Ok(())
+    changes
 }
 
-fn field_text(field: &FieldChange) -> String {
-    format!("{}: {} -> {}", field.field, value_text(&field.before), value_text(&field.after))
-}
-
-fn value_text(value: &Value) -> String {
-    match value {
-        Value::Null => "not set".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-            format!("[{}]", items.iter().map(value_text).collect::<Vec<_>>().join(", "))
-        }
-        other => other.to_string(),
-    }
+/// Returns the SHA-256 of each brand file's bytes, in lower-case hexadecimal.
+fn digests(bundle: &Bundle) -> BTreeMap<String, String> {
+    let digest = |file: &blueprint::File| {
+        Sha256::digest(file.unfilled().0).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    bundle.brands.iter().map(|(key, file)| (key.clone(), digest(file))).collect()
 }

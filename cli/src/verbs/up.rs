@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use blueprint::changes::{Action, Change};
 use compiler::Output;
 use environments::{Description, Ended, Identity, LaunchRequest, Progress, StateRoot, Step};
 
 use super::address::{self, from_environments};
 use super::compiled::{self, say};
+use super::plan;
 use crate::failure::{Exit, Failure};
 use crate::{folders, repository};
 
@@ -60,6 +62,9 @@ struct How {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
+    /// Carry out what destroys: declarations that are gone, and what they hold with them.
+    #[arg(long)]
+    allow_destroy: bool,
     /// The seed of the run, for whatever is left to chance.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -91,6 +96,12 @@ fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
     let root = StateRoot::new(folders::state()?);
     let identity = Identity::new(&repository.path, output.launch.environment.as_str());
     let found = environments::find(&root, &identity).map_err(from_environments)?;
+    if let Some(recorded) =
+        found.as_ref().map(environments::Found::recorded).transpose().map_err(from_environments)?.flatten()
+        && !how.allow_destroy
+    {
+        refuse_losses(&recorded, &output, &repository)?;
+    }
     if let Some(found) = found.filter(environments::Found::is_up) {
         if found.serves(&output.blueprint, &output.roster, &output.launch).map_err(from_environments)? {
             say(how.json, "it runs already");
@@ -110,6 +121,39 @@ fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
     serve(&repository, output, how.backend.clone(), how.seed, !how.json, &|description| {
         print(description, how.json, built_in)
     })
+}
+
+/// Refuses to bring up what would destroy something that the environment holds.
+fn refuse_losses(
+    recorded: &environments::Recorded,
+    output: &Output,
+    repository: &repository::Repository,
+) -> Result<(), Failure> {
+    // After a reset there is nothing to lose.
+    if !recorded.holds_accounts {
+        return Ok(());
+    }
+    let changes = plan::with_record(recorded, output, &repository.sources);
+    // The directory knows accounts by their address: what has another one begins anew, and the old one is suspended.
+    let begins_anew = |change: &Change| {
+        change.action == Action::Renamed && matches!(change.kind.as_str(), "domain" | "mailbox" | "forward" | "list")
+    };
+    let lost: Vec<&Change> =
+        changes.changes.iter().filter(|change| change.destructive || begins_anew(change)).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let renamed = match lost.iter().any(|change| begins_anew(change)) {
+        true => "\n  (an environment on this desk does not carry renames out: what is renamed begins anew)",
+        false => "",
+    };
+    let mut failure = Failure::usage(format!(
+        "bringing this up would destroy what the environment holds:\n{}{renamed}",
+        plan::shown::losses(&lost).trim_end()
+    ))
+    .help("see everything with mailwright plan; if it is meant, say so with --allow-destroy");
+    failure.exit = Exit::Problems;
+    Err(failure)
 }
 
 /// Serves an environment for a process that waits for it elsewhere; how it went stands in the environment's record.

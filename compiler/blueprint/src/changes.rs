@@ -96,10 +96,38 @@ pub struct Impact {
     pub what: String,
 }
 
+impl Summary {
+    /// Counts one more.
+    pub(crate) fn count(&mut self, action: Action) {
+        *match action {
+            Action::Created => &mut self.created,
+            Action::Changed => &mut self.changed,
+            Action::Restarted => &mut self.restarted,
+            Action::Moved => &mut self.moved,
+            Action::Renamed => &mut self.renamed,
+            Action::Destroyed => &mut self.destroyed,
+        } += 1;
+    }
+}
+
+impl Change {
+    /// Returns what changes are sorted by: destructive ones first.
+    pub(crate) fn order(&self) -> (bool, Action, &str, &str) {
+        (!self.destructive, self.action, &self.kind, &self.name)
+    }
+}
+
 impl Changes {
     /// Tells whether nothing changes at all.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// Adds a change that only the caller can know of, such as that of a file whose bytes lie elsewhere.
+    pub fn include(&mut self, change: Change) {
+        self.summary.count(change.action);
+        let at = self.changes.partition_point(|there| there.order() <= change.order());
+        self.changes.insert(at, change);
     }
 
     /// Returns the changes that have to be allowed before they are carried out.

@@ -44,25 +44,12 @@ pub fn diff(source: Revision<'_>, target: Revision<'_>) -> Changes {
     if let (Some(before), Some(after)) = (source.bundle, target.bundle) {
         files::compare(before, after, &renames, &mut changes);
     }
-    changes.sort_by(|a, b| order(a).cmp(&order(b)));
+    changes.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut summary = Summary::default();
-    for change in &changes {
-        *match change.action {
-            Action::Created => &mut summary.created,
-            Action::Changed => &mut summary.changed,
-            Action::Restarted => &mut summary.restarted,
-            Action::Moved => &mut summary.moved,
-            Action::Renamed => &mut summary.renamed,
-            Action::Destroyed => &mut summary.destroyed,
-        } += 1;
-    }
+    changes.iter().for_each(|change| summary.count(change.action));
     let impacts = impact::impacts(source, target, &renames, &changes);
     let renamed_from_nothing = renames::from_nothing(source, target, &renames);
     Changes { version: crate::VERSION, summary, changes, impacts, renamed_from_nothing }
-}
-
-fn order(change: &Change) -> (bool, Action, &str, &str) {
-    (!change.destructive, change.action, &change.kind, &change.name)
 }
 
 /// What holds for the platform as a whole: every field that is no list of things with names.

@@ -21,7 +21,7 @@ fn quoted(text: &str) -> String {
 
 fn platform(answers: &Answers) -> String {
     let Answers { platform, operator, service_domain, reseller, .. } = answers;
-    let operator = quoted(operator);
+    let operator = quoted(operator.as_str());
     format!(
         r#"language 1
 
@@ -34,7 +34,7 @@ platform "{platform}" {{
         network "10.20.0.0/16"
         front "203.0.113.0/28"
         storage "filer" size="8TiB" shared=#true
-        hosts "host" count=4 hypervisor="qemu" cores=8 memory="32GiB" disk="600GiB"
+        hosts "host" count=4 hypervisor="kvm" cores=8 memory="32GiB" disk="600GiB"
     }}
 
     cluster "a" site="home" {{
@@ -89,10 +89,10 @@ platform "{platform}" {{
         contrast minimum=4.5
     }}
 
-    contract "{reseller}" {{
+    contract "{reseller}" from="2026-01-01" {{
         mailboxes 1000
         domains 20
-        storage "4TiB"
+        storage "2TiB"
         tiers "basic"
         clusters "a"
         outbound "shared" limit="50000/24h"
@@ -119,10 +119,12 @@ reseller "{reseller}" {{
     }}
 
     domain "{domain}" tier="basic" brand="{reseller}" cluster="a" outbound="shared" {{
-        mailbox "alice" {{
-            name "Alice Example"
+        workgroup "staff" {{
+            mailbox "alice" {{
+                name "Alice Example"
+            }}
+            mailbox "hostmaster"
         }}
-        mailbox "hostmaster"
     }}
 }}
 "##
@@ -162,6 +164,7 @@ environment "production" {{
     backend "fleet"
     accounts "all"
     secrets "environment-variables"
+    internet "real"
 }}
 "#,
         answers.platform
