@@ -6,6 +6,7 @@
 use super::page::{Line, Noted, Page};
 use super::schema::{Known, known};
 use super::spelling;
+use crate::read::MAX_BYTES;
 use crate::tree::{Node, Scalar, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,6 +100,10 @@ impl Writer {
             self.out.push('\n');
         }
         for (index, (member, (key, titles))) in members.iter().zip(&keys).enumerate() {
+            if self.out.len() > MAX_BYTES {
+                // Nobody could read it; whoever reads it again says so.
+                return;
+            }
             self.member(member, key, *titles, indent, list, around, index == 0);
         }
     }
