@@ -22,10 +22,10 @@ pub(crate) fn write_human(out: &mut dyn Write, sources: &Sources, problems: &[Pr
         if handler.render_report(&mut text, &shown).is_err() {
             text = format!("{}: {}\n", problem.code, problem.message);
         }
-        writeln!(out, "{}", text.trim_end_matches('\n'))?;
+        writeln!(out, "{}\n", text.trim_end_matches('\n'))?;
     }
     if !problems.is_empty() {
-        writeln!(out, "\n{}", count(problems))?;
+        writeln!(out, "{}", count(problems))?;
     }
     Ok(())
 }

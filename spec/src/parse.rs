@@ -22,7 +22,9 @@ pub fn parse(sources: &Sources) -> Parsed {
     let mut parsed = Parsed::default();
     for (id, file) in sources.files() {
         let tree = read(id, &file.path, &file.bytes);
-        let whole = tree.problems.is_empty();
+        // Whether the file's beginning was understood; what is wrong further down hides nothing there.
+        let first = tree.nodes.first().map_or(u32::MAX, |node| node.kind.span.end);
+        let whole = tree.problems.iter().all(|problem| problem.span.start >= first);
         let yaml = file.path.ends_with(".yaml") || file.path.ends_with(".yml");
         let mut decoder = Decoder::new(if yaml { Syntax::Yaml } else { Syntax::Kdl });
         document(id, &tree.nodes, whole, &file.trust, &mut parsed.spec, &mut decoder);

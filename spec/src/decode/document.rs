@@ -36,6 +36,10 @@ pub(crate) fn document(
         if let Trust::Reseller(owner) = trust
             && !may_write(root, owner, node, decoder)
         {
+            // What speaks for somebody else is not taken, but what else is wrong with it is told in the same run.
+            if root.writer == Writer::Reseller {
+                check::reseller(&lower::<Reseller>(node, decoder), decoder);
+            }
             continue;
         }
         match name {
