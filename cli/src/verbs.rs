@@ -12,6 +12,7 @@ mod fmt;
 mod graph;
 mod init;
 mod logs;
+mod lsp;
 mod plan;
 mod reset;
 mod schema;
@@ -57,6 +58,8 @@ pub(crate) enum Verb {
     Init(init::Arguments),
     /// Explain a problem's code.
     Explain(explain::Arguments),
+    /// Answer an editor's questions: a language server.
+    Lsp(lsp::Arguments),
     /// Print the JSON Schema of the YAML form.
     Schema(schema::Arguments),
     /// Print the language's reference page.
@@ -85,6 +88,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Reference(_) => schema::run_reference(),
     }

@@ -215,7 +215,8 @@ impl Teller<'_> {
         let node = output.blueprint.nodes.iter().find(|node| node.name.as_str() == name)?;
         let own = format!("node {name}");
         let cluster = format!("cluster {}", node.cluster);
-        let alike = output.blueprint.nodes.iter().filter(|other| other.role == node.role && other.cluster == node.cluster);
+        let alike =
+            output.blueprint.nodes.iter().filter(|other| other.role == node.role && other.cluster == node.cluster);
         self.tell_of("node", name, &own);
         self.tell_of("role", node.role.name(), &own);
         self.tell_of("cluster", &node.cluster, &cluster);

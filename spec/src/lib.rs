@@ -10,6 +10,7 @@ mod check;
 mod codes;
 pub mod convert;
 mod decode;
+pub mod editor;
 pub mod format;
 pub mod kdl;
 pub mod language;

@@ -132,7 +132,9 @@ mod tests {
     #[test]
     fn every_kind_has_a_section_and_every_row_its_columns() {
         let page = reference();
-        for heading in ["## platform", "### reseller › domain › workgroup › mailbox", "### scenario › expect", "## Types"] {
+        for heading in
+            ["## platform", "### reseller › domain › workgroup › mailbox", "### scenario › expect", "## Types"]
+        {
             assert!(page.lines().any(|line| line == heading), "{heading}");
         }
         for line in page.lines().filter(|line| line.starts_with('|')) {

@@ -75,6 +75,11 @@ impl Sources {
         self.assets.get(found)
     }
 
+    /// Returns all assets, sorted by path.
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
+    }
+
     /// Returns a span as lines and columns; offsets past the end count as the end.
     pub fn place(&self, span: Span) -> Place {
         let bytes = self.file(span.file).map_or(&[][..], |file| file.bytes.as_slice());

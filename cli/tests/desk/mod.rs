@@ -1,5 +1,11 @@
 //! A desk to test on: the program, a state folder of its own, the example, and programs that nobody here wrote.
-#![allow(dead_code, reason = "each test file uses its own part of the desk")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "each test file uses its own part of the desk, and one that finds less than it needs has failed"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

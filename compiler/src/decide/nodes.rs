@@ -104,7 +104,8 @@ pub fn reasons(model: &Model<'_>, environment: &Environment, name: &Name) -> Vec
     let planned = plan(model, environment, &mut Report::default());
     let Some(asked) = planned.iter().find(|node| node.name == *name) else { return Vec::new() };
     let site = asked.cluster.site;
-    let here: Vec<&Planned<'_>> = planned.iter().filter(|node| node.cluster.site.name.value == site.name.value).collect();
+    let here: Vec<&Planned<'_>> =
+        planned.iter().filter(|node| node.cluster.site.name.value == site.name.value).collect();
     let (supplies, demands) = (supplies(site), here.iter().map(|node| demand(node)).collect::<Vec<Demand>>());
     let Ok(places) = placement::place(&demands, &supplies) else { return Vec::new() };
     let passed = placement::passed_over(&demands, &supplies, &places);

@@ -294,7 +294,9 @@ fn value_type(of: &'static Type) -> Value {
         Form::Flag => json!({ "description": about, "enum": [true, false, null] }),
         Form::Choice(choices) => {
             let mut values: Vec<Value> = choices.iter().map(|choice| json!(choice.name)).collect();
-            values.extend(choices.iter().filter_map(|choice| choice.name.parse::<f64>().ok()).map(|number| json!(number)));
+            values.extend(
+                choices.iter().filter_map(|choice| choice.name.parse::<f64>().ok()).map(|number| json!(number)),
+            );
             let meanings: Vec<String> =
                 choices.iter().map(|choice| format!("{}: {}", choice.name, choice.about.trim())).collect();
             json!({ "description": format!("{about} {}", meanings.join(" ")), "enum": values })

@@ -1,0 +1,274 @@
+//! Every name that is declared or used, over all files.
+
+use std::collections::BTreeMap;
+
+use crate::read::read;
+use crate::sources::Sources;
+use crate::tree::{FileId, Scalar, Span};
+
+use super::walk::{Scope, Seen, walk};
+
+/// What a name names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// The platform.
+    Platform,
+    /// A site.
+    Site,
+    /// A storage of a site.
+    Storage,
+    /// A cluster.
+    Cluster,
+    /// An outbound pool.
+    Outbound,
+    /// A tier.
+    Tier,
+    /// A reseller.
+    Reseller,
+    /// A brand of a reseller.
+    Brand,
+    /// A domain.
+    Domain,
+    /// A mailbox, forward or list, by its address.
+    Address,
+    /// An environment.
+    Environment,
+    /// A scenario.
+    Scenario,
+}
+
+impl Class {
+    /// Returns what it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Site => "site",
+            Self::Storage => "storage",
+            Self::Cluster => "cluster",
+            Self::Outbound => "outbound pool",
+            Self::Tier => "tier",
+            Self::Reseller => "reseller",
+            Self::Brand => "brand",
+            Self::Domain => "domain",
+            Self::Address => "address",
+            Self::Environment => "environment",
+            Self::Scenario => "scenario",
+        }
+    }
+}
+
+/// How a value holds names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// It is the name of what is declared here.
+    Declares(Class),
+    /// It names what is declared elsewhere.
+    Uses(Class),
+    /// It is the local part of what is declared here.
+    DeclaresLocal,
+    /// It is the local part of something in this domain.
+    UsesLocal,
+    /// It is an address, which names a domain too.
+    UsesAddress,
+}
+
+/// Which values hold names: the path of the nodes around, then the setting's name, or `#` for arguments.
+const HOLDERS: &[(&str, Holds)] = &[
+    ("platform#", Holds::Declares(Class::Platform)),
+    ("platform/site#", Holds::Declares(Class::Site)),
+    ("platform/site/storage#", Holds::Declares(Class::Storage)),
+    ("platform/cluster#", Holds::Declares(Class::Cluster)),
+    ("platform/cluster/site", Holds::Uses(Class::Site)),
+    ("platform/cluster/state/on", Holds::Uses(Class::Storage)),
+    ("platform/outbound#", Holds::Declares(Class::Outbound)),
+    ("platform/tier#", Holds::Declares(Class::Tier)),
+    ("platform/contract#", Holds::Uses(Class::Reseller)),
+    ("platform/contract/tiers", Holds::Uses(Class::Tier)),
+    ("platform/contract/clusters", Holds::Uses(Class::Cluster)),
+    ("platform/contract/outbound#", Holds::Uses(Class::Outbound)),
+    ("platform/contract/price/tier", Holds::Uses(Class::Tier)),
+    ("reseller#", Holds::Declares(Class::Reseller)),
+    ("reseller/brand#", Holds::Declares(Class::Brand)),
+    ("reseller/domain#", Holds::Declares(Class::Domain)),
+    ("reseller/domain/alias", Holds::Declares(Class::Domain)),
+    ("reseller/domain/tier", Holds::Uses(Class::Tier)),
+    ("reseller/domain/brand", Holds::Uses(Class::Brand)),
+    ("reseller/domain/cluster", Holds::Uses(Class::Cluster)),
+    ("reseller/domain/outbound", Holds::Uses(Class::Outbound)),
+    ("reseller/domain/catch-all", Holds::UsesLocal),
+    ("reseller/domain/workgroup/mailbox#", Holds::DeclaresLocal),
+    ("reseller/domain/workgroup/mailbox/alias", Holds::DeclaresLocal),
+    ("reseller/domain/workgroup/mailbox/tier", Holds::Uses(Class::Tier)),
+    ("reseller/domain/workgroup/mailbox/forward#", Holds::UsesAddress),
+    ("reseller/domain/workgroup/forward#", Holds::DeclaresLocal),
+    ("reseller/domain/workgroup/forward/alias", Holds::DeclaresLocal),
+    ("reseller/domain/workgroup/forward/to", Holds::UsesAddress),
+    ("reseller/domain/workgroup/list#", Holds::DeclaresLocal),
+    ("reseller/domain/workgroup/list/alias", Holds::DeclaresLocal),
+    ("reseller/domain/workgroup/list/member", Holds::UsesAddress),
+    ("reseller/domain/migrate/mailbox#", Holds::UsesLocal),
+    ("environment#", Holds::Declares(Class::Environment)),
+    ("environment/platform#", Holds::Uses(Class::Platform)),
+    ("environment/from", Holds::Uses(Class::Environment)),
+    ("environment/scale/cluster", Holds::Uses(Class::Cluster)),
+    ("environment/gate#", Holds::Uses(Class::Scenario)),
+    ("scenario#", Holds::Declares(Class::Scenario)),
+    ("scenario/provision/mailbox", Holds::UsesAddress),
+    ("scenario/provision/tier", Holds::Uses(Class::Tier)),
+    ("scenario/send/from", Holds::UsesAddress),
+    ("scenario/send/to", Holds::UsesAddress),
+    ("scenario/send/author", Holds::UsesAddress),
+    ("scenario/send/sign-in", Holds::UsesAddress),
+    ("scenario/fetch/mailbox", Holds::UsesAddress),
+    ("scenario/sign-in#", Holds::UsesAddress),
+    ("scenario/browse/sign-in", Holds::UsesAddress),
+    ("scenario/load/to", Holds::Uses(Class::Domain)),
+    ("scenario/load/from", Holds::Uses(Class::Domain)),
+    ("scenario/expect/mailbox", Holds::UsesAddress),
+    ("scenario/expect/quarantine", Holds::UsesAddress),
+];
+
+/// Returns how a value holds names.
+///
+/// - `path`: of the nodes around it.
+/// - `setting`: its name; `None` for an argument.
+pub(super) fn holds(path: &str, setting: Option<&str>) -> Option<Holds> {
+    let known = |key: &str| match (key.strip_suffix('#'), setting) {
+        (Some(argument), None) => argument == path,
+        (None, Some(setting)) => {
+            key.strip_suffix(setting).and_then(|before| before.strip_suffix('/')).is_some_and(|before| before == path)
+        }
+        _ => false,
+    };
+    HOLDERS.iter().find(|(key, _)| known(key)).map(|(_, holds)| *holds)
+}
+
+/// A place where a name stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// What it names.
+    pub class: Class,
+    /// The name by which it is known over all files: a brand as `RESELLER/BRAND`, a mailbox as its whole address.
+    pub key: String,
+    /// Whether it is declared here.
+    pub declares: bool,
+    /// Where the name stands, without quotes.
+    pub span: Span,
+    /// Whether the text there is the name as it is meant; else it is spelled with escapes, its quotes included.
+    pub plain: bool,
+}
+
+/// All names of a repository, sorted by place.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    occurrences: Vec<Occurrence>,
+    /// Domains by their aliases.
+    aliases: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// Finds the names in all files, as far as these can be read.
+    pub fn of(sources: &Sources) -> Self {
+        let mut names = Self::default();
+        for (id, file) in sources.files() {
+            let tree = read(id, &file.path, &file.bytes);
+            walk(&tree.nodes, &mut |scope, seen| names.see(scope, &seen, &file.bytes));
+        }
+        let aliases = std::mem::take(&mut names.aliases);
+        for occurrence in &mut names.occurrences {
+            if occurrence.class == Class::Address
+                && let Some((local, domain)) = occurrence.key.rsplit_once('@')
+                && let Some(domain) = aliases.get(domain)
+            {
+                occurrence.key = format!("{local}@{domain}");
+            }
+        }
+        names.aliases = aliases;
+        names.occurrences.sort_by_key(|occurrence| (occurrence.span, occurrence.class));
+        names
+    }
+
+    fn see(&mut self, scope: &Scope, seen: &Seen<'_, '_>, bytes: &[u8]) {
+        let Seen::Value { field, scalar, .. } = seen else { return };
+        let is_argument = !matches!(field.place, crate::language::Place::Named);
+        let setting = (!is_argument).then_some(field.name);
+        let Some(holds) = holds(&scope.path, setting) else { return };
+        let (Scalar::Text(text) | Scalar::Number(text)) = &scalar.value else { return };
+        let (span, plain) = inner(bytes, scalar.span, text);
+        let mut add = |class, key: String, declares, span| {
+            self.occurrences.push(Occurrence { class, key, declares, span, plain });
+        };
+        match holds {
+            Holds::Declares(class) | Holds::Uses(class) => {
+                let key = match class {
+                    Class::Brand => format!("{}/{text}", scope.reseller.as_deref().unwrap_or_default()),
+                    Class::Domain => text.to_lowercase(),
+                    _ => text.to_string(),
+                };
+                let alias = setting == Some("alias");
+                if let (true, Some(domain)) = (alias, &scope.domain) {
+                    self.aliases.insert(key.clone(), domain.to_lowercase());
+                }
+                add(class, key, matches!(holds, Holds::Declares(_)), span);
+            }
+            Holds::DeclaresLocal | Holds::UsesLocal => {
+                let domain = scope.domain.as_deref().unwrap_or_default();
+                let key = format!("{text}@{domain}").to_lowercase();
+                add(Class::Address, key, holds == Holds::DeclaresLocal, span);
+            }
+            Holds::UsesAddress => {
+                let Some((local, domain)) = text.rsplit_once('@') else { return };
+                let key = text.to_lowercase();
+                if plain {
+                    let at = span.start + local.len() as u32;
+                    add(Class::Address, key, false, Span { end: at, ..span });
+                    add(Class::Domain, domain.to_lowercase(), false, Span { start: at + 1, ..span });
+                } else {
+                    add(Class::Address, key, false, span);
+                }
+            }
+        }
+    }
+
+    /// Returns the name that stands at a place; the cursor behind its last character counts.
+    pub fn at(&self, file: FileId, offset: usize) -> Option<&Occurrence> {
+        self.occurrences.iter().find(|occurrence| {
+            let span = occurrence.span;
+            span.file == file && (span.start as usize..=span.end as usize).contains(&offset)
+        })
+    }
+
+    /// Returns the places where something is declared.
+    pub fn declarations(&self, class: Class, key: &str) -> impl Iterator<Item = &Occurrence> {
+        self.all(class, key).filter(|occurrence| occurrence.declares)
+    }
+
+    /// Returns all places where something is named.
+    pub fn all(&self, class: Class, key: &str) -> impl Iterator<Item = &Occurrence> {
+        self.occurrences.iter().filter(move |occurrence| occurrence.class == class && occurrence.key == key)
+    }
+
+    /// Returns the names of all declared things of a class, sorted.
+    pub fn declared(&self, class: Class) -> Vec<&str> {
+        let declared = self.occurrences.iter().filter(|occurrence| occurrence.declares && occurrence.class == class);
+        let mut names: Vec<&str> = declared.map(|occurrence| occurrence.key.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// Returns where a scalar's text stands without its quotes, and whether it stands there as it is.
+fn inner(bytes: &[u8], span: Span, text: &str) -> (Span, bool) {
+    let spelled = bytes.get(span.start as usize..span.end as usize).unwrap_or_default();
+    let Ok(spelled) = std::str::from_utf8(spelled) else { return (span, false) };
+    let quotes = spelled.len().saturating_sub(text.len());
+    let within = spelled.find(text).filter(|_| !text.is_empty() && quotes <= 8 && quotes % 2 == 0);
+    match within {
+        Some(at) => {
+            let start = span.start + at as u32;
+            (Span { start, end: start + text.len() as u32, ..span }, true)
+        }
+        None => (span, false),
+    }
+}
