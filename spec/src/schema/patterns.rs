@@ -12,12 +12,12 @@ const PATTERNS: &[(&str, &str)] = &[
     ("duration", "^[0-9]+(ms|s|m|h|d)$"),
     ("mail address", "@"),
     ("name", "^[a-z0-9]+(-[a-z0-9]+)*$"),
-    ("number", "^[-+]?[0-9]+(\\.[0-9]+)?$"),
+    ("number", "^[-+]?[0-9][0-9_]*(\\.[0-9][0-9_]*)?$"),
     ("percentage", "^[0-9]+(\\.[0-9]+)?%$"),
     ("rate", "^[0-9]+/[0-9]*(ms|s|m|h|d)$"),
     ("secret", "^secret:"),
     ("size", "^[0-9]+(\\.[0-9]+)?([kMGT]?B|[KMGT]iB)$"),
-    ("whole number", "^[0-9]+$"),
+    ("whole number", "^\\+?(0x[0-9A-Fa-f_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*)$"),
 ];
 
 /// Returns the pattern of a type; empty where it has none.
