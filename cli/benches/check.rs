@@ -1,0 +1,130 @@
+//! `check` of a generated repository of a million mailboxes, beside the kdl crate on a part of the same text.
+//!
+//! `cargo bench -p mailwright --bench check [-- MAILBOXES]`. Prints the whole process's time and memory, then how fast the
+//! kdl crate reads one of the generated files and what that would mean for all of them.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+const DOMAINS_EACH: usize = 10;
+const MAILBOXES_EACH: usize = 100;
+
+fn main() {
+    let asked = std::env::args().skip(1).find_map(|argument| argument.parse().ok());
+    let mailboxes: usize = asked.unwrap_or(1_000_000);
+    let resellers = (mailboxes / (DOMAINS_EACH * MAILBOXES_EACH)).max(1);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let repository = folder.path().join("large");
+    let bytes = generate(&repository, resellers);
+    println!(
+        "{resellers} resellers, {} mailboxes, {:.1} MB",
+        resellers * DOMAINS_EACH * MAILBOXES_EACH,
+        bytes as f64 / 1e6
+    );
+    for round in 1..=3 {
+        let begin = Instant::now();
+        let output = Command::new("/usr/bin/env")
+            .args(["bash", "-c", "\"$0\" check \"$1\" 2>&1; code=$?; exit $code"])
+            .arg(env!("CARGO_BIN_EXE_mailwright"))
+            .arg(&repository)
+            .output()
+            .expect("mailwright starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let last = said.lines().last().unwrap_or_default();
+        println!("check, round {round}: {:.2} s, {last}", begin.elapsed().as_secs_f64());
+    }
+    let memory = Command::new("/usr/bin/time")
+        .args(["-f", "%M"])
+        .arg(env!("CARGO_BIN_EXE_mailwright"))
+        .arg("check")
+        .arg(&repository)
+        .output();
+    match memory {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let kib: f64 = said.lines().last().and_then(|line| line.trim().parse().ok()).unwrap_or(f64::NAN);
+            println!("peak memory: {:.0} MiB", kib / 1024.0);
+        }
+        Err(_) => println!("peak memory: skipped: /usr/bin/time is not installed"),
+    }
+    peer(&repository, bytes);
+}
+
+fn peer(repository: &Path, bytes: usize) {
+    let text = fs::read_to_string(repository.join("resellers/r0/r0.kdl")).expect("a generated file");
+    let begin = Instant::now();
+    let parsed = kdl::KdlDocument::parse(&text).is_ok();
+    let theirs = begin.elapsed().as_secs_f64();
+    assert!(parsed, "the kdl crate reads what we generate");
+    let begin = Instant::now();
+    let ours = spec::kdl::read(spec::FileId(0), text.as_bytes());
+    let own = begin.elapsed().as_secs_f64();
+    assert!(ours.problems.is_empty());
+    println!(
+        "reading one file of {} KB: kdl crate {:.1} ms, ours {:.2} ms, ratio {:.0}; the kdl crate would need {:.0} s for all",
+        text.len() / 1000,
+        theirs * 1e3,
+        own * 1e3,
+        theirs / own,
+        theirs * bytes as f64 / text.len() as f64
+    );
+}
+
+/// Writes the repository and returns its size in bytes.
+fn generate(repository: &Path, resellers: usize) -> usize {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").join("examples/northmail");
+    let platform = fs::read_to_string(example.join("platform.kdl")).expect("the example");
+    let (before, rest) = platform.split_once("    contract \"acme\"").expect("the example has a contract");
+    let _ = rest;
+    let mut text = before
+        .replace("hosts \"x4600\" count=5", "hosts \"x4600\" count=60")
+        .replace("front \"203.0.113.0/28\"", "front \"203.0.113.0/24\"")
+        .replace("mailboxes=20000", "mailboxes=2000000")
+        .replace("typical=\"60MiB\"", "typical=\"1MiB\"")
+        .replace("quota \"2GiB\"", "quota \"2MiB\"")
+        .replace("size=\"8TiB\"", "size=\"800TiB\"")
+        .replace("store count=3", "store count=40");
+    for reseller in 0..resellers {
+        let _ = writeln!(
+            text,
+            "    contract \"r{reseller}\" {{\n        mailboxes 5000\n        domains 200\n        storage \"2TiB\"\n        \
+             tiers \"basic\"\n        clusters \"a\"\n        outbound \"shared\" limit=\"50000/24h\"\n    }}"
+        );
+    }
+    text.push_str("}\n");
+    let mut bytes = put(&repository.join("platform.kdl"), &text);
+    let dev = "language 1\nenvironment \"dev\" {\n    platform \"northmail\" release=\"2026.11\"\n    backend \"embedded\"\n    \
+               scale \"smallest\"\n    accounts \"none\"\n    secrets \"generate\"\n    internet \"simulated\"\n}\n";
+    bytes += put(&repository.join("environments/dev.kdl"), dev);
+    for reseller in 0..resellers {
+        let mut text = format!(
+            "language 1\nreseller \"r{reseller}\" {{\n    company \"Reseller {reseller}\"\n    admin \"admin@r{reseller}.adm\"\n"
+        );
+        for domain in 0..DOMAINS_EACH {
+            let _ = writeln!(
+                text,
+                "    domain \"d{domain}.r{reseller}.example\" tier=\"basic\" cluster=\"a\" outbound=\"shared\" {{"
+            );
+            for mailbox in 0..MAILBOXES_EACH {
+                let _ = writeln!(
+                    text,
+                    "        mailbox \"user{mailbox}\" {{ name \"User Number {mailbox}\"; alias \"u{mailbox}\"; }}"
+                );
+            }
+            text.push_str("    }\n");
+        }
+        text.push_str("}\n");
+        bytes += put(&repository.join(format!("resellers/r{reseller}/r{reseller}.kdl")), &text);
+    }
+    bytes
+}
+
+fn put(path: &Path, text: &str) -> usize {
+    fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
+    fs::write(path, text).expect("a file");
+    text.len()
+}
