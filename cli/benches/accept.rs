@@ -3,7 +3,7 @@
 //! `cargo bench -p mailwright --bench accept` as root, with Postfix installed. Both answer 250 only after an fsync; the
 //! platform also scans each message and delivers it to a mailbox while the next ones come in, Postfix discards it after
 //! accepting.
-#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a bench prints its figures")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -32,10 +32,16 @@ fn main() {
         let theirs = rate(postfix.port);
         let ours = rate(platform.port);
         ratios.push(ours / theirs);
-        println!("round {round}: postfix {theirs:7.0} messages/s   mailwright {ours:7.0} messages/s   ratio {:.2}", ours / theirs);
+        println!(
+            "round {round}: postfix {theirs:7.0} messages/s   mailwright {ours:7.0} messages/s   ratio {:.2}",
+            ours / theirs
+        );
     }
     ratios.sort_by(f64::total_cmp);
-    println!("median ratio mailwright/postfix: {:.2} ({SESSIONS} sessions, {MESSAGES} messages of 4 KiB each)", ratios[ROUNDS / 2]);
+    println!(
+        "median ratio mailwright/postfix: {:.2} ({SESSIONS} sessions, {MESSAGES} messages of 4 KiB each)",
+        ratios[ROUNDS / 2]
+    );
 }
 
 fn rate(port: u16) -> f64 {
@@ -90,7 +96,13 @@ impl Platform {
         let port = free_port() - 25;
         let repository = folder.join("northmail");
         assert!(
-            Command::new("cp").arg("-r").arg(root.join("examples/northmail")).arg(&repository).status().expect("cp").success()
+            Command::new("cp")
+                .arg("-r")
+                .arg(root.join("examples/northmail"))
+                .arg(&repository)
+                .status()
+                .expect("cp")
+                .success()
         );
         let dev = repository.join("environments/dev.kdl");
         let text = fs::read_to_string(&dev).expect("the environment");

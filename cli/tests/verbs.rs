@@ -93,7 +93,10 @@ fn wrong_usage_ends_with_2_and_a_next_step() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
         let shown = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(shown.contains("help:") || shown.contains("tip:") || shown.contains("--help"), "{arguments:?}: {shown}");
+        assert!(
+            shown.contains("help:") || shown.contains("tip:") || shown.contains("--help"),
+            "{arguments:?}: {shown}"
+        );
     }
 }
 
@@ -182,7 +185,9 @@ fn up_prints_what_programs_rely_on() {
     }
     let accounts = up["accounts"].as_array().expect("accounts");
     assert!(accounts.len() <= 100);
-    for wanted in [("alice@acme.example", "mailbox"), ("admin@acme.adm", "reseller"), ("bob@bigmail.example", "internet")] {
+    for wanted in
+        [("alice@acme.example", "mailbox"), ("admin@acme.adm", "reseller"), ("bob@bigmail.example", "internet")]
+    {
         let account = accounts.iter().find(|account| account["address"] == wanted.0).expect("an account to try");
         assert_eq!(account["kind"], wanted.1);
         assert!(account["password"].as_str().is_some_and(|password| password.len() >= 12));
@@ -279,7 +284,7 @@ fn up_in_the_foreground_ends_cleanly_on_ctrl_c() {
 
 #[test]
 fn try_needs_nothing_but_the_program() {
-    let mut desk = Desk::new();
+    let desk = Desk::new();
     let output = desk.command(&["try", "--detach", "--json"]).current_dir(desk.path("")).output().expect("a run");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let up = json(&output);
