@@ -10,6 +10,7 @@ mod down;
 mod explain;
 mod fmt;
 mod graph;
+mod import;
 mod init;
 mod logs;
 mod lsp;
@@ -56,6 +57,8 @@ pub(crate) enum Verb {
     Graph(graph::Arguments),
     /// Write a new specification repository by a few questions.
     Init(init::Arguments),
+    /// Write the accounts of another system as the specification of a new reseller.
+    Import(import::Arguments),
     /// Explain a problem's code.
     Explain(explain::Arguments),
     /// Answer an editor's questions: a language server.
@@ -87,6 +90,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Plan(arguments) => plan::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
