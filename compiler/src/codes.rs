@@ -5,7 +5,8 @@ pub use spec::Code;
 /// Returns every code of the compiler and of the readers before it, sorted.
 pub fn codes() -> &'static [Code] {
     static ALL: std::sync::LazyLock<Vec<Code>> = std::sync::LazyLock::new(|| {
-        let mut all: Vec<Code> = spec::CODES.iter().chain(OWN).copied().collect();
+        let readers = [spec::CODES, spec::kdl::CODES, spec::yaml::CODES, spec::convert::CODES];
+        let mut all: Vec<Code> = readers.into_iter().flatten().chain(OWN).copied().collect();
         all.sort_by_key(|code| code.code);
         all.dedup_by_key(|code| code.code);
         all
