@@ -37,6 +37,8 @@ fn a_mailbox_tells_each_value_and_the_line_it_comes_from() {
     check(&alice, "quarantine", "6", "domain acme.example", "quarantine=6.0");
     check(&alice, "reject", "15", "defense email-defense", "reject=15.0");
     check(&alice, "brand", "acme", "domain acme.example", "brand=\"acme\"");
+    let alias = explained(&desk, &["mailbox", "al@acme.example"]);
+    assert_eq!(alias["values"], alice["values"], "an alias is the same mailbox");
     let office = explained(&desk, &["mailbox", "office@acme.example"]);
     check(&office, "tier", "basic", "domain acme.example", "tier=\"basic\"");
     check(&office, "sieve", "off", "default, tier basic says nothing", "tier \"basic\"");

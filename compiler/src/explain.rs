@@ -5,7 +5,7 @@ use std::fmt::Display;
 use blueprint::effective_mailbox;
 use blueprint::roster::{DefenseSettings, Domain, MailService, Tier};
 use spec::{Parsed, Sources, Span};
-use values::Score;
+use values::{HostName, MailAddress, Score};
 
 use crate::Output;
 use crate::decide::nodes;
@@ -126,7 +126,12 @@ impl Teller<'_> {
 
     fn mailbox(&mut self, name: &str) -> Option<()> {
         let roster = &self.output.roster;
-        let mailbox = roster.mailboxes.iter().find(|mailbox| mailbox.address.to_string() == name)?;
+        let is_asked = |address: &MailAddress| address.to_string().eq_ignore_ascii_case(name);
+        let mailbox = roster
+            .mailboxes
+            .iter()
+            .find(|mailbox| is_asked(&mailbox.address) || mailbox.aliases.iter().any(is_asked))?;
+        let name = &mailbox.address.to_string();
         let domain = roster.domains.iter().find(|domain| domain.name == *mailbox.address.domain())?;
         let tier_name = mailbox.tier.as_ref().unwrap_or(&domain.tier);
         let tier = roster.tiers.iter().find(|tier| tier.name == *tier_name)?;
@@ -170,7 +175,10 @@ impl Teller<'_> {
 
     fn domain(&mut self, name: &str) -> Option<()> {
         let roster = &self.output.roster;
-        let domain = roster.domains.iter().find(|domain| domain.name.as_str() == name)?;
+        let is_asked = |host: &HostName| host.as_str().eq_ignore_ascii_case(name);
+        let domain =
+            roster.domains.iter().find(|domain| is_asked(&domain.name) || domain.aliases.iter().any(is_asked))?;
+        let name = domain.name.as_str();
         let own = format!("domain {name}");
         self.tell_of("domain", name, &own);
         self.tell_of("reseller", &domain.reseller, &format!("reseller {}", domain.reseller));

@@ -1,5 +1,7 @@
 //! What is being written at a place, told from what stands before it alone, since what is being written is seldom whole.
 
+use crate::read::MAX_DEPTH;
+
 /// What may stand at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -69,6 +71,8 @@ impl Kdl<'_> {
                     self.line.clear();
                     self.at += 1;
                 }
+                // Nothing is read that nests deeper.
+                '{' if self.around.len() >= MAX_DEPTH => return None,
                 '{' => {
                     let mut entries = std::mem::take(&mut self.line).into_iter();
                     let kind = entries.next().map(|entry| entry.text).unwrap_or_default();
@@ -221,6 +225,9 @@ pub fn yaml(text: &str) -> Option<Context> {
     let end = text.len();
     // A flow mapping that is still open: each `{` is one level more.
     while let Some(open) = rest.find('{').filter(|_| !rest.ends_with('}')) {
+        if around.len() >= MAX_DEPTH {
+            return None;
+        }
         let key = rest.get(..open).unwrap_or_default().trim_end();
         around.push(head(key.strip_suffix(':').unwrap_or(key)));
         rest = rest.get(open + 1..).unwrap_or_default();

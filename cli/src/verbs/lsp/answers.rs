@@ -9,7 +9,7 @@ use spec::editor::complete::Sort;
 use spec::editor::rename::renamable;
 use spec::editor::{Class, Lines, Occurrence, complete, hover, rename};
 use spec::format::{Formatted, format};
-use spec::{Problem, Severity, Sources, Span};
+use spec::{FileId, Problem, Severity, Sources, Span};
 
 use super::workspace::{Snapshot, Workspace};
 
@@ -18,6 +18,20 @@ pub(super) type Refused = (i64, String);
 
 /// The request was understood and cannot be carried out.
 pub(super) const REQUEST_FAILED: i64 = -32803;
+
+/// The lines of files, found once for each.
+#[derive(Default)]
+struct Ranges<'s> {
+    lines: BTreeMap<FileId, Lines<'s>>,
+}
+
+impl<'s> Ranges<'s> {
+    fn of(&mut self, sources: &'s Sources, span: Span) -> Option<Value> {
+        let file = sources.file(span.file)?;
+        let lines = self.lines.entry(span.file).or_insert_with(|| Lines::of(&file.bytes));
+        Some(range_in(lines, span.start as usize, span.end as usize))
+    }
+}
 
 /// Returns a place in a file as the protocol counts it.
 fn range(sources: &Sources, span: Span) -> Value {
@@ -139,11 +153,6 @@ fn effective(snapshot: &mut Snapshot, named: &Occurrence) -> Option<String> {
     Some(text)
 }
 
-fn location(workspace: &Workspace, root: &Path, sources: &Sources, span: Span) -> Option<Value> {
-    let file = sources.file(span.file)?;
-    Some(json!({ "uri": workspace.uri(root, &file.path), "range": range(sources, span) }))
-}
-
 /// Returns where the name at a place is declared, or everywhere it stands.
 pub(super) fn places(workspace: &mut Workspace, path: &Path, offset: usize, which: Places) -> Value {
     let Some(snapshot) = workspace.snapshot_of(path) else { return Value::Null };
@@ -160,7 +169,12 @@ pub(super) fn places(workspace: &mut Workspace, path: &Path, offset: usize, whic
         .collect();
     let root = snapshot.root.clone();
     let sources = snapshot.sources.clone();
-    spans.into_iter().filter_map(|span| location(workspace, &root, &sources, span)).collect()
+    let mut ranges = Ranges::default();
+    let location = |span: Span| {
+        let file = sources.file(span.file)?;
+        Some(json!({ "uri": workspace.uri(&root, &file.path), "range": ranges.of(&sources, span)? }))
+    };
+    spans.into_iter().filter_map(location).collect()
 }
 
 /// Which places of a name are asked for.
@@ -192,9 +206,10 @@ pub(super) fn renamed(workspace: &mut Workspace, path: &Path, offset: usize, to:
     let edits = rename(&snapshot.names, file, offset, to).map_err(|refusal| (REQUEST_FAILED, refusal.0))?;
     let (root, sources) = (snapshot.root.clone(), snapshot.sources.clone());
     let mut changes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut ranges = Ranges::default();
     for edit in edits {
-        if let Some(file) = sources.file(edit.span.file) {
-            let change = json!({ "range": range(&sources, edit.span), "newText": edit.text });
+        if let (Some(file), Some(range)) = (sources.file(edit.span.file), ranges.of(&sources, edit.span)) {
+            let change = json!({ "range": range, "newText": edit.text });
             changes.entry(workspace.uri(&root, &file.path)).or_default().push(change);
         }
     }

@@ -95,6 +95,10 @@ impl Server {
                 let text = parameters.pointer("/textDocument/text").and_then(Value::as_str);
                 if let (Some(uri), Some(text)) = (uri(parameters), text) {
                     self.workspace.open(uri, text.to_owned(), version(parameters));
+                    // Of an open document it is told too that it has no problems.
+                    if self.told.get(uri).is_some_and(Vec::is_empty) {
+                        self.told.remove(uri);
+                    }
                 }
             }
             "textDocument/didChange" => {
@@ -212,7 +216,10 @@ impl Server {
             }
         }
         for (uri, problems) in &found {
-            if self.told.get(uri) != Some(problems) {
+            let before = self.told.get(uri);
+            let is_open = || path_of(uri).is_some_and(|path| self.workspace.document(&path).is_some());
+            let matters = !problems.is_empty() || before.is_some_and(|before| !before.is_empty()) || is_open();
+            if before != Some(problems) && matters {
                 out.push(self.publish(uri, problems));
             }
         }
