@@ -255,6 +255,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_passed_over_lacked_something_and_what_was_taken_did_not() {
+        let demands: Vec<Demand> = (1..=4)
+            .flat_map(|number| {
+                [demand(&format!("store-{number}"), "store", 6), demand(&format!("mx-{number}"), "mx", 4)]
+            })
+            .collect();
+        let supplies = hosts(4, 10);
+        let places = place(&demands, &supplies).unwrap();
+        let passed = passed_over(&demands, &supplies, &places);
+        for ((demand, own), passed) in demands.iter().zip(&places).zip(&passed) {
+            let ranking = rank_by_draw(demand, &supplies);
+            let before: Vec<usize> = ranking.into_iter().take_while(|host| host != own).collect();
+            assert_eq!(passed.iter().map(|(host, _)| *host).collect::<Vec<_>>(), before, "{}", demand.name);
+        }
+        // Two nodes fill a host, so that memory and other nodes of a role are all that can be in the way.
+        let reasons: Vec<Resource> = passed.into_iter().flatten().map(|(_, lacks)| lacks).collect();
+        assert!(!reasons.is_empty() && !reasons.contains(&Resource::Cores));
+    }
+
+    #[test]
     fn a_node_that_no_host_has_the_memory_for_is_told() {
         let demands = [demand("a-1", "a", 4), demand("b-1", "b", 40)];
         assert_eq!(place(&demands, &hosts(2, 16)), Err(Homeless { demand: 1, lacks: Resource::Memory }));

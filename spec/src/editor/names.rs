@@ -73,7 +73,7 @@ pub(super) enum Holds {
 }
 
 /// Which values hold names: the path of the nodes around, then the setting's name, or `#` for arguments.
-const HOLDERS: &[(&str, Holds)] = &[
+pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("platform#", Holds::Declares(Class::Platform)),
     ("platform/site#", Holds::Declares(Class::Site)),
     ("platform/site/storage#", Holds::Declares(Class::Storage)),

@@ -1,8 +1,11 @@
 //! What editors are told, place by place; `|` in a text is where the cursor stands.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::language::{Kind, Place, ROOTS, Shape};
 use crate::sources::{SourceFile, Sources, Trust};
 use crate::tree::FileId;
 
@@ -175,6 +178,61 @@ fn a_use_leads_to_its_declaration() {
         assert_eq!((found.class, found.key.as_str(), found.declares), (class, key, false), "{at}");
         assert_eq!(names.declarations(class, key).count(), 1, "{at}");
     }
+}
+
+/// Collects the places of all values, as the table of names spells them, with the types of the values.
+fn values(kind: &'static Kind, path: &str, found: &mut BTreeMap<String, &'static str>) {
+    for field in kind.fields {
+        match field.shape {
+            Shape::Value { of, .. } if field.place == Place::Named => {
+                found.insert(format!("{path}/{}", field.name), of.name);
+            }
+            Shape::Value { of, .. } => {
+                found.insert(format!("{path}#"), of.name);
+            }
+            Shape::Node { of, .. } => values(of, &format!("{path}/{}", field.name), found),
+            Shape::Either(variants) => {
+                variants.iter().for_each(|variant| values(variant.kind, &format!("{path}/{}", variant.name), found));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_names_speaks_of_values_that_are_in_the_language() {
+    let mut found = BTreeMap::new();
+    ROOTS.iter().for_each(|root| values(root.kind, root.name, &mut found));
+    for (place, holds) in names::HOLDERS {
+        let of = found.get(*place).unwrap_or_else(|| panic!("the language has no {place}"));
+        let fits = match holds {
+            names::Holds::Declares(Class::Domain) | names::Holds::Uses(Class::Domain) => *of == "host name",
+            names::Holds::Declares(Class::Scenario) | names::Holds::Uses(Class::Scenario) => *of == "text",
+            names::Holds::Declares(_) | names::Holds::Uses(_) => *of == "name",
+            names::Holds::DeclaresLocal | names::Holds::UsesLocal => *of == "local part",
+            names::Holds::UsesAddress => *of == "mail address",
+        };
+        assert!(fits, "{place} is a {of}");
+    }
+    // What names something and is not in the table, so that a new reference is not forgotten.
+    let silent: Vec<&str> = found
+        .iter()
+        .filter(|(place, of)| **of == "name" && !place.ends_with("/renamed-from") && !place.ends_with('#'))
+        .map(|(place, _)| place.as_str())
+        .filter(|place| !names::HOLDERS.iter().any(|(known, _)| known == place))
+        .collect();
+    assert_eq!(
+        silent,
+        [
+            "scenario/evacuate/host",
+            "scenario/fault/host",
+            "scenario/fault/node",
+            "scenario/heal/host",
+            "scenario/heal/node",
+            "scenario/migrate/node",
+            "scenario/migrate/to",
+        ],
+        "hosts and nodes are counted, not declared; what else is named belongs into the table"
+    );
 }
 
 #[test]
