@@ -645,8 +645,11 @@ fn only_renames(changes: &Changes, renamed: &[(&str, &str)]) {
 
 #[test]
 fn a_renamed_mailbox_is_renamed_with_what_else_differs() {
-    let new = "mailbox \"wu\" renamed-from=\"wei\" { name \"Wei Lindqvist-Wu\"; }";
-    let after = edited("dev", &[(GLOBEX, "mailbox \"wei\" { name \"Wei Lindqvist\"; }", new)]);
+    let edits = [
+        (GLOBEX, "mailbox \"wei\"", "mailbox \"wu\" renamed-from=\"wei\""),
+        (GLOBEX, "\"Wei Lindqvist\"", "\"Wei Lindqvist-Wu\""),
+    ];
+    let after = edited("dev", &edits);
     let before = compiled(&northmail::sources(), "dev");
     let changes = between(&before, &after);
     only_renames(&changes, &[("mailbox", "wu@globex.example")]);
@@ -704,8 +707,8 @@ fn a_renamed_cluster_moves_nothing() {
 #[test]
 fn a_rename_from_a_name_that_nothing_had_is_said_to_be_one() {
     let before = compiled(&northmail::sources(), "dev");
-    let new = "mailbox \"wei\" { name \"Wei Lindqvist\"; }\n            mailbox \"new\" renamed-from=\"nobody\" { name \"New\"; }";
-    let after = edited("dev", &[(GLOBEX, "mailbox \"wei\" { name \"Wei Lindqvist\"; }", new)]);
+    let new = "mailbox \"new\" renamed-from=\"nobody\" { name \"New\"; }; mailbox \"wei\"";
+    let after = edited("dev", &[(GLOBEX, "mailbox \"wei\"", new)]);
     let changes = between(&before, &after);
     assert_eq!(find(&changes, "mailbox", "new@globex.example").action, Action::Created);
     let nothing = [Rename {

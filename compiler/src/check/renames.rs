@@ -17,7 +17,10 @@ type Named = (String, Span, Option<(String, Span)>);
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     macro_rules! siblings {
         ($what:literal, $things:expr, $name:ident) => {
-            siblings(report, $what, $things.map(|thing| named(&thing.$name, thing.renamed_from.as_ref())))
+            // Hardly anything is renamed, and a domain may have many mailboxes: names are only gathered where one is.
+            if $things.any(|thing| thing.renamed_from.is_some()) {
+                siblings(report, $what, $things.map(|thing| named(&thing.$name, thing.renamed_from.as_ref())));
+            }
         };
     }
     let platform = model.platform;
@@ -54,9 +57,6 @@ fn named<T: ToString>(name: &Spanned<T>, renamed_from: Option<&Spanned<T>>) -> N
 
 fn siblings(report: &mut Report, what: &str, things: impl Iterator<Item = Named>) {
     let things: Vec<Named> = things.filter(|(_, span, _)| !span.is_hole()).collect();
-    if things.iter().all(|(_, _, before)| before.is_none()) {
-        return;
-    }
     // Local parts are the same in any spelling; nothing else has capitals.
     let names: BTreeMap<String, Span> =
         things.iter().rev().map(|(name, span, _)| (name.to_lowercase(), *span)).collect();

@@ -93,6 +93,11 @@ pub fn of_tenants(model: &Model<'_>, roster: &Roster) -> Vec<Rename> {
         }
         renames.add("domain", before, domain.spec.name.value.as_str());
     }
+    // Hardly ever is anything renamed, and there may be a million addresses.
+    let domain_renamed = model.domains.iter().any(|domain| domain.spec.renamed_from.is_some());
+    if !domain_renamed && model.entries.values().all(|entry| entry.kind.renamed_from().is_none()) {
+        return renames.finish();
+    }
     let addresses = (roster.mailboxes.iter().map(|it| ("mailbox", &it.address)))
         .chain(roster.forwards.iter().map(|it| ("forward", &it.address)))
         .chain(roster.lists.iter().map(|it| ("list", &it.address)));
