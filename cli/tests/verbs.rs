@@ -37,6 +37,13 @@ fn the_example_has_no_problems() {
 }
 
 #[test]
+fn the_example_is_laid_out_as_fmt_lays_it_out() {
+    let desk = Desk::new();
+    let output = desk.call(&["fmt", text(&desk::root().join("examples/northmail")), "--check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn check_reports_faults_of_form_and_meaning_together() {
     let desk = Desk::new();
     let repository = desk.example("broken");
