@@ -42,13 +42,13 @@ fn links_between_documents_lead_somewhere() {
 }
 
 #[test]
-fn no_test_is_switched_off_and_nothing_waits_by_sleeping() {
+fn no_test_is_switched_off_and_nothing_is_left_to_be_done() {
     for path in tests::files(&[".rs"]) {
         if path.ends_with("tidiness.rs") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        for banned in ["#[ignore", "todo!(", "unimplemented!("] {
+        for banned in ["#[ignore", concat!("todo", "!("), concat!("unimplemented", "!(")] {
             assert!(!text.contains(banned), "{} holds {banned}", shown(&path));
         }
     }
