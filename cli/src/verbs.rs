@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod compiled;
 mod convert;
+mod diff;
 mod down;
 mod explain;
 mod fmt;
@@ -53,6 +54,8 @@ pub(crate) enum Verb {
     Convert(convert::Arguments),
     /// Tell what changes between two revisions of a specification, and who notices.
     Plan(plan::Arguments),
+    /// Print how the Blueprints, Rosters and files of two folders differ, line by line.
+    Diff(diff::Arguments),
     /// Draw the platform: its nodes, the hosts they sit on, the ways mail takes.
     Graph(graph::Arguments),
     /// Write a new specification repository by a few questions.
@@ -88,6 +91,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Fmt(arguments) => fmt::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Plan(arguments) => plan::run(&arguments),
+        Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),

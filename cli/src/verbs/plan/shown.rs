@@ -6,6 +6,7 @@ use std::fmt::Write;
 use blueprint::Changes;
 use blueprint::changes::{Action, Change, FieldChange};
 use serde_json::Value;
+use values::ByteSize;
 
 /// Lines of changes that are shown one by one; more are grouped and counted.
 const SCREEN: usize = 30;
@@ -160,7 +161,16 @@ fn field_text(field: &FieldChange, detail: bool) -> String {
         Some((end, _)) if !detail => format!("{}…", text.get(..end).unwrap_or_default()),
         _ => text,
     };
-    format!("{}: {} -> {}", field.field, cut(value_text(&field.before)), cut(value_text(&field.after)))
+    let text = |value: &Value| cut(size_text(&field.field, value).unwrap_or_else(|| value_text(value)));
+    format!("{}: {} -> {}", field.field, text(&field.before), text(&field.after))
+}
+
+/// Returns a number of bytes as people write it, where a field holds one.
+fn size_text(field: &str, value: &Value) -> Option<String> {
+    const SIZES: [&str; 7] = ["quota", "memory", "disk", "size", "storage", "max_message", "virus_max_size"];
+    let name = field.rsplit('.').next().unwrap_or(field);
+    let bytes = value.as_u64().filter(|_| SIZES.contains(&name))?;
+    Some(ByteSize::from_bytes(bytes).to_string())
 }
 
 fn value_text(value: &Value) -> String {
@@ -219,6 +229,14 @@ mod tests {
     fn what_is_destroyed_stands_first() {
         assert!(text(&changes(2, true), "HEAD", false).starts_with("DESTRUCTIVE: "));
         assert!(!text(&changes(2, false), "HEAD", false).contains("DESTRUCTIVE"));
+    }
+
+    #[test]
+    fn sizes_are_written_as_people_write_them() {
+        let field =
+            |name: &str| FieldChange { field: name.to_owned(), before: Value::Null, after: (2u64 << 30).into() };
+        assert_eq!(field_text(&field("quota"), false), "quota: not set -> 2GiB");
+        assert_eq!(field_text(&field("contract.mailboxes"), false), "contract.mailboxes: not set -> 2147483648");
     }
 
     #[test]
