@@ -10,8 +10,8 @@ use blueprint::roster::{
 use spec::model::{self, Environment};
 use values::{MailAddress, Name};
 
-use super::{defaults, renames};
 use super::environment::mailboxes_of_each_domain;
+use super::{defaults, renames};
 use crate::resolve::{self, EntryKind, Model};
 
 /// The Roster of an environment, and the assets that its brands point to.
