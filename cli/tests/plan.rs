@@ -88,7 +88,7 @@ fn a_revision_is_compared_with_what_lies_on_disk() {
         "{shown}"
     );
     assert!(shown.contains("4 mailboxes of globex: have their quota lowered"), "{shown}");
-    assert!(shown.contains("1 mailbox of globex: are taken away"), "{shown}");
+    assert!(shown.contains("1 mailbox of globex: is taken away"), "{shown}");
     assert!(shown.lines().count() < 40, "{shown}");
     let document = plan(&["--json", "--exit-code"]);
     assert_eq!(document.status.code(), Some(4));

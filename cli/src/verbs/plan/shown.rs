@@ -38,7 +38,8 @@ pub(crate) fn text(changes: &Changes, name: &str, detail: bool) -> String {
         let shown = if detail { changes.impacts.len() } else { IMPACTS };
         for impact in changes.impacts.iter().take(shown) {
             let mailboxes = counted(impact.mailboxes, "mailbox");
-            let _ = writeln!(text, "  {mailboxes} of {}: {}", impact.reseller, impact.what);
+            let what = if impact.mailboxes == 1 { singular(&impact.what) } else { impact.what.clone() };
+            let _ = writeln!(text, "  {mailboxes} of {}: {what}", impact.reseller);
         }
         if let Some(more) = changes.impacts.len().checked_sub(shown).filter(|more| *more > 0) {
             let _ = writeln!(text, "  and {more} more (--detail shows them)");
@@ -144,6 +145,20 @@ fn counted(count: u64, noun: &str) -> String {
     format!("{} {plural}", thousands(count))
 }
 
+/// Returns what many do as one does it.
+fn singular(what: &str) -> String {
+    let (verb, rest) = what.split_once(' ').unwrap_or((what, ""));
+    let verb = match verb {
+        "are" => "is".to_owned(),
+        "have" => "has".to_owned(),
+        "pass" => "passes".to_owned(),
+        "can" | "cannot" | "may" => verb.to_owned(),
+        other => format!("{other}s"),
+    };
+    let rest = rest.replace("their ", "its ").replace("for them", "for it");
+    format!("{verb} {rest}").trim_end().to_owned()
+}
+
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -237,6 +252,19 @@ mod tests {
             |name: &str| FieldChange { field: name.to_owned(), before: Value::Null, after: (2u64 << 30).into() };
         assert_eq!(field_text(&field("quota"), false), "quota: not set -> 2GiB");
         assert_eq!(field_text(&field("contract.mailboxes"), false), "contract.mailboxes: not set -> 2147483648");
+    }
+
+    #[test]
+    fn one_mailbox_is_spoken_of_as_one() {
+        for (many, one) in [
+            ("are taken away", "is taken away"),
+            ("have their quota lowered", "has its quota lowered"),
+            ("may have to connect anew", "may have to connect anew"),
+            ("reconnect with IMAP and POP3", "reconnects with IMAP and POP3"),
+            ("pass from a to b", "passes from a to b"),
+        ] {
+            assert_eq!(singular(many), one);
+        }
     }
 
     #[test]
