@@ -1,3 +1,5 @@
+//! The journal, against torn tails, full disks and failed syncs.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The network, in order and out of reach.
+
 use proptest::prelude::*;
 
 use super::*;

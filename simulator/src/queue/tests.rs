@@ -1,3 +1,5 @@
+//! The queue, over restarts and through its schedule.
+
 use super::*;
 use crate::disk::MemoryDisk;
 use crate::smtp::{Enhanced, Notify, Return};

@@ -1,3 +1,5 @@
+//! Dialogues with a whole platform, and a thousand worlds.
+
 use super::plans::world;
 use super::*;
 

@@ -26,7 +26,7 @@ pub(super) fn yaml_scalar(scalar: &Scalar<'_>) -> String {
 /// Tells whether a text can stand in YAML without quotes, in any place, and is a text for any reader.
 fn is_plain(text: &str) -> bool {
     let starts = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '+' | '(' | '$');
-    let within = |c: char| c.is_alphanumeric() || c == ' ' || (c.is_ascii_graphic() && !"\"'`,[]{}#&!|\\".contains(c));
+    let within = |c: char| c.is_alphanumeric() || c == ' ' || (c.is_ascii_graphic() && !"\"'`,[]{}#&!|\\?".contains(c));
     text.starts_with(starts)
         && text.chars().all(within)
         && !text.ends_with([' ', ':'])
