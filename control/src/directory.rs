@@ -1,6 +1,7 @@
 //! The directory: who exists, what they may use, where their mail goes.
 
 pub(crate) mod account;
+pub(crate) mod aside;
 mod changes;
 pub(crate) mod domain;
 mod effective;
@@ -77,6 +78,12 @@ pub enum DirectoryError {
     /// The database failed.
     #[error("the directory's database did not answer")]
     Database(#[from] sqlx::Error),
+    /// A mailbox could not be moved on its store.
+    #[error("the mail of the deleted account {mailbox} could not be moved on its store")]
+    Mailbox {
+        /// The account's address.
+        mailbox: String,
+    },
     /// A row holds what this program never writes.
     #[error("the directory holds {what}, which cannot be read")]
     Unreadable {

@@ -6,10 +6,12 @@
 //! - [`Directory`]: who exists, what they may use, where their mail goes.
 //! - [`router`]: the provisioning API (OMA) as an HTTP service.
 //! - [`console`]: the reseller interface as an HTTP service.
+//! - [`Mailboxes`]: what it asks of stores, so that nobody gets the mail of who had an address before.
 
 mod answers;
 pub mod console;
 mod directory;
+mod mailboxes;
 mod oma;
 mod password;
 mod time;
@@ -24,6 +26,7 @@ pub use answers::{
     Autoreply, DefensePolicy, Delivery, DeliveryMailbox, Identity, RecipientAnswer, Service, SignInRefusal,
 };
 pub use directory::{Directory, DirectoryError, Seed, SeedReport};
+pub use mailboxes::{Mailboxes, Moving, NotMoved};
 pub use oma::router;
 pub use time::{Chance, Clock, OsChance};
 
@@ -38,13 +41,23 @@ pub struct Control {
     pub assets: BrandAssets,
     /// What mailboxes hold, when that can be asked.
     pub usage: Option<Arc<dyn Usage>>,
+    /// What moves mailboxes out of the way; without it they are left where they are.
+    pub mailboxes: Option<Arc<dyn Mailboxes>>,
     pub(crate) sessions: console::Sessions,
+    /// Held from the first move of a mailbox to the change of the directory that it was made for.
+    pub(crate) moves: tokio::sync::Mutex<()>,
 }
 
 impl Control {
     /// Joins a directory and what the caller knows beside it.
-    pub fn new(directory: Arc<Directory>, assets: BrandAssets, usage: Option<Arc<dyn Usage>>) -> Self {
-        Self { directory, assets, usage, sessions: console::Sessions::default() }
+    pub fn new(
+        directory: Arc<Directory>,
+        assets: BrandAssets,
+        usage: Option<Arc<dyn Usage>>,
+        mailboxes: Option<Arc<dyn Mailboxes>>,
+    ) -> Self {
+        let (sessions, moves) = (console::Sessions::default(), tokio::sync::Mutex::default());
+        Self { directory, assets, usage, mailboxes, sessions, moves }
     }
 }
 

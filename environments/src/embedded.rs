@@ -10,6 +10,7 @@
 //! One thread owns the engine and never waits for anything but its next input: sockets, TLS, accounts and hashing live in
 //! tasks, syncs in threads, and each of them reports back through one queue.
 
+mod aside;
 mod authority;
 mod connection;
 mod disk;
@@ -136,7 +137,11 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
         log: Some(log.clone()),
         writer: Some(writer),
     };
-    let services = services(directory, handle.clone(), &order);
+    let mailboxes = Arc::new(aside::MoveInEngine(handle.clone()));
+    // What the seed has made comes into its own before the first client does.
+    let settled = embedded.block_on(directory.settle_mailboxes(&*mailboxes)).unwrap_or(Ok(()));
+    settled.map_err(|source| Failure::Seed { path: folder.directory(), source })?;
+    let services = services(directory, handle.clone(), mailboxes, &order);
     let hall = Hall { engine: handle, authority, log: log.clone(), places: doors::places(), closing: closed };
     let open: Vec<OpenDoor> = bound.iter().map(|bound| bound.door.clone()).collect();
     embedded.open(bound, &hall, &services, &zones)?;
@@ -209,9 +214,14 @@ fn names(order: &Order<'_>) -> BTreeSet<String> {
 }
 
 /// Returns the HTTP services by the names of their doors.
-fn services(directory: Arc<Directory>, engine: EngineHandle, order: &Order<'_>) -> BTreeMap<&'static str, Router> {
+fn services(
+    directory: Arc<Directory>,
+    engine: EngineHandle,
+    mailboxes: Arc<aside::MoveInEngine>,
+    order: &Order<'_>,
+) -> BTreeMap<&'static str, Router> {
     let usage = Arc::new(usage::AskEngine(engine));
-    let control = Arc::new(Control::new(directory, order.brands.clone(), Some(usage)));
+    let control = Arc::new(Control::new(directory, order.brands.clone(), Some(usage), Some(mailboxes)));
     BTreeMap::from([
         ("api", web::limited(control::router(Arc::clone(&control)))),
         ("console", web::limited(control::console::router(control))),

@@ -542,6 +542,66 @@ fn a_mailbox_made_through_the_api_can_be_used_at_once_and_a_deleted_one_is_refus
     running.stop().unwrap();
 }
 
+/// Returns the subjects in an inbox made through the API, for one who signs in with `open-sesame-1`.
+fn made_inbox(description: &Description, address: &str) -> Vec<String> {
+    let mut client = Client::connect(description, "imaps");
+    client.line();
+    let answer = client.imap(&format!("LOGIN {address} \"open-sesame-1\""));
+    assert!(answer.last().unwrap().starts_with("t OK"), "{answer:?}");
+    client.imap("SELECT INBOX");
+    let found = client.imap("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])");
+    found.iter().filter_map(|line| line.strip_prefix("Subject: ")).map(|it| it.trim().to_owned()).collect()
+}
+
+#[test]
+fn a_mailbox_made_again_is_empty_and_a_restored_one_has_its_mail() {
+    let state = tempfile::tempdir().unwrap();
+    let call = |description: &Description, method: &str, more: &str| {
+        let answer = oma(description, method, &format!(r#""user":"dora@acme.example"{more}"#));
+        assert_eq!(answer["success"], true, "{method}: {answer}");
+    };
+    let create = r#","attributes":{"password":"open-sesame-1"},"create_only":true"#;
+    // A letter that was taken is delivered a little later.
+    let filled = |description: &Description, expected: &[&str]| {
+        let begun = Instant::now();
+        while made_inbox(description, "dora@acme.example") != expected {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", made_inbox(description, "dora@acme.example"));
+        }
+    };
+    let running = up(state.path());
+    let description = running.description().clone();
+    call(&description, "change_user", create);
+    assert!(deliver(&description, "dora@acme.example", "to the first").starts_with("250 "));
+    filled(&description, &["to the first"]);
+    call(&description, "delete_user", "");
+    call(&description, "change_user", create);
+    assert_eq!(made_inbox(&description, "dora@acme.example"), Vec::<String>::new());
+    assert!(deliver(&description, "dora@acme.example", "to the second").starts_with("250 "));
+    filled(&description, &["to the second"]);
+    call(&description, "delete_user", "");
+    let search = r#""criteria":{"domain":"acme.example","deleted":true}"#;
+    let found = oma(&description, "search_users", search);
+    let mut ids: Vec<i64> = found["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["id"].as_i64().or_else(|| user["id"].as_str()?.parse().ok()).unwrap())
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids.len(), 2, "{found}");
+    call(&description, "restore_user", &format!(r#","id":{}"#, ids[0]));
+    assert_eq!(made_inbox(&description, "dora@acme.example"), ["to the first"]);
+    // All of it is durable, whatever happens next.
+    drop(running);
+    let running = up(state.path());
+    let description = running.description().clone();
+    assert_eq!(made_inbox(&description, "dora@acme.example"), ["to the first"]);
+    call(&description, "delete_user", "");
+    call(&description, "restore_user", &format!(r#","id":{}"#, ids[1]));
+    assert_eq!(made_inbox(&description, "dora@acme.example"), ["to the second"]);
+    running.stop().unwrap();
+}
+
 #[test]
 fn a_door_that_leads_nowhere_is_left_out_with_a_reason_and_disturbs_no_other() {
     struct Told(std::sync::Mutex<Vec<Step>>);

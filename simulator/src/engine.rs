@@ -15,6 +15,7 @@ mod judging;
 mod names;
 mod office;
 mod receiving;
+mod renaming;
 mod storing;
 mod tasks;
 mod topology;
@@ -47,6 +48,10 @@ pub struct ConnectionId(pub u64);
 /// A question to the directory; the answer carries it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QuestionTicket(pub u64);
+
+/// A mailbox to be renamed; the outcome carries it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RenameTicket(pub u64);
 
 /// What a connection from outside wants to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,7 +91,6 @@ impl Door {
 }
 
 /// What happened outside.
-#[expect(clippy::large_enum_variant, reason = "inputs are handed over one at a time and kept nowhere")]
 #[derive(Debug)]
 pub enum Input {
     /// Somebody connected.
@@ -144,6 +148,17 @@ pub enum Input {
         /// How it went.
         result: Result<(), DiskError>,
     },
+    /// A mailbox is to get another main address, where everything in it is kept; [`Output::Renamed`] answers.
+    Rename {
+        /// The order.
+        ticket: RenameTicket,
+        /// Name of the host that keeps the mailbox.
+        store: String,
+        /// Its address.
+        from: MailAddress,
+        /// Its next address.
+        to: MailAddress,
+    },
     /// Time has passed.
     Tick,
 }
@@ -179,6 +194,14 @@ pub enum Output {
         ticket: QuestionTicket,
         /// The question.
         question: Question,
+    },
+    /// A mailbox has another address, durably, or there is a durable reason why not.
+    Renamed {
+        /// The order.
+        ticket: RenameTicket,
+        /// [`StoreError::NoUser`] when there was nothing under the old address, [`StoreError::Exists`] when there is
+        /// something under the new one, else what is wrong with the store.
+        outcome: Result<(), StoreError>,
     },
     /// Something to be logged.
     Event(Event),
@@ -350,6 +373,7 @@ impl Engine {
                     self.synced(host, role, ticket, result);
                 }
             }
+            Input::Rename { ticket, store, from, to } => self.rename(ticket, &store, &from, &to),
             Input::Tick => {}
         }
         self.settle();
@@ -376,19 +400,6 @@ impl Engine {
     /// - Errors: the disk's; `Missing` when there is no such store or it is off.
     pub fn remove_mailbox(&mut self, now: Moment, store: &str, address: &MailAddress) -> Result<(), StoreError> {
         self.with_store(now, store, |storage| storage.mail.remove_user(storage.disk, address).map(|_| ()))
-    }
-
-    /// Gives a mailbox another main address.
-    ///
-    /// - Errors: [`StoreError`]; `Missing` when there is no such store or it is off.
-    pub fn rename_mailbox(
-        &mut self,
-        now: Moment,
-        store: &str,
-        from: &MailAddress,
-        to: &MailAddress,
-    ) -> Result<(), StoreError> {
-        self.with_store(now, store, |storage| storage.mail.rename_user(storage.disk, from, to).map(|_| ()))
     }
 
     fn with_store(

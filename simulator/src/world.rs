@@ -184,6 +184,8 @@ impl World {
                     let time = self.chance.between(1, 5);
                     self.schedule(time, Pending::Answer(ticket, Box::new(answer)));
                 }
+                // Nothing in this world renames mailboxes.
+                Output::Renamed { .. } => {}
                 Output::Event(event) => {
                     self.digest.update(format!("{event:?}\n"));
                     self.log.push(event);

@@ -259,6 +259,35 @@ pub(crate) async fn deleted(
     Ok(row.as_ref().map(read).transpose()?)
 }
 
+/// Returns the deleted accounts of an address, the one deleted last first.
+pub(super) async fn all_deleted(
+    connection: &mut SqliteConnection,
+    address: &str,
+) -> Result<Vec<Account>, DirectoryError> {
+    let rows = sqlx::query(
+        "SELECT * FROM mailboxes WHERE address = $1 AND deleted_at IS NOT NULL ORDER BY deleted_at DESC, id DESC",
+    )
+    .bind(address)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// Returns the accounts, live or deleted, that have a setting, by their numbers.
+pub(super) async fn with_setting(
+    connection: &mut SqliteConnection,
+    setting: &str,
+) -> Result<Vec<Account>, DirectoryError> {
+    // Found by its text, so that every database can: a setting of another name that contains it is sorted out here.
+    let rows = sqlx::query("SELECT * FROM mailboxes WHERE settings LIKE $1 ORDER BY id")
+        .bind(format!("%\"{setting}\"%"))
+        .fetch_all(connection)
+        .await?;
+    let mut accounts: Vec<Account> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    accounts.retain(|account| account.settings.0.contains_key(setting));
+    Ok(accounts)
+}
+
 /// Marks an account as deleted and takes away its aliases, roles and tokens.
 pub(crate) async fn delete(
     transaction: &mut Transaction<'static, Sqlite>,

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqliteConnection};
 use values::{ByteSize, MailAddress, Name};
 
-use super::{Account, Directory, DirectoryError, DomainRow, Facts, Kind, Settings, Status, account, changes, domain};
+use super::{
+    Account, Directory, DirectoryError, DomainRow, Facts, Kind, Settings, Status, account, aside, changes, domain,
+};
 use crate::directory::changes::Change;
 use crate::password;
 
@@ -469,6 +471,9 @@ async fn seed_account(
             deleted_at: None,
         },
     };
+    if is_new || row.deleted_at.is_some() {
+        aside::leave(connection, &mut row).await?;
+    }
     let before: Option<DeclaredAccount> = earlier(row.declared.as_deref());
     let old = before.as_ref();
     row.kind = kind;

@@ -242,9 +242,14 @@ async fn create(control: &Control, principal: &Principal, request: &Request, att
         return Err(Fault::NO_FILTER_HOST.into());
     }
     let password = hashed(control, edit.password.clone()).await?;
+    let moving = control.moves.lock().await;
+    let earlier = control.make_way(&address, None).await?;
     let mut transaction = directory.write().await?;
     if directory::account::taken(&mut transaction, &address.key(), None).await? {
         return Err(Fault::TAKEN.into());
+    }
+    if let Some(earlier) = earlier {
+        directory::aside::note_aside(&mut transaction, earlier).await?;
     }
     let account = Account {
         id: directory::account::next_id(&mut transaction).await?,
@@ -268,6 +273,7 @@ async fn create(control: &Control, principal: &Principal, request: &Request, att
     apply(control, &mut transaction, principal, account, edit, password).await?;
     within_contract(control, &mut transaction, &domain.reseller, kind).await?;
     directory.commit(transaction).await?;
+    drop(moving);
     Ok(Fields::default())
 }
 
@@ -468,25 +474,21 @@ pub(super) async fn restore(control: &Control, principal: &Principal, request: &
         Some(id) => Some(id),
         None => request.texts("ids").ok().and_then(|ids| ids.first()?.parse().ok()),
     };
-    let mut transaction = control.directory.write().await?;
-    let found = directory::account::deleted(&mut transaction, &address.key(), principal.tenant(), id).await?;
-    let Some(mut account) = found else { return Err(Fault::MISSING.into()) };
-    allowed(principal, &account, Right::Bill)?;
-    // Gap: a store knows a mailbox by its address, so under another name its mail would be out of reach.
+    // Gap: `new_name` could be served by moving the mail there.
     if name != address {
         return Err(Fault::FIELD.hint("new_name", "it can be restored under its old name only").into());
     }
-    let restorable = control.directory.facts().map_or(0, |facts| facts.restorable_seconds);
-    if account.deleted_at.is_none_or(|at| control.directory.now().saturating_sub(at) > restorable) {
-        return Err(Fault::MISSING.into());
-    }
-    if directory::account::taken(&mut transaction, &name.key(), None).await? {
-        return Err(Fault::TAKEN.into());
-    }
+    let moving = control.moves.lock().await;
+    let mut transaction = control.directory.write().await?;
+    let found = restorable(control, &mut transaction, principal, &address, id).await?;
+    drop(transaction);
+    control.return_mail(&found).await?;
+    let mut transaction = control.directory.write().await?;
+    // Much may have happened while the mail was moved.
+    let mut account = restorable(control, &mut transaction, principal, &address, Some(found.id)).await?;
     let kept = account.settings.list(KEPT_ALIASES);
     account.settings.set(KEPT_ALIASES, None::<bool>);
     account.deleted_at = None;
-    account.address = name;
     directory::account::save(&mut transaction, &account).await?;
     let mut aliases = Vec::new();
     for alias in kept {
@@ -498,7 +500,29 @@ pub(super) async fn restore(control: &Control, principal: &Principal, request: &
     within_contract(control, &mut transaction, &account.reseller, account.kind).await?;
     note(control, &mut transaction, principal, &account, "restored").await?;
     control.directory.commit(transaction).await?;
+    drop(moving);
     Ok(Fields::default())
+}
+
+/// Returns a deleted account that the caller may restore, when its address is free.
+async fn restorable(
+    control: &Control,
+    connection: &mut sqlx::SqliteConnection,
+    principal: &Principal,
+    address: &MailAddress,
+    id: Option<i64>,
+) -> Result<Account, Fault> {
+    let found = directory::account::deleted(connection, &address.key(), principal.tenant(), id).await?;
+    let account = found.ok_or(Fault::MISSING)?;
+    allowed(principal, &account, Right::Bill)?;
+    let restorable = control.directory.facts().map_or(0, |facts| facts.restorable_seconds);
+    if account.deleted_at.is_none_or(|at| control.directory.now().saturating_sub(at) > restorable) {
+        return Err(Fault::MISSING);
+    }
+    if directory::account::taken(connection, &address.key(), None).await? {
+        return Err(Fault::TAKEN);
+    }
+    Ok(account)
 }
 
 /// `get_user_changes`

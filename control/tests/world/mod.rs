@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use blueprint::{Blueprint, Roster};
-use control::{Control, Directory, OsChance, Seed, SeedReport};
+use control::{Control, Directory, Mailboxes, OsChance, Seed, SeedReport};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use values::MailAddress;
@@ -55,6 +55,10 @@ impl World {
     }
 
     pub(crate) async fn with(roster: &Roster) -> Self {
+        Self::with_mailboxes(roster, None).await
+    }
+
+    pub(crate) async fn with_mailboxes(roster: &Roster, mailboxes: Option<Arc<dyn Mailboxes>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicU64::new(START));
         let directory = open(folder.path(), &clock).await;
@@ -62,7 +66,7 @@ impl World {
         assert_eq!(report.conflicts, Vec::<String>::new());
         let assets =
             BTreeMap::from([("acme/acme/acme.svg".to_owned(), b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec())]);
-        let control = Arc::new(Control::new(Arc::new(directory), assets, None));
+        let control = Arc::new(Control::new(Arc::new(directory), assets, None, mailboxes));
         let (api, console) = (control::router(Arc::clone(&control)), control::console::router(Arc::clone(&control)));
         Self { control, api, console, clock, folder }
     }

@@ -18,8 +18,9 @@ use simulator::Moment;
 use simulator::directory::{Answer, Question};
 use simulator::disk::{Disk, DiskError, SyncTicket};
 use simulator::dns::Zones;
-use simulator::engine::{ConnectionId, Door, Engine, Event, Input, Output, QuestionTicket, Role};
-use tokio::sync::{mpsc, watch};
+use simulator::engine::{ConnectionId, Door, Engine, Event, Input, Output, QuestionTicket, RenameTicket, Role};
+use simulator::store::StoreError;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use values::MailAddress;
 
@@ -68,6 +69,12 @@ enum Message {
         mailbox: MailAddress,
         answer: SyncSender<Option<MailboxUse>>,
     },
+    Rename {
+        store: String,
+        from: MailAddress,
+        to: MailAddress,
+        answer: oneshot::Sender<Result<(), StoreError>>,
+    },
     Stop,
     Abandon,
 }
@@ -101,6 +108,18 @@ impl EngineHandle {
     /// Asks what a mailbox holds; whether the engine could take the question.
     pub(crate) fn measure(&self, mailbox: MailAddress, answer: SyncSender<Option<MailboxUse>>) -> bool {
         self.messages.try_send(Message::Measure { mailbox, answer }).is_ok()
+    }
+
+    /// Gives a mailbox another address; returns when the outcome is durable, `None` when the engine has ended.
+    pub(crate) async fn rename(
+        &self,
+        store: String,
+        from: MailAddress,
+        to: MailAddress,
+    ) -> Option<Result<(), StoreError>> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Rename { store, from, to, answer }).await.ok()?;
+        answered.await.ok()
     }
 }
 
@@ -205,6 +224,8 @@ pub(crate) fn start(
         engine,
         doors: bound.iter().map(|bound| (bound.door.node.clone(), topology::door(&bound.door.service))).collect(),
         clients: BTreeMap::new(),
+        renames: BTreeMap::new(),
+        last_rename: 0,
         stores,
         directory,
         runtime,
@@ -331,6 +352,10 @@ struct Desk {
     /// Node and protocol of each door; doors that are not the engine's have no protocol here.
     doors: Vec<(String, Option<Door>)>,
     clients: BTreeMap<ConnectionId, mpsc::UnboundedSender<Instruction>>,
+    /// Who waits for a mailbox to be renamed.
+    renames: BTreeMap<RenameTicket, oneshot::Sender<Result<(), StoreError>>>,
+    /// The ticket given last.
+    last_rename: u64,
     /// Nodes that hold mailboxes.
     stores: Vec<String>,
     directory: Arc<Directory>,
@@ -410,6 +435,12 @@ impl Desk {
                 let _ = answer.try_send(self.measure(&mailbox));
                 return;
             }
+            Message::Rename { store, from, to, answer } => {
+                self.last_rename += 1;
+                let ticket = RenameTicket(self.last_rename);
+                self.renames.insert(ticket, answer);
+                Input::Rename { ticket, store, from, to }
+            }
             Message::Stop | Message::Abandon => return,
         };
         self.engine.handle(at, input);
@@ -424,6 +455,12 @@ impl Desk {
                 Output::More { connection } => self.instruct(connection, Instruction::More),
                 Output::Close { connection } => self.instruct(connection, Instruction::Close),
                 Output::Ask { ticket, question } => self.ask(ticket, question),
+                Output::Renamed { ticket, outcome } => {
+                    if let Some(answer) = self.renames.remove(&ticket) {
+                        // Who asked may have given up.
+                        let _ = answer.send(outcome);
+                    }
+                }
                 Output::Event(event) => {
                     if event.level == simulator::engine::Level::Error {
                         self.health = Health::Doubtful;

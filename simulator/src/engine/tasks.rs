@@ -9,16 +9,17 @@ use values::MailAddress;
 use super::access::{Backend, Client, Front, Reader};
 use super::delivering::Sender;
 use super::receiving::Receiver;
-use super::{ConnectionId, Door, Engine, Level, Machine, Output, QuestionTicket, Role, Topology};
+use super::{ConnectionId, Door, Engine, Level, Machine, Output, QuestionTicket, RenameTicket, Role, Topology};
 use crate::Moment;
 use crate::defense::Findings;
 use crate::directory::{Answer, Question};
+use crate::disk::DiskError;
 use crate::journal::Position;
 use crate::network::{Happening, HostId, SocketId, Unreachable};
 use crate::queue::Job;
 use crate::smtp::server::{Completion, Disposition};
 use crate::smtp::{self, Peer, Received, Reply, Setting};
-use crate::store::MailStore;
+use crate::store::{MailStore, StoreError};
 use crate::{imap, pop3};
 
 /// Milliseconds until a task whose time has come and that cannot act on it is looked at again.
@@ -92,6 +93,8 @@ pub(super) enum Play {
 pub(super) enum Waiting {
     /// A session that is to say 250.
     Session { task: TaskId, dispositions: Vec<Disposition> },
+    /// Somebody outside who wanted a mailbox to have another address.
+    Rename { ticket: RenameTicket, outcome: Result<(), StoreError> },
 }
 
 /// What goes on when a question or a call is answered.
@@ -638,6 +641,11 @@ impl Engine {
                     }
                 }
                 self.post(task, Letter::Smtp(Completion::Accept(dispositions)));
+            }
+            Waiting::Rename { ticket, outcome } => {
+                // Why it was refused counts as little as the deed, when it is not durable.
+                let outcome = if is_durable { outcome } else { Err(DiskError::Broken.into()) };
+                self.outputs.push_back(Output::Renamed { ticket, outcome });
             }
         }
     }

@@ -147,6 +147,11 @@ impl MailStore {
         self.journal.durable_to()
     }
 
+    /// Returns where the last record ends.
+    pub fn end(&self) -> Position {
+        self.journal.tail()
+    }
+
     /// Returns whether the store refuses all changes until it is opened again.
     pub fn is_failed(&self) -> bool {
         self.journal.is_failed()

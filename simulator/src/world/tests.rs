@@ -2,6 +2,8 @@
 
 use super::plans::world;
 use super::*;
+use crate::engine::RenameTicket;
+use crate::store::StoreError;
 
 const BODY: &str =
     "From: <bob@bigmail.example>\r\nTo: <alice@acme.example>\r\nSubject: hello\r\n\r\n..a line\r\nbye\r\n";
@@ -34,6 +36,51 @@ fn a_message_from_outside_reaches_its_mailbox_byte_for_byte() {
     assert!(text.starts_with("Return-Path: <bob@bigmail.example>\r\n"), "{text}");
     assert!(text.ends_with(BODY), "{text}");
     assert_eq!(world.queued(), 0);
+}
+
+#[test]
+fn a_renamed_mailbox_is_answered_when_its_new_name_is_durable() {
+    let mut world = world(1);
+    send(&mut world, &["alice@acme.example"]);
+    world.advance(1_000);
+    let disk = world.disk("store-1", Role::Store).unwrap().clone();
+    let rename = |world: &mut World, store: &str, from: &str, to: &str| {
+        let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+        let order = Input::Rename { ticket: RenameTicket(7), store: store.to_owned(), from, to };
+        world.engine.handle(world.now(), order);
+    };
+    let renamed = |world: &mut World| match std::iter::from_fn(|| world.engine.next_output()).collect::<Vec<_>>()[..] {
+        [] => None,
+        [Output::Renamed { ticket: RenameTicket(7), outcome }] => Some(outcome),
+        ref outputs => panic!("{outputs:?}"),
+    };
+    let sync = |world: &mut World, succeeds: bool| {
+        let (ticket, result) = disk.finish_sync(succeeds).unwrap();
+        let host = "store-1".to_owned();
+        world.engine.handle(world.now(), Input::Synced { host, role: Role::Store, ticket, result });
+    };
+    let held = |world: &World, address: &str| world.messages("store-1", Role::Store, address, "INBOX").len();
+    rename(&mut world, "store-1", "alice@acme.example", "=1@deleted.invalid");
+    assert_eq!(renamed(&mut world), None);
+    // Who asks again hears no earlier that there is nothing left to be renamed.
+    rename(&mut world, "store-1", "alice@acme.example", "=1@deleted.invalid");
+    assert_eq!(renamed(&mut world), None);
+    sync(&mut world, true);
+    let outputs: Vec<Output> = std::iter::from_fn(|| world.engine.next_output()).collect();
+    let outcomes: Vec<_> = outputs
+        .iter()
+        .filter_map(|output| if let Output::Renamed { outcome, .. } = output { Some(*outcome) } else { None })
+        .collect();
+    assert_eq!(outcomes, [Ok(()), Err(StoreError::NoUser)]);
+    assert_eq!((held(&world, "alice@acme.example"), held(&world, "=1@deleted.invalid")), (0, 1));
+    // A disk that fails takes it back, and nobody hears that it was done.
+    rename(&mut world, "store-1", "=1@deleted.invalid", "alice@acme.example");
+    sync(&mut world, false);
+    let outputs: Vec<Output> = std::iter::from_fn(|| world.engine.next_output()).collect();
+    let refused = |output: &Output| matches!(output, Output::Renamed { outcome: Err(StoreError::Disk(_)), .. });
+    assert!(outputs.iter().any(refused), "{outputs:?}");
+    rename(&mut world, "store-9", "alice@acme.example", "=1@deleted.invalid");
+    assert_eq!(renamed(&mut world), Some(Err(StoreError::Disk(crate::disk::DiskError::Missing))));
 }
 
 #[test]

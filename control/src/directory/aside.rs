@@ -1,0 +1,89 @@
+//! Where the mail of accounts lies: under their address, or put aside.
+//!
+//! What lies under an address that no account has belongs to the account deleted last there whose mail is not noted as put
+//! aside. Notes follow the moves they are about, except that a return is noted before it is made.
+
+use sqlx::SqliteConnection;
+use values::MailAddress;
+
+use super::account::{self, Account};
+use super::{Directory, DirectoryError};
+
+/// Setting that only the server reads.
+const MAIL: &str = "_mail";
+/// It has been put aside.
+const ASIDE: &str = "aside";
+/// A seed gave its address to another account; it is to be put aside before anybody is let in.
+const DUE: &str = "due";
+/// A seed brought its account back; it is to be moved back before anybody is let in.
+const RETURNING: &str = "returning";
+
+/// Notes that an account's mail has been put aside.
+pub(crate) async fn note_aside(connection: &mut SqliteConnection, account: Account) -> Result<(), DirectoryError> {
+    note(connection, account, Some(ASIDE)).await
+}
+
+/// Notes that an account's mail is on its way back, if it is not back already.
+pub(crate) async fn note_back(connection: &mut SqliteConnection, account: Account) -> Result<(), DirectoryError> {
+    note(connection, account, None).await
+}
+
+async fn note(
+    connection: &mut SqliteConnection,
+    mut account: Account,
+    what: Option<&str>,
+) -> Result<(), DirectoryError> {
+    account.settings.set(MAIL, what);
+    account::save(connection, &account).await
+}
+
+/// Leaves to [`Directory::settle_mailboxes`] what has to be moved for an account that a seed makes or brings back.
+///
+/// - `account`: the account, to be saved afterwards.
+pub(super) async fn leave(connection: &mut SqliteConnection, account: &mut Account) -> Result<(), DirectoryError> {
+    let was = account.settings.text(MAIL).map(str::to_owned);
+    if was.is_some() {
+        account.settings.set(MAIL, Some(RETURNING));
+    }
+    // One whose mail was still to be put aside has it under its address, whoever was there since.
+    if was.as_deref() != Some(DUE)
+        && let Some(holder) = holder(connection, &account.address.key()).await?
+        && holder.id != account.id
+    {
+        note(connection, holder, Some(DUE)).await?;
+    }
+    Ok(())
+}
+
+/// Returns the deleted account whose mail lies under an address that no account has.
+async fn holder(connection: &mut SqliteConnection, address: &str) -> Result<Option<Account>, DirectoryError> {
+    let deleted = account::all_deleted(connection, address).await?;
+    Ok(deleted.into_iter().find(|it| it.store.is_some() && it.settings.text(MAIL) != Some(ASIDE)))
+}
+
+impl Directory {
+    /// Returns the deleted account whose mail lies under an address; `None` when an account has the address, too.
+    pub(crate) async fn holder(&self, address: &MailAddress) -> Result<Option<Account>, DirectoryError> {
+        let mut connection = self.readers.acquire().await?;
+        match account::at(&mut connection, &address.key(), None).await? {
+            Some(_) => Ok(None),
+            None => holder(&mut connection, &address.key()).await,
+        }
+    }
+
+    /// Returns the accounts whose mail a seed has left to be put aside.
+    pub(crate) async fn due(&self) -> Result<Vec<Account>, DirectoryError> {
+        self.noted(DUE).await
+    }
+
+    /// Returns the accounts whose mail a seed has left to be moved back.
+    pub(crate) async fn returning(&self) -> Result<Vec<Account>, DirectoryError> {
+        self.noted(RETURNING).await
+    }
+
+    async fn noted(&self, what: &str) -> Result<Vec<Account>, DirectoryError> {
+        let mut accounts = account::with_setting(&mut *self.readers.acquire().await?, MAIL).await?;
+        accounts.retain(|account| account.settings.text(MAIL) == Some(what));
+        Ok(accounts)
+    }
+}
