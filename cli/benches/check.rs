@@ -91,7 +91,7 @@ fn generate(repository: &Path, resellers: usize) -> usize {
     for reseller in 0..resellers {
         let _ = writeln!(
             text,
-            "    contract \"r{reseller}\" {{\n        mailboxes 5000\n        domains 200\n        storage \"2TiB\"\n        \
+            "    contract \"r{reseller}\" from=\"2026-12-01\" {{\n        mailboxes 5000\n        domains 200\n        storage \"4GiB\"\n        \
              tiers \"basic\"\n        clusters \"a\"\n        outbound \"shared\" limit=\"50000/24h\"\n    }}"
         );
     }
@@ -102,20 +102,20 @@ fn generate(repository: &Path, resellers: usize) -> usize {
     bytes += put(&repository.join("environments/dev.kdl"), dev);
     for reseller in 0..resellers {
         let mut text = format!(
-            "language 1\nreseller \"r{reseller}\" {{\n    company \"Reseller {reseller}\"\n    admin \"admin@r{reseller}.adm\"\n"
+            "language 1\nreseller \"r{reseller}\" {{\n    company \"Reseller {reseller}\"\n    contact \"hostmaster@d0.r{reseller}.example\"\n    admin \"admin@r{reseller}.adm\"\n"
         );
         for domain in 0..DOMAINS_EACH {
             let _ = writeln!(
                 text,
-                "    domain \"d{domain}.r{reseller}.example\" tier=\"basic\" cluster=\"a\" outbound=\"shared\" {{"
+                "    domain \"d{domain}.r{reseller}.example\" tier=\"basic\" cluster=\"a\" outbound=\"shared\" {{\n        workgroup \"all\" {{"
             );
             for mailbox in 0..MAILBOXES_EACH {
                 let _ = writeln!(
                     text,
-                    "        mailbox \"user{mailbox}\" {{ name \"User Number {mailbox}\"; alias \"u{mailbox}\"; }}"
+                    "            mailbox \"user{mailbox}\" {{ name \"User Number {mailbox}\"; alias \"u{mailbox}\"; }}"
                 );
             }
-            text.push_str("    }\n");
+            text.push_str("        }\n    }\n");
         }
         text.push_str("}\n");
         bytes += put(&repository.join(format!("resellers/r{reseller}/r{reseller}.kdl")), &text);

@@ -11,18 +11,24 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Na
 use serde_json::{Value, json};
 use spec::{Problem, Severity, Sources, Span};
 
-/// Writes every problem for a person, then a line that counts them.
+/// More than these nobody reads in one go.
+const MOST_SHOWN: usize = 500;
+
+/// Writes the problems for a person, then a line that counts them all.
 pub(crate) fn write_human(out: &mut dyn Write, sources: &Sources, problems: &[Problem]) -> io::Result<()> {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
-    for problem in problems {
+    for problem in problems.iter().take(MOST_SHOWN) {
         let mut text = String::new();
         let shown = Shown::problem(sources, problem);
         if handler.render_report(&mut text, &shown).is_err() {
             text = format!("{}: {}\n", problem.code, problem.message);
         }
         writeln!(out, "{}\n", text.trim_end_matches('\n'))?;
+    }
+    if problems.len() > MOST_SHOWN {
+        writeln!(out, "and {} more; --format json has all of them\n", problems.len() - MOST_SHOWN)?;
     }
     if !problems.is_empty() {
         writeln!(out, "{}", count(problems))?;
