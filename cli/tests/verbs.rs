@@ -110,7 +110,19 @@ fn wrong_usage_ends_with_2_and_a_next_step() {
 #[test]
 fn every_verb_has_help_with_an_example() {
     let desk = Desk::new();
-    for verb in ["check", "explain", "blueprint", "build", "up", "try", "down", "status", "logs", "reset"] {
+    let help = desk.call(&["--help"]);
+    let shown = String::from_utf8_lossy(&help.stdout).into_owned();
+    let verbs: Vec<&str> = shown
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help")
+        .collect();
+    assert!(verbs.len() >= 20, "{verbs:?}");
+    for verb in verbs {
         let output = desk.call(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();
