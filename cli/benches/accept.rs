@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -137,6 +137,7 @@ impl Drop for Platform {
 
 struct Postfix {
     child: Child,
+    config: PathBuf,
     port: u16,
 }
 
@@ -185,14 +186,15 @@ impl Postfix {
             .spawn()
             .expect("postfix starts");
         await_greeting(port);
-        Self { child, port }
+        Self { child, config, port }
     }
 }
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        // SIGTERM lets the master end its daemons.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        // The master is not the child but started by it; only Postfix's own verb finds it.
+        let _ =
+            Command::new("/usr/sbin/postfix").arg("-c").arg(&self.config).arg("stop").stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
 }
