@@ -9,7 +9,7 @@ pub mod system;
 
 use std::collections::BTreeMap;
 
-use blueprint::{Blueprint, Bundle, File, Piece, Role};
+use blueprint::{Blueprint, Bundle, File, Node, Piece, Role, Tree};
 use serde_json::{Value, json};
 use spec::Sources;
 
@@ -27,20 +27,27 @@ pub fn render(output: &Output, sources: &Sources) -> Bundle {
         }
     }
     for node in &output.blueprint.nodes {
-        let mut files = system::files(&output.blueprint, node);
-        if node.role == Role::Mx {
-            files.extend(postfix::mx::files(&output.blueprint, &output.roster, node));
-        }
-        bundle.nodes.insert(node.name.to_string(), files);
+        let mut tree = system::tree(&output.blueprint, node);
+        tree.extend(role(output, node));
+        bundle.nodes.insert(node.name.to_string(), tree);
     }
     bundle
+}
+
+/// Returns what a node's role adds to what every node has.
+fn role(output: &Output, node: &Node) -> Tree {
+    let (blueprint, roster) = (&output.blueprint, &output.roster);
+    match node.role {
+        Role::Mx => postfix::mx::tree(blueprint, roster, node),
+        _ => Tree::default(),
+    }
 }
 
 /// Describes a Bundle: the digest, mode and owner of each file, under the path that `build` writes it to.
 pub fn manifest(blueprint: &Blueprint, bundle: &Bundle) -> Value {
     let mut files = BTreeMap::new();
     for (node, tree) in &bundle.nodes {
-        files.extend(tree.iter().map(|(path, file)| (format!("nodes/{node}{path}"), describe(file))));
+        files.extend(tree.files.iter().map(|(path, file)| (format!("nodes/{node}{path}"), describe(file))));
     }
     for (folder, tree) in [("dns", &bundle.dns), ("hypervisor", &bundle.hypervisor), ("brands", &bundle.brands)] {
         files.extend(tree.iter().map(|(path, file)| (format!("{folder}/{path}"), describe(file))));

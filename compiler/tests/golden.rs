@@ -90,7 +90,7 @@ fn tree(environment: &str) -> BTreeMap<String, Vec<u8>> {
     files.insert("manifest.json".to_owned(), pretty(&manifest(&output.blueprint, &bundle)));
     for node in KEPT_NODES {
         let tree = bundle.nodes.get(node).expect("the example has this node");
-        files.extend(tree.iter().map(|(path, file)| (format!("nodes/{node}{path}"), file.unfilled().0)));
+        files.extend(tree.files.iter().map(|(path, file)| (format!("nodes/{node}{path}"), file.unfilled().0)));
     }
     files
 }
@@ -121,7 +121,8 @@ fn postfix_itself_finds_nothing_to_say_about_the_tree_of_an_mx() {
     for environment in ["dev", "production"] {
         let output = compiled(environment);
         let bundle = render(&output, &northmail::sources());
-        for (node, files) in bundle.nodes.iter().filter(|(_, files)| files.contains_key("/etc/postfix/main.cf")) {
+        let trees = bundle.nodes.iter().map(|(node, tree)| (node, &tree.files));
+        for (node, files) in trees.filter(|(_, files)| files.contains_key("/etc/postfix/main.cf")) {
             let copy = tempfile::tempdir().expect("a temporary folder");
             let folder = lay_out(copy.path(), files);
             for arguments in [["-n"], ["-M"], ["-P"]] {

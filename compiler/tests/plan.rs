@@ -253,7 +253,7 @@ fn every_byte_of_a_bundle_its_modes_and_its_secrets_count() {
     let edit = |edit: &dyn Fn(&mut blueprint::File)| {
         let mut other = bundle.clone();
         let files = other.nodes.get_mut("mx-1").expect("the mx");
-        edit(files.values_mut().next().expect("a file"));
+        edit(files.files.values_mut().next().expect("a file"));
         changes(&other)
     };
     let field = |changes: Changes| {
@@ -273,13 +273,19 @@ fn every_byte_of_a_bundle_its_modes_and_its_secrets_count() {
         (&mut holes, blueprint::Piece::Secret(secret)),
         (&mut texts, blueprint::Piece::Bytes(b"{{secret:operator/key}}".to_vec())),
     ] {
-        other.nodes.get_mut("mx-1").and_then(|files| files.values_mut().next()).expect("a file").pieces.push(piece);
+        other
+            .nodes
+            .get_mut("mx-1")
+            .and_then(|files| files.files.values_mut().next())
+            .expect("a file")
+            .pieces
+            .push(piece);
     }
     let revision = |bundle| Revision { blueprint: &output.blueprint, roster: &output.roster, bundle: Some(bundle) };
     assert_eq!(field(diff(revision(&holes), revision(&texts))), ["secrets"]);
     let mut gone = bundle.clone();
-    let first = gone.nodes["mx-1"].keys().next().expect("a file").clone();
-    gone.nodes.get_mut("mx-1").expect("the mx").remove(&first);
+    let first = gone.nodes["mx-1"].files.keys().next().expect("a file").clone();
+    gone.nodes.get_mut("mx-1").expect("the mx").files.remove(&first);
     assert_eq!(changes(&gone).summary.destroyed, 1);
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.json {
         write!(std::io::stdout(), "{manifest}")?;
     } else {
-        let files: usize = bundle.nodes.values().map(std::collections::BTreeMap::len).sum();
+        let files: usize = bundle.nodes.values().map(|tree| tree.files.len()).sum();
         say(false, &format!("wrote {files} files of {} nodes to {}", bundle.nodes.len(), arguments.out.display()));
     }
     Ok(Exit::Done)
@@ -74,8 +74,8 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 fn write_tree(root: &Path, bundle: &Bundle, manifest: &str) -> std::io::Result<()> {
-    for (node, files) in &bundle.nodes {
-        for (path, file) in files {
+    for (node, tree) in &bundle.nodes {
+        for (path, file) in &tree.files {
             write_file(&root.join("nodes").join(node).join(path.trim_start_matches('/')), file)?;
         }
     }

@@ -104,8 +104,8 @@ fn compiled_tree(folder: &Path, environment: Option<&str>, whole: bool) -> Resul
             tree.insert(name.to_owned(), format!("{:#}\n", document.map_err(fault)?).into_bytes());
         }
     }
-    for (node, files) in &bundle.nodes {
-        for (path, file) in files {
+    for (node, made) in &bundle.nodes {
+        for (path, file) in &made.files {
             tree.insert(format!("nodes/{node}/{}", path.trim_start_matches('/')), file.unfilled().0);
         }
     }

@@ -1,6 +1,6 @@
 //! The Bundle: every file of every node as bytes with typed holes for secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -10,14 +10,80 @@ use crate::platform::SecretReference;
 /// The bytes an environment is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bundle {
-    /// Files by node and by absolute path in the node's root.
-    pub nodes: BTreeMap<String, BTreeMap<String, File>>,
+    /// What each node is made of, by the node's name.
+    pub nodes: BTreeMap<String, Tree>,
     /// Files of zones and change lists.
     pub dns: BTreeMap<String, File>,
     /// Hypervisor definitions.
     pub hypervisor: BTreeMap<String, File>,
     /// Brand files by key, `RESELLER/BRAND/NAME`.
     pub brands: BTreeMap<String, File>,
+}
+
+/// What one node is made of, on top of the image that all nodes share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Files by absolute path in the node's root.
+    pub files: BTreeMap<String, File>,
+    /// Daemons, in the order they are started.
+    pub processes: Vec<Process>,
+    /// What the daemons' own checkers are asked about the files.
+    pub checks: Vec<Check>,
+    /// Packages of the distribution that the image needs for this node, beside what it needs by itself.
+    pub packages: BTreeSet<String>,
+}
+
+impl Tree {
+    /// Takes in what another part of the same node adds. A path that both have is a bug of the renderers.
+    pub fn extend(&mut self, other: Self) {
+        for (path, file) in other.files {
+            let before = self.files.insert(path.clone(), file);
+            debug_assert!(before.is_none(), "two renderers write {path}");
+        }
+        self.processes.extend(other.processes);
+        self.checks.extend(other.checks);
+        self.packages.extend(other.packages);
+    }
+}
+
+/// A daemon of a node: how systemd starts it when the image boots, and how a supervisor without systemd does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its name, unique in the node, such as `postfix`.
+    pub name: String,
+    /// The systemd unit that runs it when the image boots, such as `postfix@-.service`.
+    pub unit: String,
+    /// Commands that are run to their end before it is started, each an absolute program and its arguments, as root.
+    pub prepare: Vec<Vec<String>>,
+    /// The command that runs it in the foreground and writes its log to stdout or stderr: an absolute program and its arguments.
+    pub command: Vec<String>,
+    /// The user it is started as; daemons that drop their rights themselves are started as root.
+    pub user: String,
+    /// Variables beside `PATH` and `LANG`.
+    pub variables: BTreeMap<String, String>,
+    /// Where something must answer before it is started, as `host:port` or the path of a socket.
+    pub after: Vec<String>,
+    /// TCP ports of the node that accept connections once it is ready.
+    pub ready: Vec<u16>,
+    /// The command that makes it take changed files over without closing connections; without one it is restarted.
+    pub reload: Option<Vec<String>>,
+    /// Files whose change needs a restart even where there is a reload, as paths or as folders that end in `/`.
+    pub restart_on: Vec<String>,
+    /// Files it reads, as paths or as folders that end in `/`; a change of others leaves it alone.
+    pub reads: Vec<String>,
+}
+
+/// A question to a daemon's own checker, asked inside the node's root with every file in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What is checked, such as `postfix` or `haproxy`.
+    pub name: String,
+    /// An absolute program and its arguments. It must end with zero, and say nothing that reads like a warning.
+    pub command: Vec<String>,
+    /// The files that are checked, so that what it says is told at the lines of the specification they came from.
+    pub files: Vec<String>,
+    /// What it says although nothing is wrong: lines that hold one of these are no warnings.
+    pub harmless: Vec<String>,
 }
 
 /// One file.
@@ -38,12 +104,22 @@ pub enum Piece {
     Bytes(Vec<u8>),
     /// A secret, which only `environments` fills in.
     Secret(SecretReference),
+    /// The public half of a signing key as the quoted strings of a DKIM record (RFC 6376 §3.6.1, RFC 8463 §3), which only
+    /// `environments` knows.
+    DkimRecord(SecretReference),
 }
 
 impl File {
     /// Makes a file that everybody may read.
     pub fn text(content: impl Into<String>) -> Self {
         Self { mode: 0o644, owner: "root:root".to_owned(), pieces: vec![Piece::Bytes(content.into().into_bytes())] }
+    }
+
+    /// Makes a file that only its owner may read.
+    ///
+    /// - `owner`: `user:group`.
+    pub fn private(owner: &str, pieces: Vec<Piece>) -> Self {
+        Self { mode: 0o600, owner: owner.to_owned(), pieces }
     }
 
     /// Returns the file's bytes, with each secret as a readable hole, and whether it has holes.
@@ -57,6 +133,10 @@ impl File {
                     holes = true;
                     bytes
                         .extend_from_slice(format!("{{{{secret:{}/{}}}}}", reference.owner, reference.name).as_bytes());
+                }
+                Piece::DkimRecord(reference) => {
+                    holes = true;
+                    bytes.extend_from_slice(format!("{{{{dkim:{}/{}}}}}", reference.owner, reference.name).as_bytes());
                 }
             }
         }

@@ -13,9 +13,10 @@ pub mod platform;
 pub mod rename;
 pub mod roster;
 pub mod scenario;
+pub mod secret;
 pub mod shard;
 
-pub use bundle::{Bundle, File, Piece};
+pub use bundle::{Bundle, Check, File, Piece, Process, Tree};
 pub use changes::Changes;
 pub use diff::{Revision, diff};
 pub use effective::{EffectiveMailbox, effective_mailbox};

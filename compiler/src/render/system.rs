@@ -5,17 +5,23 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use blueprint::{Blueprint, File, Node, Role};
+use blueprint::{Blueprint, File, Node, Piece, Role, Tree};
 use values::Name;
 
 use crate::decide::names::group_host;
+use crate::decide::secrets;
 
-/// Returns the files that every node has.
-pub fn files(blueprint: &Blueprint, node: &Node) -> BTreeMap<String, File> {
-    BTreeMap::from([
+/// The certificates that nodes trust each other by, as PEM: the platform's own authority.
+pub const AUTHORITY: &str = "/etc/mailwright/authority.pem";
+
+/// Returns what every node has.
+pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
+    let files = BTreeMap::from([
         ("/etc/hostname".to_owned(), File::text(format!("{}\n", node.name))),
         ("/etc/hosts".to_owned(), File::text(hosts(blueprint, node))),
-    ])
+        (AUTHORITY.to_owned(), File { pieces: vec![Piece::Secret(secrets::authority())], ..File::text("") }),
+    ]);
+    Tree { files, ..Tree::default() }
 }
 
 /// Names each node, and each group of nodes by as many lines as it has nodes.

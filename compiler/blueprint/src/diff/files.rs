@@ -44,8 +44,8 @@ fn change(action: Action, path: &str, fields: Vec<crate::changes::FieldChange>) 
 }
 
 fn by_path(bundle: &Bundle) -> BTreeMap<String, &File> {
-    let nodes = bundle.nodes.iter().flat_map(|(node, files)| {
-        files.iter().map(move |(path, file)| (format!("nodes/{node}/{}", path.trim_start_matches('/')), file))
+    let nodes = bundle.nodes.iter().flat_map(|(node, tree)| {
+        tree.files.iter().map(move |(path, file)| (format!("nodes/{node}/{}", path.trim_start_matches('/')), file))
     });
     let beside = [("dns", &bundle.dns), ("hypervisor", &bundle.hypervisor), ("brands", &bundle.brands)];
     let beside = beside
@@ -62,6 +62,9 @@ fn describe(file: &File) -> Value {
             Piece::Bytes(bytes) => offset += bytes.len(),
             // The place counts too: a secret is not the same as text that looks like its hole.
             Piece::Secret(secret) => secrets.push(format!("{}/{} at byte {offset}", secret.owner, secret.name)),
+            Piece::DkimRecord(key) => {
+                secrets.push(format!("public half of {}/{} at byte {offset}", key.owner, key.name))
+            }
         }
     }
     json!({

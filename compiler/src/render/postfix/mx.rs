@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use blueprint::platform::{Defense, Hookup, Mail, SecretReference, Unavailable};
-use blueprint::{Blueprint, File, Node, Piece, Role, Roster};
+use blueprint::{Blueprint, File, Node, Piece, Role, Roster, Tree};
 use values::{Name, Score};
 
 use super::main_cf::{Endpoint, Item, MainCf, Parameter, Part, Table, TlsVersion, Value};
@@ -25,8 +25,13 @@ const KEY_AND_CERTIFICATE: &str = "/etc/postfix/tls/node.pem";
 /// Received lines after which a message is taken for one that goes round in circles.
 const HOPS: u64 = 50;
 
+/// Returns what an mx is made of.
+pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node) -> Tree {
+    Tree { files: files(blueprint, roster, node), ..Tree::default() }
+}
+
 /// Returns the files of an mx below `/etc/postfix`.
-pub fn files(blueprint: &Blueprint, roster: &Roster, node: &Node) -> BTreeMap<String, File> {
+fn files(blueprint: &Blueprint, roster: &Roster, node: &Node) -> BTreeMap<String, File> {
     let maps = Maps::new(blueprint, roster, node);
     let mut files = BTreeMap::new();
     files.insert("/etc/postfix/main.cf".to_owned(), File::text(main_cf(blueprint, node, &maps).to_string()));
