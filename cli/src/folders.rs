@@ -6,13 +6,19 @@ use crate::failure::Failure;
 
 /// Returns the folder that environments are kept in: `$XDG_STATE_HOME/mailwright`, else below the home folder.
 pub(crate) fn state() -> Result<PathBuf, Failure> {
+    below("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
+        Failure::usage("neither XDG_STATE_HOME nor HOME names a folder to keep environments in")
+            .help("set XDG_STATE_HOME to an absolute path")
+    })
+}
+
+/// Returns the folder of what can be had again: `$XDG_CACHE_HOME/mailwright`, else below the home folder.
+pub(crate) fn cache() -> Option<PathBuf> {
+    below("XDG_CACHE_HOME", ".cache")
+}
+
+fn below(variable: &str, at_home: &str) -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    if let Some(folder) = absolute("XDG_STATE_HOME") {
-        return Ok(folder.join("mailwright"));
-    }
-    match absolute("HOME") {
-        Some(home) => Ok(home.join(".local/state/mailwright")),
-        None => Err(Failure::usage("neither XDG_STATE_HOME nor HOME names a folder to keep environments in")
-            .help("set XDG_STATE_HOME to an absolute path")),
-    }
+    let folder = absolute(variable).or_else(|| Some(absolute("HOME")?.join(at_home)))?;
+    Some(folder.join("mailwright"))
 }

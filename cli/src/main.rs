@@ -4,6 +4,7 @@ mod built_in;
 mod failure;
 mod folders;
 mod git;
+mod pins;
 mod problems;
 mod repository;
 mod rewrite;

@@ -4,9 +4,11 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use blueprint::lock;
 use spec::{Asset, SourceFile, Sources, Trust};
 
 use crate::failure::Failure;
+use crate::pins::{self, Reach};
 
 /// Files larger than this are refused by the reader anyway; one byte more is enough to say so.
 const LARGEST_SOURCE: u64 = 16 * 1024 * 1024 + 1;
@@ -15,18 +17,37 @@ const LARGEST_ASSET: u64 = 1024 * 1024;
 /// Folders deeper than this are not looked into.
 const DEEPEST_FOLDER: usize = 12;
 
+/// What is said of a folder without any text.
+pub(crate) const NOTHING_THERE: &str = "holds no specification";
+
 /// A repository as it was found.
 pub(crate) struct Repository {
     /// Its canonical path.
     pub(crate) path: PathBuf,
-    /// What it holds.
+    /// What it holds, and the resellers' revisions that its lock pins.
     pub(crate) sources: Sources,
 }
 
-/// Reads the repository at a path.
+/// Reads the repository at a path; pinned revisions that are not in the cache are fetched.
 ///
 /// Symbolic links, devices and pipes are passed over, so that no file from outside the repository is ever read as its own.
 pub(crate) fn read(path: &Path) -> Result<Repository, Failure> {
+    read_with(path, Reach::Fetch)
+}
+
+/// Reads the repository at a path as far as it can be had from this machine.
+pub(crate) fn read_with(path: &Path, reach: Reach) -> Result<Repository, Failure> {
+    let (path, found) = find(path)?;
+    let lock = lock_of(&path)?;
+    let sources = pins::join(found, &path, lock.as_deref(), reach).ok_or_else(|| {
+        Failure::usage(format!("{} {NOTHING_THERE}", path.display()))
+            .help("a repository has a platform.kdl, resellers/NAME/*.kdl and environments/*.kdl")
+    })?;
+    Ok(Repository { path, sources })
+}
+
+/// Returns the canonical path of a repository, and the files that lie in it.
+pub(crate) fn find(path: &Path) -> Result<(PathBuf, Found), Failure> {
     let canonical = fs::canonicalize(path).map_err(|error| {
         Failure::usage(format!("there is no specification repository at {}", path.display()))
             .cause(&error)
@@ -38,11 +59,17 @@ pub(crate) fn read(path: &Path) -> Result<Repository, Failure> {
     }
     let mut found = Found::default();
     walk(&canonical, "", 0, &mut found)?;
-    let sources = found.into_sources().ok_or_else(|| {
-        Failure::usage(format!("{} holds no specification", path.display()))
-            .help("a repository has a platform.kdl, resellers/NAME/*.kdl and environments/*.kdl")
-    })?;
-    Ok(Repository { path: canonical, sources })
+    Ok((canonical, found))
+}
+
+/// Returns the bytes of a repository's lock; `None` where it has none.
+pub(crate) fn lock_of(repository: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    let path = repository.join(lock::FILE);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::failed(format!("could not read {}", path.display())).cause(&error)),
+    }
 }
 
 fn walk(root: &Path, below: &str, depth: usize, found: &mut Found) -> Result<(), Failure> {
@@ -115,7 +142,7 @@ impl Kind {
 }
 
 /// The files of a repository while they are gathered.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Found {
     files: Vec<SourceFile>,
     assets: Vec<Asset>,
@@ -128,6 +155,20 @@ impl Found {
             Kind::Source(trust) => self.files.push(SourceFile { path, bytes, trust }),
             Kind::Asset => self.assets.push(Asset { path, bytes }),
         }
+    }
+
+    /// Returns the operator's own texts.
+    pub(crate) fn operators(&self) -> impl Iterator<Item = &SourceFile> {
+        self.files.iter().filter(|file| file.trust == Trust::Operator)
+    }
+
+    /// Takes the files of a reseller's folder out; returns the path of the first.
+    pub(crate) fn take_reseller(&mut self, name: &str) -> Option<String> {
+        let folder = format!("resellers/{name}/");
+        let first = self.files.iter().map(|file| &file.path).find(|path| path.starts_with(&folder)).cloned();
+        self.files.retain(|file| !file.path.starts_with(&folder));
+        self.assets.retain(|asset| !asset.path.starts_with(&folder));
+        first
     }
 
     /// Returns the sources, or nothing when there is no text among them.

@@ -16,6 +16,7 @@ mod init;
 mod logs;
 mod lsp;
 mod plan;
+mod reseller;
 mod reset;
 mod schema;
 mod status;
@@ -62,6 +63,8 @@ pub(crate) enum Verb {
     Init(init::Arguments),
     /// Write the accounts of another system as the specification of a new reseller.
     Import(import::Arguments),
+    /// Take new revisions of resellers' own git repositories.
+    Reseller(reseller::Arguments),
     /// Explain a problem's code.
     Explain(explain::Arguments),
     /// Answer an editor's questions: a language server.
@@ -95,6 +98,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
+        Verb::Reseller(arguments) => reseller::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),

@@ -230,6 +230,49 @@ const OWN: &[Code] = &[
          answers to it. Declare it, or correct the address. Other companies' domains are not looked into.",
     ),
     code(
+        "lock::folder-too",
+        "A contract names the git repository that a reseller's specification comes from, and this repository has a folder of that \
+         reseller as well. Only the pinned revision is read. Remove the folder, or the `repository` from the contract.",
+    ),
+    code(
+        "lock::not-pinned",
+        "A contract names the git repository that a reseller's specification comes from, and mailwright.lock pins no revision of it \
+         yet. `mailwright reseller update NAME` fetches the branch, checks its newest revision against the whole specification, and \
+         pins it when it has no errors.",
+    ),
+    code(
+        "lock::nothing-there",
+        "The newest revision of a reseller's repository holds no text that could be read. Its files belong at the top of the \
+         repository, as they would lie in resellers/NAME; symbolic links are passed over.",
+    ),
+    code(
+        "lock::other-repository",
+        "mailwright.lock pins a revision of another repository or branch than the contract names now. Pin anew with `mailwright \
+         reseller update NAME`; until then nothing of that reseller is read.",
+    ),
+    code(
+        "lock::revision-gone",
+        "The revision that mailwright.lock pins is neither in the cache nor on its branch: somebody rewrote the branch, or the lock \
+         was changed by hand. Only revisions that were on the contract's branch are ever read. Take a newer one with `mailwright \
+         reseller update NAME`, bring the lock back from its history, or ask the reseller to bring the revision back.",
+    ),
+    code(
+        "lock::too-large",
+        "A reseller's repository holds more than a specification can: more files than are listed, or more than 2 GiB together. Let \
+         the reseller keep its specification in a repository of its own.",
+    ),
+    code(
+        "lock::unreachable",
+        "The revision that mailwright.lock pins is not in the cache ($XDG_CACHE_HOME/mailwright/repositories), and the reseller's \
+         repository cannot be fetched: git is missing, the network is down, or there is no right to read it. `git ls-remote URL` \
+         shows what git itself says of it; it never asks for a password here.",
+    ),
+    code(
+        "lock::unreadable",
+        "mailwright.lock is not what this version of the program writes: it was changed by hand, a merge left its marks in it, or \
+         another version wrote it. Bring it back from the repository's history, or remove it and pin anew.",
+    ),
+    code(
         "spec::unknown-brand",
         "A domain names a brand that its reseller does not declare. Brands belong to one reseller each and cannot be borrowed.",
     ),

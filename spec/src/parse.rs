@@ -61,6 +61,7 @@ pub fn parse(sources: &Sources) -> Parsed {
         parsed.spec.scenarios.extend(part.spec.scenarios);
         parsed.problems.extend(part.problems);
     }
+    parsed.problems.extend(sources.problems().iter().cloned());
     parsed.problems.sort();
     parsed.problems.dedup();
     parsed

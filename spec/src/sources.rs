@@ -1,5 +1,6 @@
 //! The texts a specification is read from, as the program found them on disk or carries them in itself.
 
+use crate::problem::Problem;
 use crate::tree::{FileId, Span};
 
 /// Who wrote a file, and so what it may say.
@@ -36,6 +37,7 @@ pub struct Asset {
 pub struct Sources {
     files: Vec<SourceFile>,
     assets: Vec<Asset>,
+    problems: Vec<Problem>,
 }
 
 /// A place as people count it: lines and columns from 1, columns in Unicode scalars, end exclusive.
@@ -56,7 +58,25 @@ impl Sources {
     pub fn new(mut files: Vec<SourceFile>, mut assets: Vec<Asset>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         assets.sort_by(|a, b| a.path.cmp(&b.path));
-        Self { files, assets }
+        Self { files, assets, problems: Vec::new() }
+    }
+
+    /// Adds what went wrong while the files were gathered; it is told with all that is wrong in them.
+    #[must_use]
+    pub fn with_problems(mut self, problems: Vec<Problem>) -> Self {
+        self.problems.extend(problems);
+        self
+    }
+
+    /// Returns what went wrong while the files were gathered.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Returns the id of the file at a path relative to the repository.
+    pub fn find(&self, path: &str) -> Option<FileId> {
+        let found = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        Some(FileId(found as u32))
     }
 
     /// Returns the files with their ids, sorted by path.

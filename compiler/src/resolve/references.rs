@@ -151,7 +151,9 @@ pub(super) fn contracts(model: &Model<'_>, report: &mut Report) {
                 report.tell(unknown("spec::unknown-cluster", "cluster", name, clusters()));
             }
         }
-        if !model.resellers.iter().any(|reseller| reseller.spec.name.value == contract.reseller.value) {
+        // Why the specification of one that comes from a repository is not there has been told where that was found.
+        let pinned = contract.repository.is_some();
+        if !pinned && !model.resellers.iter().any(|reseller| reseller.spec.name.value == contract.reseller.value) {
             let known = model.resellers.iter().map(|reseller| reseller.spec.name.value.as_str());
             let mut problem = unknown("spec::unknown-reseller", "reseller", &contract.reseller, known);
             // A contract may be signed before its reseller has written anything.

@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use values::{
-    AddressPattern, Bandwidth, ByteSize, Colour, Country, Date, Duration, HostName, LanguageTag, Line, LocalPart,
-    MailAddress, Money, Name, Network, ParseError, Percentage, Rate, Release, RepositoryPath, Score, SecretName,
-    TimeZone, Url, WeeklyWindow, quoted,
+    AddressPattern, Bandwidth, ByteSize, Colour, Country, Date, Duration, GitBranch, GitLocation, HostName,
+    LanguageTag, Line, LocalPart, MailAddress, Money, Name, Network, ParseError, Percentage, Rate, Release,
+    RepositoryPath, Score, SecretName, TimeZone, Url, WeeklyWindow, quoted,
 };
 
 use super::Choice;
@@ -106,6 +106,8 @@ typed! {
     Country, Text, "country", "CA", "A country of ISO 3166.";
     Date, Text, "date", "2026-12-01", "A day.";
     Duration, Text, "duration", "30d", "A span of time with its unit.";
+    GitBranch, Text, "branch", "main", "A branch of a git repository.";
+    GitLocation, Text, "git repository", "https://git.acme.example/mail.git", "Where a git repository is: an address or a path.";
     HostName, Text, "host name", "mail.acme.example", "A host or domain name.";
     LanguageTag, Text, "language", "en", "A language tag of BCP 47.";
     Line, Text, "text", "Acme Mail", "One line of text.";

@@ -1,6 +1,8 @@
 //! What is sold: tiers, contracts, and what resellers may change.
 
-use values::{ByteSize, Country, Date, Duration, Money, Name, Percentage, Rate, Score, WeeklyWindow};
+use values::{
+    ByteSize, Country, Date, Duration, GitBranch, GitLocation, Money, Name, Percentage, Rate, Score, WeeklyWindow,
+};
 
 use crate::language::{argument, choice, kind, named};
 use crate::tree::Spanned;
@@ -142,6 +144,18 @@ kind! {
         maintenance: Vec<Spanned<WeeklyWindow>> = named("maintenance");
         /// The countries its mail stays in.
         residency: Vec<Spanned<Country>> = named("residency");
+        /// The git repository its specification comes from, in place of a folder of this one.
+        repository: Option<ContractRepository> = named("repository");
+    }
+}
+
+kind! {
+    /// A git repository that a reseller keeps its specification in; `mailwright reseller update` takes new revisions of it.
+    pub struct ContractRepository {
+        /// Where it is; a path is relative to the folder of platform.kdl.
+        location: Spanned<GitLocation> = argument("location").example("https://git.acme.example/mail.git");
+        /// The branch that is followed.
+        branch: Spanned<GitBranch> = named("branch").default("main");
     }
 }
 

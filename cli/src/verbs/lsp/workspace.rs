@@ -10,6 +10,7 @@ use spec::editor::{Lines, Names, Position};
 use spec::{FileId, Parsed, SourceFile, Sources};
 
 use super::uri;
+use crate::pins::Reach;
 use crate::repository::{self, Kind};
 
 /// What an operator's repository begins with.
@@ -165,7 +166,8 @@ impl Workspace {
             }
         }
         let (mut files, mut assets) = (Vec::new(), Vec::new());
-        if let Ok(repository) = repository::read(root) {
+        // An editor does not wait for a network.
+        if let Ok(repository) = repository::read_with(root, Reach::Cache) {
             files.extend(repository.sources.files().map(|(_, file)| file.clone()));
             assets.extend(repository.sources.assets().iter().cloned());
         }
