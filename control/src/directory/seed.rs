@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use blueprint::Blueprint;
 use blueprint::roster::{self, Roster, TierKind};
+use blueprint::{Blueprint, Role};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqliteConnection};
@@ -179,6 +179,7 @@ impl Directory {
         let mut transaction = self.write().await?;
         let now = self.now();
         platform(&mut transaction, &facts, seed.roster, now).await?;
+        stores(&mut transaction, seed.blueprint).await?;
         seed_admins(&mut transaction, &admins, &hashes, now, &mut report).await?;
         seed_domains(&mut transaction, seed.roster, now, &mut report).await?;
         for (address, it) in &declared {
@@ -243,12 +244,21 @@ async fn platform(
     roster: &Roster,
     now: i64,
 ) -> Result<(), DirectoryError> {
-    sqlx::query(
-        "INSERT INTO platform (name, value) VALUES ('facts', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    )
-    .bind(json(facts))
-    .execute(&mut *connection)
-    .await?;
+    // Beside the whole, what look-ups ask for: they are not to read every reseller's contract for it.
+    for (name, value) in [
+        ("facts", json(facts)),
+        ("subaddressing", facts.subaddressing.map_or_else(String::new, String::from)),
+        ("restorable_seconds", facts.restorable_seconds.to_string()),
+        ("defense", json(&facts.defense)),
+    ] {
+        sqlx::query(
+            "INSERT INTO platform (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&mut *connection)
+        .await?;
+    }
     sqlx::query("DELETE FROM tiers").execute(&mut *connection).await?;
     for tier in &roster.tiers {
         let kind = match tier.kind {
@@ -294,6 +304,20 @@ async fn platform(
             .execute(&mut *connection)
             .await?;
         }
+    }
+    Ok(())
+}
+
+/// Writes where each store is reached.
+async fn stores(connection: &mut SqliteConnection, blueprint: &Blueprint) -> Result<(), DirectoryError> {
+    sqlx::query("DELETE FROM stores").execute(&mut *connection).await?;
+    for node in blueprint.nodes.iter().filter(|node| node.role == Role::Store) {
+        sqlx::query("INSERT INTO stores (name, cluster, host) VALUES ($1, $2, $3)")
+            .bind(node.name.as_str())
+            .bind(node.cluster.as_str())
+            .bind(node.hostname.as_str())
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }
