@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use blueprint::{Blueprint, Launch, Roster, Scenario};
 use spec::model::Environment;
-use spec::{Parsed, Problem, Severity, Sources, Span};
+use spec::{FileId, Outline, Parsed, Problem, Severity, Sources, Span};
 
+use crate::decide::nodes::Asked;
 use crate::decide::roster::Tenants;
 use crate::decide::{launch, platform, roster, scenarios};
 use crate::origins::Origins;
@@ -60,7 +61,32 @@ pub fn compile(sources: &Sources, parsed: &Parsed, environment: &str) -> Compile
 
 /// Returns every problem of a repository: those of its texts, and those of each of its environments.
 pub fn check_all(sources: &Sources) -> Vec<Problem> {
-    let parsed = spec::parse(sources);
+    let read_whole = |id: FileId| sources.file(id).map(|file| Outline::whole(id, file));
+    check_outlines(sources, spec::outline::read(sources), read_whole)
+}
+
+/// Returns every problem of a repository of whose files outlines were read.
+///
+/// - `sources`: their paths and the assets; the files' bytes are not looked at.
+/// - `read_whole`: reads a file of which a rule needs more than its outline; `None` where it cannot be read any more.
+pub fn check_outlines(
+    sources: &Sources,
+    mut parsed: Parsed,
+    mut read_whole: impl FnMut(FileId) -> Option<Outline>,
+) -> Vec<Problem> {
+    let mut whole: BTreeSet<FileId> = BTreeSet::new();
+    loop {
+        let report = check(sources, &parsed);
+        let wanted: BTreeSet<FileId> = report.wanted().difference(&whole).copied().collect();
+        if wanted.is_empty() {
+            return sorted(parsed.problems.into_iter().chain(report.finish()));
+        }
+        parsed.replace(wanted.iter().filter_map(|&id| Some((id, read_whole(id)?))).collect());
+        whole.extend(wanted);
+    }
+}
+
+fn check(sources: &Sources, parsed: &Parsed) -> Report {
     let mut report = Report::default();
     if let Some(model) = resolve(sources, &parsed.spec, &mut report) {
         check::everywhere(&model, &mut report);
@@ -68,14 +94,15 @@ pub fn check_all(sources: &Sources) -> Vec<Problem> {
         let mut told: BTreeSet<(Span, &'static str)> = BTreeSet::new();
         for environment in model.environments.values() {
             let mut own = Report::default();
-            let _ = decide(&model, &parsed, environment, &mut own);
+            let _ = decide_platform(&model, parsed, environment, &mut own);
+            own.wanted().iter().for_each(|&file| report.want(file));
             let own: Vec<Problem> =
                 own.finish().into_iter().filter(|problem| !told.contains(&(problem.span, problem.code))).collect();
             told.extend(own.iter().map(|problem| (problem.span, problem.code)));
             own.into_iter().for_each(|problem| report.tell(problem));
         }
     }
-    sorted(parsed.problems.into_iter().chain(report.finish()))
+    report
 }
 
 /// Returns the names of a specification's environments, sorted.
@@ -106,6 +133,20 @@ fn no_environment(model: &Model<'_>, name: &str) -> Problem {
 
 /// Checks and decides one environment; what could not be decided is told.
 fn decide(model: &Model<'_>, parsed: &Parsed, environment: &Environment, report: &mut Report) -> Option<Output> {
+    let (blueprint, asked) = decide_platform(model, parsed, environment, report)?;
+    let Tenants { roster, brand_files } = roster::tenants(model, environment);
+    let launch = launch::launch(model, environment, &blueprint, &roster);
+    let origins = origins::collect(model, environment, &asked);
+    Some(Output { blueprint, roster, launch, scenarios: scenarios::scenarios(model), origins, brand_files })
+}
+
+/// Checks one environment and decides its platform; nothing that comes behind this tells a problem.
+fn decide_platform(
+    model: &Model<'_>,
+    parsed: &Parsed,
+    environment: &Environment,
+    report: &mut Report,
+) -> Option<(Blueprint, Vec<Asked>)> {
     check::environment(model, environment, report);
     // Where values of the platform are missing, others stand in their place, and their sums would say nothing.
     if !is_whole(parsed, &[model.platform.span, environment.span]) {
@@ -113,13 +154,7 @@ fn decide(model: &Model<'_>, parsed: &Parsed, environment: &Environment, report:
     }
     let (blueprint, asked) = platform::blueprint(model, environment, report);
     check::hosts(model, environment, &blueprint, &asked, report);
-    if report.has_errors() {
-        return None;
-    }
-    let Tenants { roster, brand_files } = roster::tenants(model, environment);
-    let launch = launch::launch(model, environment, &blueprint, &roster);
-    let origins = origins::collect(model, environment, &asked);
-    Some(Output { blueprint, roster, launch, scenarios: scenarios::scenarios(model), origins, brand_files })
+    (!report.has_errors()).then_some((blueprint, asked))
 }
 
 /// Tells whether the files of some places were read without an error.

@@ -157,7 +157,7 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
         origins.maybe("domain", name, "aliases", domain.spec.aliases.first());
         origins.defense("domain", name, domain.spec.defense.as_ref());
     }
-    for (address, entry) in &model.entries {
+    for (address, entry) in model.entries.iter() {
         origins.entity(entry.kind.name(), address, entry.span);
         if let EntryKind::Mailbox(mailbox) = entry.kind
             && !entry.alias

@@ -1,6 +1,8 @@
 //! Where rules tell what they find.
 
-use spec::{Problem, Severity};
+use std::collections::BTreeSet;
+
+use spec::{FileId, Problem, Severity};
 
 /// The problems found so far.
 ///
@@ -8,6 +10,7 @@ use spec::{Problem, Severity};
 #[derive(Debug, Default)]
 pub struct Report {
     problems: Vec<Problem>,
+    wanted: BTreeSet<FileId>,
 }
 
 impl Report {
@@ -18,6 +21,23 @@ impl Report {
         }
         problem.related.retain(|related| !related.span.is_hole());
         self.problems.push(problem);
+    }
+
+    /// Asks for a whole file, since something that its outline left out may be wrong.
+    ///
+    /// What was found without it is not told: everything is checked again.
+    pub fn want(&mut self, file: FileId) {
+        self.wanted.insert(file);
+    }
+
+    /// Returns the files that are to be read whole.
+    pub fn wanted(&self) -> &BTreeSet<FileId> {
+        &self.wanted
+    }
+
+    /// Tells whether nothing was found and nothing more is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty() && self.wanted.is_empty()
     }
 
     /// Tells whether anything found so far forbids to compile.

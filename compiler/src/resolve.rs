@@ -8,11 +8,11 @@ mod references;
 
 use std::collections::BTreeMap;
 
-use spec::model::{self, Environment, Platform, Scenario, Spec};
-use spec::{Problem, Sources, Span, Spanned};
+use spec::model::{self, Environment, LeftOut, Platform, Scenario, Spec};
+use spec::{FileId, Problem, Sources, Span, Spanned};
 use values::{HostName, MailAddress, Name};
 
-pub use entries::{Entry, EntryKind};
+pub use entries::{Address, Entries, Entry, EntryKind};
 pub use lookup::{nearest, unknown};
 
 use crate::report::Report;
@@ -39,7 +39,7 @@ pub struct Model<'s> {
     /// Positions of domains by their names and aliases.
     domain_names: BTreeMap<&'s HostName, usize>,
     /// Everything that mail can be addressed to, sorted by address.
-    pub entries: BTreeMap<MailAddress, Entry<'s>>,
+    pub entries: Entries<'s>,
     /// Environments, sorted by name.
     pub environments: BTreeMap<&'s Name, &'s Environment>,
     /// Scenarios, sorted by title.
@@ -81,12 +81,19 @@ pub struct Domain<'s> {
     pub cluster: Cluster<'s>,
     /// The pool it sends from.
     pub outbound: Option<&'s model::OutboundPool>,
+    /// Its mailboxes that are only counted; none where the specification was read whole.
+    pub left_out: &'s [LeftOut],
 }
 
 impl<'s> Domain<'s> {
     /// Returns the mailboxes of all workgroups with the workgroup each is in.
     pub fn mailboxes(&self) -> impl Iterator<Item = (&'s model::Workgroup, &'s model::Mailbox)> {
         self.spec.workgroups.iter().flat_map(|group| group.mailboxes.iter().map(move |mailbox| (group, mailbox)))
+    }
+
+    /// Returns the file that declares the domain.
+    pub fn file(&self) -> FileId {
+        self.spec.span.file
     }
 
     /// Returns an address in this domain.
@@ -105,6 +112,14 @@ impl<'s> Model<'s> {
     pub fn tier(&self, domain: &Domain<'s>, mailbox: &model::Mailbox) -> Option<&'s model::Tier> {
         match &mailbox.tier {
             Some(tier) => self.tiers.get(&tier.value).copied(),
+            None => Some(domain.tier),
+        }
+    }
+
+    /// Returns the tier of mailboxes that are only counted; `None` where they name one that does not exist.
+    pub fn tier_left_out(&self, domain: &Domain<'s>, left_out: &LeftOut) -> Option<&'s model::Tier> {
+        match &left_out.tier {
+            Some(tier) => self.tiers.get(tier).copied(),
             None => Some(domain.tier),
         }
     }
@@ -128,14 +143,14 @@ pub fn resolve<'s>(sources: &'s Sources, spec: &'s Spec, report: &mut Report) ->
         resellers: Vec::new(),
         domains: Vec::new(),
         domain_names: BTreeMap::new(),
-        entries: BTreeMap::new(),
+        entries: Entries::default(),
         environments: BTreeMap::new(),
         scenarios: BTreeMap::new(),
     };
     references::clusters(&mut model, report);
     references::resellers(&mut model, spec, report);
-    references::domains(&mut model, report);
-    entries::collect(&mut model);
+    references::domains(&mut model, spec, report);
+    model.entries = Entries::of(&model.domains);
     references::environments(&mut model, spec, report);
     references::scenarios(&mut model, spec, report);
     references::contracts(&model, report);

@@ -4,9 +4,10 @@
 
 mod northmail;
 
-use compiler::{Compiled, check_all, compile, environments, manifest, render};
+use compiler::{Compiled, check_all, check_outlines, compile, environments, manifest, render};
 use proptest::prelude::*;
-use spec::{Asset, Severity, SourceFile, Sources};
+use spec::outline::join;
+use spec::{Asset, Outline, Problem, Severity, SourceFile, Sources};
 
 /// Everything that one environment compiles to, as text.
 fn bytes(sources: &Sources, environment: &str) -> Vec<String> {
@@ -20,6 +21,23 @@ fn bytes(sources: &Sources, environment: &str) -> Vec<String> {
         json(&output.scenarios),
         json(&manifest(&output.blueprint, &bundle)),
     ]
+}
+
+/// Checks with outlines that were written as bytes and read back.
+fn checked_as_kept(sources: &Sources) -> Vec<Problem> {
+    let outlines = sources.files().map(|(id, file)| {
+        let outline = Outline::of(id, file);
+        match outline.to_bytes() {
+            Some(bytes) => {
+                let again = Outline::from_bytes(id, &bytes).expect("what was written is read");
+                assert_eq!(again, outline, "{}", file.path);
+                again
+            }
+            None => outline,
+        }
+    });
+    let parsed = join(outlines);
+    check_outlines(sources, parsed, |id| sources.file(id).map(|file| Outline::whole(id, file)))
 }
 
 fn json(value: &impl serde::Serialize) -> String {
@@ -226,6 +244,8 @@ proptest! {
         let sources = Sources::new(files, assets);
         let problems = check_all(&sources);
         let parsed = spec::parse(&sources);
+        prop_assert_eq!(&problems, &check_outlines(&sources, parsed.clone(), |_| None), "read whole");
+        prop_assert_eq!(&problems, &checked_as_kept(&sources), "read from bytes");
         for environment in environments(&parsed) {
             let compiled = compile(&sources, &parsed, &environment);
             let wrong = compiled.problems.iter().any(|problem| problem.severity == Severity::Error);

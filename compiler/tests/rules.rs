@@ -119,6 +119,8 @@ fn every_rule_tells_what_is_wrong_where_and_what_to_write() {
         for case in read(&text) {
             let sources = sources(&case);
             let problems = compiler::check_all(&sources);
+            let whole = compiler::check_outlines(&sources, spec::parse(&sources), |_| None);
+            assert_eq!(problems, whole, "{}: outlines tell something else than whole files", case.name);
             let now = told(&sources, &problems);
             for problem in &problems {
                 assert!(

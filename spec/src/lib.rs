@@ -13,8 +13,10 @@ mod decode;
 pub mod editor;
 pub mod format;
 pub mod kdl;
+mod kept;
 pub mod language;
 pub mod model;
+pub mod outline;
 mod parse;
 pub mod problem;
 pub mod read;
@@ -26,6 +28,7 @@ pub mod yaml;
 
 pub use codes::{CODES, Code};
 pub use model::Spec;
+pub use outline::Outline;
 pub use parse::{Parsed, parse};
 pub use problem::{Problem, Related, Severity};
 pub use read::{Read, read};

@@ -18,6 +18,19 @@ pub struct Parsed {
     pub problems: Vec<Problem>,
 }
 
+impl Parsed {
+    /// Takes what another file says, behind what is there.
+    pub(crate) fn take(&mut self, other: Self) {
+        let Spec { platforms, resellers, environments, scenarios, left_out } = other.spec;
+        self.spec.platforms.extend(platforms);
+        self.spec.resellers.extend(resellers);
+        self.spec.environments.extend(environments);
+        self.spec.scenarios.extend(scenarios);
+        self.spec.left_out.extend(left_out);
+        self.problems.extend(other.problems);
+    }
+}
+
 /// Below this many bytes a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 512 * 1024;
 
@@ -25,41 +38,9 @@ const WORTH_A_THREAD: usize = 512 * 1024;
 ///
 /// - Returns: a specification and its problems; it may only be compiled further where none of them is an error.
 pub fn parse(sources: &Sources) -> Parsed {
-    let files: Vec<(FileId, &SourceFile)> = sources.files().collect();
-    let bytes: usize = files.iter().map(|(_, file)| file.bytes.len()).sum();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(bytes / WORTH_A_THREAD + 1);
-    let mut parts: Vec<(FileId, Parsed)> = if threads < 2 {
-        files.iter().map(|(id, file)| (*id, parse_file(*id, file))).collect()
-    } else {
-        // Each thread takes the next file that nobody has taken; the order is put right afterwards.
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done = Vec::new();
-            while let Some((id, file)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push((*id, parse_file(*id, file)));
-            }
-            done
-        };
-        std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut parts = work();
-            for other in others {
-                match other.join() {
-                    Ok(done) => parts.extend(done),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            parts
-        })
-    };
-    parts.sort_by_key(|(id, _)| *id);
     let mut parsed = Parsed::default();
-    for (_, part) in parts {
-        parsed.spec.platforms.extend(part.spec.platforms);
-        parsed.spec.resellers.extend(part.spec.resellers);
-        parsed.spec.environments.extend(part.spec.environments);
-        parsed.spec.scenarios.extend(part.spec.scenarios);
-        parsed.problems.extend(part.problems);
+    for part in side_by_side(sources, parse_file) {
+        parsed.take(part);
     }
     parsed.problems.extend(sources.problems().iter().cloned());
     parsed.problems.sort();
@@ -67,7 +48,39 @@ pub fn parse(sources: &Sources) -> Parsed {
     parsed
 }
 
-fn parse_file(id: FileId, file: &SourceFile) -> Parsed {
+/// Reads each file of a repository on as many threads as their size is worth; returns what was read in the order of the files.
+pub(crate) fn side_by_side<T: Send>(sources: &Sources, read: impl Fn(FileId, &SourceFile) -> T + Sync) -> Vec<T> {
+    let files: Vec<(FileId, &SourceFile)> = sources.files().collect();
+    let bytes: usize = files.iter().map(|(_, file)| file.bytes.len()).sum();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(bytes / WORTH_A_THREAD + 1);
+    if threads < 2 {
+        return files.iter().map(|(id, file)| read(*id, file)).collect();
+    }
+    // Each thread takes the next file that nobody has taken; the order is put right afterwards.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((id, file)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((*id, read(*id, file)));
+        }
+        done
+    };
+    let mut parts = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut parts = work();
+        for other in others {
+            match other.join() {
+                Ok(done) => parts.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        parts
+    });
+    parts.sort_by_key(|(id, _)| *id);
+    parts.into_iter().map(|(_, part)| part).collect()
+}
+
+pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> Parsed {
     let mut parsed = Parsed::default();
     let tree = read(id, &file.path, &file.bytes);
     // Whether the file's beginning was understood; what is wrong further down hides nothing there.

@@ -15,12 +15,15 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         for migrated in domain.spec.migrations.iter().flat_map(|migration| &migration.mailboxes) {
             let address = domain.address(&migrated.local.value);
             if !migrated.local.is_hole() && !is_mailbox(model, &address) {
-                report.tell(unknown_mailbox(model, domain, &migrated.local, "fetched into"));
+                tell_unknown(model, domain, &migrated.local, "fetched into", report);
             }
         }
     }
     for (address, entry) in model.entries.iter().filter(|(_, entry)| !entry.alias) {
-        let Some(domain) = model.domain_of(address.domain()) else { continue };
+        if entry.kind.targets().is_empty() {
+            continue;
+        }
+        let Some(domain) = model.domain_of(address.domain) else { continue };
         for target in entry.kind.targets() {
             own_target(model, domain, target, report);
         }
@@ -29,7 +32,21 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
 }
 
 fn is_mailbox(model: &Model<'_>, address: &MailAddress) -> bool {
-    model.entries.contains_key(address)
+    model.entries.contains(address)
+}
+
+/// Tells that nothing in a domain has a name; whole, since what was meant may be among the mailboxes that are only counted.
+fn tell_unknown(
+    model: &Model<'_>,
+    domain: &Domain<'_>,
+    local: &Spanned<values::LocalPart>,
+    what: &str,
+    report: &mut Report,
+) {
+    if !domain.left_out.is_empty() {
+        report.want(domain.file());
+    }
+    report.tell(unknown_mailbox(model, domain, local, what));
 }
 
 fn unknown_mailbox(model: &Model<'_>, domain: &Domain<'_>, local: &Spanned<values::LocalPart>, what: &str) -> Problem {
@@ -46,33 +63,30 @@ fn unknown_mailbox(model: &Model<'_>, domain: &Domain<'_>, local: &Spanned<value
 }
 
 fn locals_of(model: &Model<'_>, domain: &Domain<'_>) -> Vec<String> {
-    let own = model.entries.keys().filter(|address| *address.domain() == domain.spec.name.value);
-    own.map(|address| address.local().key().to_owned()).collect()
+    model.entries.of_domain(&domain.spec.name.value).iter().map(|(local, _)| local.key().to_owned()).collect()
 }
 
 fn catch_all(model: &Model<'_>, domain: &Domain<'_>, report: &mut Report) {
     if let Some(local) = domain.spec.catch_all.as_ref().filter(|local| !local.is_hole())
         && !is_mailbox(model, &domain.address(&local.value))
     {
-        report.tell(unknown_mailbox(model, domain, local, "a catch-all"));
+        tell_unknown(model, domain, local, "a catch-all", report);
     }
 }
 
 /// Finds what an address of the platform's stands for: its domain's aliases and its detail are looked through.
 fn meaning(model: &Model<'_>, address: &MailAddress) -> Option<MailAddress> {
     let domain = model.domain_of(address.domain())?;
-    let main = domain.address(address.local());
-    if let Some(entry) = model.entries.get(&main) {
+    if let Some(entry) = model.entries.find(&domain.spec.name.value, address.local()) {
         return Some(domain.address(&entry.kind.local().value));
     }
     if let Some(separator) = &model.platform.mail.subaddressing
         && let Some((base, _)) = address.local().split_detail(&separator.value.as_char().to_string())
-        && let Some(entry) = model.entries.get(&domain.address(&base))
+        && let Some(entry) = model.entries.find(&domain.spec.name.value, &base)
     {
         return Some(domain.address(&entry.kind.local().value));
     }
-    let office = domain.address(&domain.spec.catch_all.as_ref()?.value);
-    let entry = model.entries.get(&office)?;
+    let entry = model.entries.find(&domain.spec.name.value, &domain.spec.catch_all.as_ref()?.value)?;
     Some(domain.address(&entry.kind.local().value))
 }
 
@@ -86,17 +100,34 @@ fn own_target(model: &Model<'_>, domain: &Domain<'_>, target: &Spanned<MailAddre
     }
     if meaning(model, &target.value).is_none() {
         let local = Spanned::new(target.value.local().clone(), target.span);
-        report.tell(unknown_mailbox(model, there, &local, "passed on to"));
+        tell_unknown(model, there, &local, "passed on to", report);
     }
+}
+
+/// Tells whether an address may mean another mailbox than it seems to: one that is only counted.
+///
+/// An outline keeps all that its own file names, so that only the mailboxes of other files can be missing.
+fn is_guess(model: &Model<'_>, target: &Spanned<MailAddress>, met: &MailAddress) -> bool {
+    let Some(there) = model.domain_of(target.value.domain()) else { return false };
+    !there.left_out.is_empty()
+        && there.file() != target.span.file
+        && model.entries.find(met.domain(), target.value.local()).is_none()
 }
 
 /// Refuses mail that comes back to where it began.
 fn loops(model: &Model<'_>, report: &mut Report) {
     let mut next: BTreeMap<MailAddress, Vec<(MailAddress, Span)>> = BTreeMap::new();
-    for (address, entry) in model.entries.iter().filter(|(_, entry)| !entry.alias) {
-        let targets =
-            entry.kind.targets().iter().filter_map(|target| Some((meaning(model, &target.value)?, target.span)));
-        next.insert(address.clone(), targets.collect());
+    // What passes nothing on is on no way back.
+    for (address, entry) in model.entries.iter().filter(|(_, entry)| !entry.alias && !entry.kind.targets().is_empty()) {
+        let mut steps = Vec::new();
+        for target in entry.kind.targets() {
+            let Some(met) = meaning(model, &target.value) else { continue };
+            if is_guess(model, target, &met) {
+                report.want(model.domain_of(target.value.domain()).map_or(target.span.file, Domain::file));
+            }
+            steps.push((met, target.span));
+        }
+        next.insert(address.to_address(), steps);
     }
     let mut told: BTreeSet<MailAddress> = BTreeSet::new();
     for start in next.keys() {

@@ -1,5 +1,7 @@
 //! A reseller stays inside what it bought. Each refusal shows both places: the line that asked, the operator's that forbids.
 
+use std::collections::BTreeMap;
+
 use spec::{Problem, Span};
 use values::{ByteSize, Name, quoted};
 
@@ -8,6 +10,10 @@ use crate::resolve::{Domain, Model, Reseller};
 
 /// Checks every reseller against its contract.
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
+    let mut domains_of: BTreeMap<&Name, Vec<&Domain<'_>>> = BTreeMap::new();
+    for domain in &model.domains {
+        domains_of.entry(&domain.reseller.spec.name.value).or_default().push(domain);
+    }
     for reseller in &model.resellers {
         let name = &reseller.spec.name;
         let Some(contract) = reseller.contract else {
@@ -23,8 +29,7 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
             );
             continue;
         };
-        let domains: Vec<&Domain<'_>> =
-            model.domains.iter().filter(|domain| domain.reseller.spec.name.value == name.value).collect();
+        let domains = domains_of.remove(&name.value).unwrap_or_default();
         counts(model, *reseller, contract, &domains, report);
         for domain in &domains {
             references(model, contract, domain, report);
@@ -52,7 +57,8 @@ fn counts(
     domains: &[&Domain<'_>],
     report: &mut Report,
 ) {
-    let mailboxes = domains.iter().map(|domain| domain.mailboxes().count() as u64).sum::<u64>();
+    let counted_only = |domain: &Domain<'_>| domain.left_out.iter().map(|left_out| left_out.count).sum::<u64>();
+    let mailboxes = domains.iter().map(|domain| domain.mailboxes().count() as u64 + counted_only(domain)).sum::<u64>();
     if let Some(most) = contract.mailboxes.as_ref().filter(|most| mailboxes > most.value) {
         let used = counted(mailboxes, "mailbox", "mailboxes");
         report.tell(exceeded(reseller, &used, &most.value.to_string(), most.span));
@@ -72,6 +78,11 @@ fn counts(
         for (_, mailbox) in domain.mailboxes() {
             let quota = model.tier(domain, mailbox).and_then(|tier| tier.quota.as_ref());
             promised = promised.saturating_add(quota.map_or(0, |quota| quota.value.as_bytes()));
+        }
+        for left_out in domain.left_out {
+            let quota = model.tier_left_out(domain, left_out).and_then(|tier| tier.quota.as_ref());
+            let each = quota.map_or(0, |quota| quota.value.as_bytes());
+            promised = promised.saturating_add(each.saturating_mul(left_out.count));
         }
     }
     let most = u64::try_from(u128::from(storage.value.as_bytes()) * u128::from(overcommit) / 1000).unwrap_or(u64::MAX);
@@ -124,5 +135,9 @@ fn references(model: &Model<'_>, contract: &spec::model::Contract, domain: &Doma
         if let Some(tier) = mailbox.tier.as_ref().filter(|tier| model.tiers.contains_key(&tier.value)) {
             hold("tier", tier, &tiers);
         }
+    }
+    let mut asked = domain.left_out.iter().filter_map(|left_out| left_out.tier.as_ref());
+    if asked.any(|tier| !tiers.iter().any(|allowed| allowed.value == *tier)) {
+        report.want(domain.file());
     }
 }

@@ -28,11 +28,21 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
                 );
             }
         }
+        for left_out in domain.left_out {
+            let Some(tier) = model.tier_left_out(domain, left_out) else { continue };
+            let mut own = Report::default();
+            if left_out.tier.is_some() {
+                roles(domain, tier, tier.span, &mut own);
+            }
+            if !own.is_empty() || (tier.kind.value == TierKind::Forward && !tier.kind.is_hole()) {
+                report.want(domain.file());
+            }
+        }
     }
 }
 
 /// Returns what a tier switches on that needs a role, with the place that does.
-fn switched_on(tier: &Tier) -> Vec<(&'static str, Span, &'static [Role])> {
+fn switched_on(tier: &Tier) -> impl Iterator<Item = (&'static str, Span, &'static [Role])> {
     let all: [(&str, bool, Span, &[Role]); 5] = [
         ("imap", tier.imap.value, tier.imap.span, &[Role::Access, Role::Store]),
         ("pop3", tier.pop3.value, tier.pop3.span, &[Role::Access, Role::Store]),
@@ -40,25 +50,35 @@ fn switched_on(tier: &Tier) -> Vec<(&'static str, Span, &'static [Role])> {
         ("sieve", tier.sieve.value, tier.sieve.span, &[Role::Access, Role::Store]),
         ("calendar", tier.calendar.value, tier.calendar.span, &[Role::Calendar]),
     ];
-    all.into_iter().filter(|(_, on, ..)| *on).map(|(name, _, span, roles)| (name, span, roles)).collect()
+    all.into_iter().filter(|(_, on, ..)| *on).map(|(name, _, span, roles)| (name, span, roles))
+}
+
+/// Why a tier needs a role.
+enum Why {
+    Does(&'static str),
+    SwitchesOn(&'static str),
 }
 
 fn roles(domain: &Domain<'_>, tier: &Tier, span: Span, report: &mut Report) {
     let cluster = domain.cluster.spec;
-    let mut needed: Vec<(String, Span, Role)> = vec![("takes mail".to_owned(), tier.span, Role::Mx)];
-    if tier.kind.value == TierKind::Mailbox {
-        needed.push(("keeps mail".to_owned(), tier.kind.span, Role::Store));
-        needed.push(("lets its users send".to_owned(), tier.kind.span, Role::Submission));
-    }
-    for (name, place, roles) in switched_on(tier) {
-        needed.extend(roles.iter().map(|role| (format!("switches on `{name}`"), place, *role)));
-    }
+    let takes = [(Why::Does("takes mail"), tier.span, Role::Mx)];
+    let keeps = [
+        (Why::Does("keeps mail"), tier.kind.span, Role::Store),
+        (Why::Does("lets its users send"), tier.kind.span, Role::Submission),
+    ];
+    let keeps = keeps.into_iter().filter(|_| tier.kind.value == TierKind::Mailbox);
+    let switched = switched_on(tier)
+        .flat_map(|(name, place, roles)| roles.iter().map(move |role| (Why::SwitchesOn(name), place, *role)));
     let mut told = Vec::new();
-    for (what, place, role) in needed {
+    for (why, place, role) in takes.into_iter().chain(keeps).chain(switched) {
         if cluster.role(role).is_some() || told.contains(&role) {
             continue;
         }
         told.push(role);
+        let what = match why {
+            Why::Does(what) => what.to_owned(),
+            Why::SwitchesOn(name) => format!("switches on `{name}`"),
+        };
         report.tell(
             Problem::error(
                 "compiler::role-missing",

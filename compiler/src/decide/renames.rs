@@ -95,7 +95,7 @@ pub fn of_tenants(model: &Model<'_>, roster: &Roster) -> Vec<Rename> {
     }
     // Hardly ever is anything renamed, and there may be a million addresses.
     let domain_renamed = model.domains.iter().any(|domain| domain.spec.renamed_from.is_some());
-    if !domain_renamed && model.entries.values().all(|entry| entry.kind.renamed_from().is_none()) {
+    if !domain_renamed && model.entries.iter().all(|(_, entry)| entry.kind.renamed_from().is_none()) {
         return renames.finish();
     }
     let addresses = (roster.mailboxes.iter().map(|it| ("mailbox", &it.address)))

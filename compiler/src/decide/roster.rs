@@ -46,9 +46,12 @@ pub fn tenants(model: &Model<'_>, environment: &Environment) -> Tenants {
     }
     tenants.roster.brands.sort_by(|a, b| (&a.reseller, &a.name).cmp(&(&b.reseller, &b.name)));
     let kept = existing(model, environment);
-    let exists = |address: &MailAddress| !model.entries.contains_key(address) || kept.contains(address);
+    let exists = |address: &MailAddress| {
+        kept.as_ref().is_none_or(|kept| kept.contains(address) || !model.entries.contains(address))
+    };
     tenants.roster.domains = model.domains.iter().map(|spec| domain(spec, &exists)).collect();
-    for (address, entry) in &model.entries {
+    for (address, entry) in model.entries.iter() {
+        let address = &address.to_address();
         if !exists(address) {
             continue;
         }
@@ -84,13 +87,11 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     set.into_iter().collect()
 }
 
-/// Returns the addresses that exist in an environment.
+/// Returns the addresses that exist in an environment; `None` for all of them.
 ///
 /// Where only a sample does, it is the first mailboxes of each domain, and of the rest what still reaches somebody.
-fn existing(model: &Model<'_>, environment: &Environment) -> BTreeSet<MailAddress> {
-    let Some(most) = mailboxes_of_each_domain(environment) else {
-        return model.entries.keys().cloned().collect();
-    };
+fn existing(model: &Model<'_>, environment: &Environment) -> Option<BTreeSet<MailAddress>> {
+    let most = mailboxes_of_each_domain(environment)?;
     let mut kept = BTreeSet::new();
     for domain in &model.domains {
         let mut locals: Vec<&model::Mailbox> = domain.mailboxes().map(|(_, mailbox)| mailbox).collect();
@@ -101,21 +102,22 @@ fn existing(model: &Model<'_>, environment: &Environment) -> BTreeSet<MailAddres
         }
     }
     if most == 0 {
-        return kept;
+        return Some(kept);
     }
     // A forward to a forward exists as soon as the other one does, so this runs until nothing is added any more.
     loop {
         let more: Vec<MailAddress> = model
             .entries
             .iter()
-            .filter(|(address, entry)| !matches!(entry.kind, EntryKind::Mailbox(_)) && !kept.contains(*address))
+            .filter(|(_, entry)| !matches!(entry.kind, EntryKind::Mailbox(_)))
             .filter(|(_, entry)| {
-                entry.kind.targets().iter().any(|to| !model.entries.contains_key(&to.value) || kept.contains(&to.value))
+                entry.kind.targets().iter().any(|to| !model.entries.contains(&to.value) || kept.contains(&to.value))
             })
-            .map(|(address, _)| address.clone())
+            .map(|(address, _)| address.to_address())
+            .filter(|address| !kept.contains(address))
             .collect();
         if more.is_empty() {
-            return kept;
+            return Some(kept);
         }
         kept.extend(more);
     }

@@ -1,8 +1,8 @@
 //! References between nodes: each name is looked up once, here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use spec::model::{self, Spec};
+use spec::model::{self, LeftOut, Spec};
 use spec::{Problem, Span, Spanned};
 use values::Name;
 
@@ -49,12 +49,15 @@ pub(super) fn clusters(model: &mut Model<'_>, report: &mut Report) {
 /// Joins each reseller with its contract.
 pub(super) fn resellers<'s>(model: &mut Model<'s>, spec: &'s Spec, report: &mut Report) {
     let mut found: BTreeMap<&Name, Reseller<'s>> = BTreeMap::new();
+    let platform = model.platform;
+    let contracts: BTreeMap<&Name, &model::Contract> =
+        platform.contracts.iter().rev().map(|contract| (&contract.reseller.value, contract)).collect();
     for spec in &spec.resellers {
         if let Some(first) = found.get(&spec.name.value) {
             report.tell(twice("reseller", spec.name.value.as_str(), spec.name.span, first.spec.name.span));
             continue;
         }
-        let contract = model.platform.contracts.iter().find(|contract| contract.reseller.value == spec.name.value);
+        let contract = contracts.get(&spec.name.value).copied();
         if !spec.name.is_hole() {
             found.insert(&spec.name.value, Reseller { spec, contract });
         }
@@ -63,11 +66,12 @@ pub(super) fn resellers<'s>(model: &mut Model<'s>, spec: &'s Spec, report: &mut 
 }
 
 /// Finds what each domain names.
-pub(super) fn domains(model: &mut Model<'_>, report: &mut Report) {
+pub(super) fn domains<'s>(model: &mut Model<'s>, whole: &'s Spec, report: &mut Report) {
     let mut found = Vec::new();
     for reseller in &model.resellers {
         for spec in &reseller.spec.domains {
-            found.extend(domain(model, *reseller, spec, report));
+            let left_out = whole.left_out.get(&spec.span).map_or(&[][..], Vec::as_slice);
+            found.extend(domain(model, *reseller, spec, left_out, report));
         }
     }
     found.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
@@ -85,6 +89,7 @@ fn domain<'s>(
     model: &Model<'s>,
     reseller: Reseller<'s>,
     spec: &'s model::Domain,
+    left_out: &'s [LeftOut],
     report: &mut Report,
 ) -> Option<Domain<'s>> {
     let tier = tier(model, &spec.tier, report);
@@ -114,10 +119,13 @@ fn domain<'s>(
             let _ = self::tier(model, name, report);
         }
     }
+    if left_out.iter().filter_map(|left_out| left_out.tier.as_ref()).any(|tier| !model.tiers.contains_key(tier)) {
+        report.want(spec.span.file);
+    }
     if spec.name.is_hole() {
         return None;
     }
-    Some(Domain { spec, reseller, tier: tier?, brand, cluster: cluster?, outbound })
+    Some(Domain { spec, reseller, tier: tier?, brand, cluster: cluster?, outbound, left_out })
 }
 
 fn tier<'s>(model: &Model<'s>, name: &Spanned<Name>, report: &mut Report) -> Option<&'s model::Tier> {
@@ -138,6 +146,7 @@ fn pool<'s>(model: &Model<'s>, name: &Spanned<Name>, report: &mut Report) -> Opt
 
 /// Looks up what contracts name.
 pub(super) fn contracts(model: &Model<'_>, report: &mut Report) {
+    let resellers: BTreeSet<&Name> = model.resellers.iter().map(|reseller| &reseller.spec.name.value).collect();
     for contract in &model.platform.contracts {
         for name in contract.tiers.iter().chain(contract.prices.iter().map(|price| &price.tier)) {
             let _ = tier(model, name, report);
@@ -153,7 +162,7 @@ pub(super) fn contracts(model: &Model<'_>, report: &mut Report) {
         }
         // Why the specification of one that comes from a repository is not there has been told where that was found.
         let pinned = contract.repository.is_some();
-        if !pinned && !model.resellers.iter().any(|reseller| reseller.spec.name.value == contract.reseller.value) {
+        if !pinned && !resellers.contains(&contract.reseller.value) {
             let known = model.resellers.iter().map(|reseller| reseller.spec.name.value.as_str());
             let mut problem = unknown("spec::unknown-reseller", "reseller", &contract.reseller, known);
             // A contract may be signed before its reseller has written anything.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use values::quoted;
 
+use crate::kept::{Reader, Writer};
 use crate::language::{Field, FieldShape, Form, Kinded, Place, Shape, Typed, Variant, hole};
 use crate::problem::Problem;
 use crate::tree::{Node, Property, Scalar, Span, Spanned};
@@ -13,23 +14,42 @@ use super::matched::Entry;
 use super::{Decoder, Example, Matched, a};
 
 /// Takes the values of the next field; a flag without an argument is true.
-fn take_values<T: Typed>(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Option<Taken<T>> {
+fn take_values<T: Typed, V: Values<T>>(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Option<Taken<V>> {
     let (field, entries) = matched.next()?;
-    let mut values = Vec::new();
-    let written = !entries.is_empty();
+    let mut values = V::default();
+    let entries = entries.as_slice();
     for entry in entries {
         match entry {
-            Entry::Argument(argument) => values.extend(decoder.value(matched.name(), field, argument)),
-            Entry::Property(property) => values.extend(decoder.value(matched.name(), field, &property.value)),
+            Entry::Argument(argument) => values.take(decoder.value(matched.name(), field, argument)),
+            Entry::Property(property) => values.take(decoder.value(matched.name(), field, &property.value)),
             Entry::Child(child) => child_values(matched.name(), field, child, decoder, &mut values),
         }
     }
-    Some(Taken { field, values, written })
+    Some(Taken { field, values, written: !entries.is_empty() })
 }
 
-struct Taken<T> {
+/// Where a field's values are gathered: the first of them, or all.
+trait Values<T>: Default {
+    fn take(&mut self, value: Option<Spanned<T>>);
+}
+
+impl<T> Values<T> for Option<Spanned<T>> {
+    fn take(&mut self, value: Option<Spanned<T>>) {
+        if self.is_none() {
+            *self = value;
+        }
+    }
+}
+
+impl<T> Values<T> for Vec<Spanned<T>> {
+    fn take(&mut self, value: Option<Spanned<T>>) {
+        self.extend(value);
+    }
+}
+
+struct Taken<V> {
     field: &'static Field,
-    values: Vec<Spanned<T>>,
+    values: V,
     written: bool,
 }
 
@@ -39,7 +59,7 @@ fn child_values<T: Typed>(
     field: &'static Field,
     child: &Node<'_>,
     decoder: &mut Decoder,
-    values: &mut Vec<Spanned<T>>,
+    values: &mut impl Values<T>,
 ) {
     let surplus = child.properties.iter().map(|property| property.name.span);
     for span in surplus.chain(child.children.iter().map(|child| child.kind.span)) {
@@ -52,7 +72,7 @@ fn child_values<T: Typed>(
     if child.arguments.is_empty() {
         if T::TYPE.form == Form::Flag {
             let flag = Spanned::new(Scalar::Flag(true), child.kind.span);
-            values.extend(decoder.value(holder, field, &flag));
+            values.take(decoder.value(holder, field, &flag));
         } else {
             let example = decoder.setting_child(field.name, &T::TYPE.written(field.example));
             decoder.report(
@@ -72,7 +92,7 @@ fn child_values<T: Typed>(
             );
             return;
         }
-        values.extend(decoder.value(holder, field, argument));
+        values.take(decoder.value(holder, field, argument));
     }
 }
 
@@ -110,8 +130,10 @@ impl<T: Typed> FieldShape for Spanned<T> {
     const SHAPE: Shape = Shape::Value { of: T::TYPE, required: true, many: false };
 
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
-        let Some(taken) = take_values::<T>(matched, decoder) else { return Self::new(hole(), Span::HOLE) };
-        if let Some(value) = taken.values.into_iter().next() {
+        let Some(taken) = take_values::<T, Option<Self>>(matched, decoder) else {
+            return Self::new(hole(), Span::HOLE);
+        };
+        if let Some(value) = taken.values {
             return value;
         }
         if let Some(default) = taken.field.default.filter(|_| !taken.written)
@@ -128,19 +150,42 @@ impl<T: Typed> FieldShape for Spanned<T> {
     fn spell(&self) -> Vec<String> {
         vec![self.value.spell()]
     }
+
+    fn keep(&self, to: &mut Writer) {
+        to.text(&self.value.spell());
+        to.span(self.span);
+    }
+
+    fn fetch(from: &mut Reader<'_>) -> Option<Self> {
+        let value = T::read(from.text()?).ok()?;
+        Some(Self { value, span: from.span()? })
+    }
 }
 
 impl<T: Typed> FieldShape for Option<Spanned<T>> {
     const SHAPE: Shape = Shape::Value { of: T::TYPE, required: false, many: false };
 
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
-        let taken = take_values(matched, decoder)?;
-        let unreadable = taken.written.then(|| Spanned::new(hole(), Span::HOLE));
-        taken.values.into_iter().next().or(unreadable)
+        let taken = take_values::<T, Self>(matched, decoder)?;
+        taken.values.or_else(|| taken.written.then(|| Spanned::new(hole(), Span::HOLE)))
     }
 
     fn spell(&self) -> Vec<String> {
         self.iter().map(|value| value.value.spell()).collect()
+    }
+
+    fn keep(&self, to: &mut Writer) {
+        to.number(u64::from(self.is_some()));
+        if let Some(value) = self {
+            FieldShape::keep(value, to);
+        }
+    }
+
+    fn fetch(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match from.number()? {
+            0 => None,
+            _ => Some(FieldShape::fetch(from)?),
+        })
     }
 }
 
@@ -148,9 +193,13 @@ impl<T: Typed> FieldShape for Vec<Spanned<T>> {
     const SHAPE: Shape = Shape::Value { of: T::TYPE, required: false, many: true };
 
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
-        let Some(taken) = take_values::<T>(matched, decoder) else { return Self::new() };
+        let Some(taken) = take_values::<T, Self>(matched, decoder) else { return Self::new() };
         if !taken.written && taken.field.is_required() {
             report_missing(taken.field, matched, decoder);
+        }
+        // One value cannot stand twice.
+        if taken.values.len() < 2 {
+            return taken.values;
         }
         let mut first: BTreeMap<String, Span> = BTreeMap::new();
         let mut values = Self::new();
@@ -179,6 +228,15 @@ impl<T: Typed> FieldShape for Vec<Spanned<T>> {
     fn spell(&self) -> Vec<String> {
         self.iter().map(|value| value.value.spell()).collect()
     }
+
+    fn keep(&self, to: &mut Writer) {
+        to.number(self.len() as u64);
+        self.iter().for_each(|value| FieldShape::keep(value, to));
+    }
+
+    fn fetch(from: &mut Reader<'_>) -> Option<Self> {
+        (0..from.count()?).map(|_| FieldShape::fetch(from)).collect()
+    }
 }
 
 /// Lowers the node that an entry is; a property is a node with one argument.
@@ -205,7 +263,7 @@ impl<K: Kinded> FieldShape for K {
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
         let (name, head) = match matched.next() {
             Some((field, entries)) => {
-                if let Some(entry) = entries.into_iter().next() {
+                if let Some(&entry) = entries.as_slice().first() {
                     return lower_entry(entry, decoder).0;
                 }
                 if field.is_required() {
@@ -224,6 +282,14 @@ impl<K: Kinded> FieldShape for K {
     fn spell(&self) -> Vec<String> {
         Vec::new()
     }
+
+    fn keep(&self, to: &mut Writer) {
+        Kinded::keep(self, to);
+    }
+
+    fn fetch(from: &mut Reader<'_>) -> Option<Self> {
+        Kinded::fetch(from)
+    }
 }
 
 impl<K: Kinded> FieldShape for Option<K> {
@@ -231,11 +297,25 @@ impl<K: Kinded> FieldShape for Option<K> {
 
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
         let (_, entries) = matched.next()?;
-        entries.into_iter().next().map(|entry| lower_entry(entry, decoder).0)
+        entries.as_slice().first().map(|&entry| lower_entry(entry, decoder).0)
     }
 
     fn spell(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn keep(&self, to: &mut Writer) {
+        to.number(u64::from(self.is_some()));
+        if let Some(node) = self {
+            Kinded::keep(node, to);
+        }
+    }
+
+    fn fetch(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match from.number()? {
+            0 => None,
+            _ => Some(Kinded::fetch(from)?),
+        })
     }
 }
 
@@ -244,13 +324,14 @@ impl<K: Kinded> FieldShape for Vec<K> {
 
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
         let Some((field, entries)) = matched.next() else { return Self::new() };
+        let entries = entries.as_slice();
         if entries.is_empty() && field.is_required() {
             report_missing(field, matched, decoder);
         }
         let what = K::KIND.fields.iter().find(|field| field.unique).map_or("name", |field| field.name);
         let mut first: BTreeMap<String, Span> = BTreeMap::new();
         let mut nodes = Self::with_capacity(entries.len());
-        for entry in entries {
+        for &entry in entries {
             let (node, key) = lower_entry(entry, decoder);
             nodes.push(node);
             let Some((key, span)) = key else { continue };
@@ -276,6 +357,15 @@ impl<K: Kinded> FieldShape for Vec<K> {
     fn spell(&self) -> Vec<String> {
         Vec::new()
     }
+
+    fn keep(&self, to: &mut Writer) {
+        to.number(self.len() as u64);
+        self.iter().for_each(|node| Kinded::keep(node, to));
+    }
+
+    fn fetch(from: &mut Reader<'_>) -> Option<Self> {
+        (0..from.count()?).map(|_| Kinded::fetch(from)).collect()
+    }
 }
 
 /// Takes nodes of several kinds in the order they were written.
@@ -285,7 +375,8 @@ pub(crate) fn take_either<V>(
     matched: &mut Matched<'_, '_>,
     decoder: &mut Decoder,
 ) -> Vec<V> {
-    let Some((_, mut entries)) = matched.next() else { return Vec::new() };
+    let Some((_, entries)) = matched.next() else { return Vec::new() };
+    let mut entries = entries.as_slice().to_vec();
     // A step that is written as a property has a place in the order too.
     entries.sort_by_key(|entry| entry.span().start);
     let mut nodes = Vec::new();

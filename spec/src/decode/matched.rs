@@ -29,12 +29,39 @@ impl Entry<'_, '_> {
     }
 }
 
+/// What was found for a field: nearly always nothing or one thing, which needs no memory of its own.
+#[derive(Clone, Default)]
+pub(crate) enum Entries<'n, 's> {
+    #[default]
+    None,
+    One(Entry<'n, 's>),
+    Several(Vec<Entry<'n, 's>>),
+}
+
+impl<'n, 's> Entries<'n, 's> {
+    fn push(&mut self, entry: Entry<'n, 's>) {
+        match self {
+            Self::None => *self = Self::One(entry),
+            Self::One(first) => *self = Self::Several(vec![*first, entry]),
+            Self::Several(entries) => entries.push(entry),
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Entry<'n, 's>] {
+        match self {
+            Self::None => &[],
+            Self::One(entry) => std::slice::from_ref(entry),
+            Self::Several(entries) => entries,
+        }
+    }
+}
+
 /// A node whose arguments, properties and children are sorted into its kind's fields.
 pub(crate) struct Matched<'n, 's> {
-    name: String,
+    name: &'n str,
     kind: &'static Kind,
     head: Span,
-    entries: Vec<Vec<Entry<'n, 's>>>,
+    entries: Vec<Entries<'n, 's>>,
     /// Names that were meant where something unknown was written, so that they are not called missing too.
     meant: Vec<&'static str>,
     cursor: usize,
@@ -42,9 +69,9 @@ pub(crate) struct Matched<'n, 's> {
 
 impl<'n, 's> Matched<'n, 's> {
     /// Stands for a node that was not written; its values get their defaults, at the place given.
-    pub(crate) fn unwritten(name: &str, kind: &'static Kind, head: Span) -> Self {
-        let entries = vec![Vec::new(); kind.fields.len()];
-        Self { name: name.to_owned(), kind, head, entries, meant: Vec::new(), cursor: 0 }
+    pub(crate) fn unwritten(name: &'n str, kind: &'static Kind, head: Span) -> Self {
+        let entries = vec![Entries::None; kind.fields.len()];
+        Self { name, kind, head, entries, meant: Vec::new(), cursor: 0 }
     }
 
     /// Sorts a node, and reports what its kind does not know and what is there twice.
@@ -142,7 +169,7 @@ impl<'n, 's> Matched<'n, 's> {
         if decoder.is_full() {
             return;
         }
-        let holder = self.name.clone();
+        let holder = self.name;
         if holder == "environment" && Platform::KIND.fields.iter().any(|field| field.is_named(name)) {
             let help = match name {
                 "cluster" => "remove it here; say how many nodes there are with `scale cluster=\"a\" { store 2 }`",
@@ -157,7 +184,7 @@ impl<'n, 's> Matched<'n, 's> {
         }
         let names = self.kind.names();
         let near = nearest_with_distance(name, names.iter().copied());
-        let place = place_for(name, &holder);
+        let place = place_for(name, holder);
         let argument = self.kind.fields.iter().find(|field| field.place != Place::Named && field.name == name);
         let (message, help) = match (near, argument, place) {
             (Some((distance, near)), _, place) if distance <= 1 || place.is_none() => {
@@ -166,7 +193,7 @@ impl<'n, 's> Matched<'n, 's> {
             }
             (_, Some(argument), _) => {
                 self.meant.push(argument.name);
-                let example = decoder.example(&holder, self.kind, Example::Arguments);
+                let example = decoder.example(holder, self.kind, Example::Arguments);
                 (
                     format!("`{holder}` takes its {name} as an argument"),
                     format!("write it directly behind `{holder}`, as in {example}"),
@@ -197,8 +224,10 @@ impl<'n, 's> Matched<'n, 's> {
             if field.is_many() || field.place == Place::Arguments {
                 continue;
             }
-            let Some(first) = entries.first().map(Entry::span) else { continue };
-            for again in entries.drain(1..) {
+            let Entries::Several(several) = entries else { continue };
+            let Some((&kept, surplus)) = several.split_first() else { continue };
+            let first = kept.span();
+            for again in surplus {
                 decoder.report(
                     Problem::error(
                         "spec::given-twice",
@@ -210,6 +239,7 @@ impl<'n, 's> Matched<'n, 's> {
                     .related(first, "first given here"),
                 );
             }
+            *entries = Entries::One(kept);
         }
     }
 
@@ -222,8 +252,8 @@ impl<'n, 's> Matched<'n, 's> {
         self.kind
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    pub(crate) fn name(&self) -> &'n str {
+        self.name
     }
 
     /// Tells whether a field was meant by something that was written wrongly, which has been told.
@@ -232,7 +262,7 @@ impl<'n, 's> Matched<'n, 's> {
     }
 
     /// Returns the next field and what was found for it; fields are taken in the order of the table.
-    pub(crate) fn next(&mut self) -> Option<(&'static Field, Vec<Entry<'n, 's>>)> {
+    pub(crate) fn next(&mut self) -> Option<(&'static Field, Entries<'n, 's>)> {
         let field = self.kind.fields.get(self.cursor)?;
         let entries = self.entries.get_mut(self.cursor).map(std::mem::take).unwrap_or_default();
         self.cursor += 1;
@@ -242,7 +272,7 @@ impl<'n, 's> Matched<'n, 's> {
     /// Returns the value that names this node among its siblings, in canonical spelling, where it has one that can be read.
     pub(crate) fn unique_key(&self) -> Option<(String, Span)> {
         let (field, entries) = self.kind.fields.iter().zip(&self.entries).find(|(field, _)| field.unique)?;
-        let scalar = match entries.first()? {
+        let scalar = match entries.as_slice().first()? {
             Entry::Argument(argument) => argument,
             Entry::Property(property) => &property.value,
             Entry::Child(child) => child.arguments.first()?,

@@ -79,10 +79,10 @@ impl Decoder {
     }
 
     fn check_bounds<T: Typed>(&mut self, field: &'static Field, value: &T, span: Span) {
-        let shown = quoted(&value.spell());
         if let Some(least) = field.least
             && T::read(least).is_ok_and(|least| *value < least)
         {
+            let shown = quoted(&value.spell());
             self.report(
                 Problem::error("spec::out-of-range", span, format!("`{}` is {shown}, which is too little", field.name))
                     .label(format!("at least {least}"))
@@ -92,6 +92,7 @@ impl Decoder {
         if let Some(most) = field.most
             && T::read(most).is_ok_and(|most| *value > most)
         {
+            let shown = quoted(&value.spell());
             self.report(
                 Problem::error("spec::out-of-range", span, format!("`{}` is {shown}, which is too much", field.name))
                     .label(format!("at most {most}"))

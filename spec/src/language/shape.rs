@@ -1,6 +1,7 @@
 //! Kinds of nodes and their fields, and the declaration that makes a struct and its table at once.
 
 use crate::decode::{Decoder, Matched};
+use crate::kept::{Reader, Writer};
 
 use super::Type;
 
@@ -269,6 +270,12 @@ pub(crate) trait Kinded: Sized {
 
     /// Collects the canonical spelling of the struct's values.
     fn spell(&self, spelling: &mut Spelling);
+
+    /// Writes the struct as bytes.
+    fn keep(&self, to: &mut Writer);
+
+    /// Reads what [`Self::keep`] wrote.
+    fn fetch(from: &mut Reader<'_>) -> Option<Self>;
 }
 
 /// What a node says in canonical spelling; nodes inside it are left out.
@@ -301,6 +308,12 @@ pub(crate) trait FieldShape: Sized {
 
     /// Returns the field's values as they were meant to be written.
     fn spell(&self) -> Vec<String>;
+
+    /// Writes the field as bytes.
+    fn keep(&self, to: &mut Writer);
+
+    /// Reads what [`Self::keep`] wrote.
+    fn fetch(from: &mut Reader<'_>) -> Option<Self>;
 }
 
 /// Declares a kind of node: a struct and its table.
@@ -342,6 +355,15 @@ macro_rules! kind {
             fn spell(&self, spelling: &mut $crate::language::Spelling) {
                 let mut fields = Self::KIND.fields.iter();
                 $( spelling.take(fields.next(), $crate::language::FieldShape::spell(&self.$field)); )*
+            }
+
+            fn keep(&self, to: &mut $crate::kept::Writer) {
+                $( $crate::language::FieldShape::keep(&self.$field, to); )*
+                to.span(self.span);
+            }
+
+            fn fetch(from: &mut $crate::kept::Reader<'_>) -> Option<Self> {
+                Some(Self { $( $field: $crate::language::FieldShape::fetch(from)?, )* span: from.span()? })
             }
         }
     };
@@ -395,6 +417,26 @@ macro_rules! variants {
 
             fn spell(&self) -> Vec<String> {
                 Vec::new()
+            }
+
+            fn keep(&self, to: &mut $crate::kept::Writer) {
+                to.number(self.len() as u64);
+                for node in self {
+                    to.text(node.name());
+                    match node { $( $name::$variant(node) => $crate::language::Kinded::keep(node, to), )+ }
+                }
+            }
+
+            fn fetch(from: &mut $crate::kept::Reader<'_>) -> Option<Self> {
+                let count = from.count()?;
+                let mut nodes = Self::new();
+                for _ in 0..count {
+                    nodes.push(match from.text()? {
+                        $( $spelling => $name::$variant($crate::language::Kinded::fetch(from)?), )+
+                        _ => return None,
+                    });
+                }
+                Some(nodes)
             }
         }
 

@@ -202,6 +202,9 @@ impl Typed for IpAddr {
 pub struct Separator(char);
 
 impl Separator {
+    /// All characters that may be one.
+    pub const ALL: [char; 4] = ['+', '-', '_', '='];
+
     /// Returns the character.
     pub const fn as_char(self) -> char {
         self.0
@@ -220,7 +223,7 @@ impl Typed for Separator {
     fn read(text: &str) -> Result<Self, ParseError> {
         let mut characters = text.chars();
         match (characters.next(), characters.next()) {
-            (Some(separator @ ('+' | '-' | '_' | '=')), None) => Ok(Self(separator)),
+            (Some(separator), None) if Self::ALL.contains(&separator) => Ok(Self(separator)),
             _ => {
                 Err(ParseError::new(format!("{} is not a separator", quoted(text)), "write one of `+`, `-`, `_`, `=`"))
             }

@@ -34,6 +34,12 @@ pub use site::*;
 pub use tiers::*;
 pub use verbs::*;
 
+use std::collections::BTreeMap;
+
+use values::Name;
+
+use crate::tree::Span;
+
 /// All that a repository's files ask for, in the order of the files' paths.
 ///
 /// Names at this level may stand twice, since only the compiler looks over several files.
@@ -47,4 +53,15 @@ pub struct Spec {
     pub environments: Vec<Environment>,
     /// The scenarios.
     pub scenarios: Vec<Scenario>,
+    /// Mailboxes that an [`crate::Outline`] only counts, by their domain's place; none where files were read whole.
+    pub left_out: BTreeMap<Span, Vec<LeftOut>>,
+}
+
+/// Mailboxes of a domain that stand in no list: nothing is said of them but their names and perhaps their tier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Their tier, where it is not the domain's.
+    pub tier: Option<Name>,
+    /// How many they are.
+    pub count: u64,
 }

@@ -63,6 +63,37 @@ impl FromStr for HostName {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
+        if is_plain(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Self::read(text)
+    }
+}
+
+/// Tells whether a text is a host name as nearly all are, in small ASCII letters, so that reading it would only copy it.
+fn is_plain(text: &str) -> bool {
+    let edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let (mut before, mut label, mut letters) = (b'.', 0, false);
+    for byte in text.bytes() {
+        // Two hyphens in a row may begin a label of RFC 5890, which needs a closer look.
+        if !(edge(byte) || (matches!(byte, b'.' | b'-') && edge(before))) {
+            return false;
+        }
+        match byte {
+            b'.' => (label, letters) = (0, false),
+            _ => (label, letters) = (label + 1, letters || byte.is_ascii_lowercase()),
+        }
+        if label > 63 {
+            return false;
+        }
+        before = byte;
+    }
+    edge(before) && letters && text.len() <= 253
+}
+
+impl HostName {
+    /// Reads any host name, and says what is wrong with it.
+    fn read(text: &str) -> Result<Self, ParseError> {
         refuse_unseen(text)?;
         if let Some((message, help)) = plain_mistake(text) {
             return Err(ParseError::new(message, help));
@@ -205,6 +236,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_plain_name_is_read_as_any_other(text in "[a-z0-9xn-]{1,64}(\\.[a-z0-9xn-]{0,64}){0,4}") {
+            if is_plain(&text) {
+                let read = HostName::read(&text).unwrap();
+                prop_assert_eq!(read.as_str(), text.as_str());
+            }
+        }
+
         #[test]
         fn a_name_reads_back_in_both_forms(text in "[a-z0-9äßéñ漢字-]{1,12}(\\.[a-zA-Z0-9ü-]{1,9}){0,3}") {
             if let Ok(host) = text.parse::<HostName>() {

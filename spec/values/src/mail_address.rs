@@ -95,6 +95,30 @@ impl FromStr for LocalPart {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
+        if is_plain(text) {
+            return Ok(Self { spelling: text.to_owned(), folded: None });
+        }
+        Self::read(text)
+    }
+}
+
+/// Tells whether a text is a local part as nearly all are, so that reading it would only copy it.
+fn is_plain(text: &str) -> bool {
+    let edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut before = b'.';
+    for byte in text.bytes() {
+        let inner = matches!(byte, b'.' | b'-' | b'_' | b'+');
+        if !(edge(byte) || (inner && edge(before))) {
+            return false;
+        }
+        before = byte;
+    }
+    edge(before) && text.len() <= 64
+}
+
+impl LocalPart {
+    /// Reads any local part, and says what is wrong with it.
+    fn read(text: &str) -> Result<Self, ParseError> {
         refuse_unseen(text)?;
         let shown = quoted(text);
         if text.is_empty() || text == "\"\"" {
@@ -360,6 +384,14 @@ mod tests {
                     prop_assert_eq!(again.to_string(), address.to_string());
                     prop_assert_eq!(address.key().parse::<MailAddress>().unwrap(), address);
                 }
+            }
+        }
+
+        #[test]
+        fn a_plain_local_part_is_read_as_any_other(text in "[a-z0-9.+_A-]{0,66}") {
+            if is_plain(&text) {
+                let read = LocalPart::read(&text).unwrap();
+                prop_assert_eq!((read.as_str(), read.key()), (text.as_str(), text.as_str()));
             }
         }
 
