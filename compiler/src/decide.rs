@@ -11,6 +11,7 @@ pub mod names;
 pub mod nodes;
 pub mod placement;
 pub mod platform;
+pub mod pools;
 pub mod ports;
 pub mod renames;
 pub mod roster;

@@ -2,6 +2,7 @@
 //!
 //! Each daemon has a folder, each of its files a file. Postfix for the mx is the pattern that the other daemons follow.
 
+pub mod place;
 pub mod postfix;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -36,9 +37,11 @@ pub fn render(output: &Output, sources: &Sources) -> Bundle {
 
 /// Returns what a node's role adds to what every node has.
 fn role(output: &Output, node: &Node) -> Tree {
-    let (blueprint, roster) = (&output.blueprint, &output.roster);
+    let blueprint = &output.blueprint;
     match node.role {
-        Role::Mx => postfix::mx::tree(blueprint, roster, node),
+        Role::Mx => postfix::mx::tree(blueprint, node),
+        Role::Submission => postfix::submission::tree(blueprint, node),
+        Role::Outbound => postfix::outbound::tree(blueprint, node),
         _ => Tree::default(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use blueprint::Role;
-use blueprint::platform::{Hookup, Node};
+use blueprint::platform::{Hookup, Node, Service};
 use spec::model::{Environment, Site};
 use spec::{Problem, Span};
 use values::{ByteSize, HostName, Name, Network};
@@ -12,7 +12,7 @@ use values::{ByteSize, HostName, Name, Network};
 use super::addresses::{self, Front};
 use super::environment::{count, spec_role};
 use super::placement::{self, Demand, Homeless, Resource, Supply};
-use super::{hosts, names, services, sizes};
+use super::{hosts, names, pools, ports, services, sizes};
 use crate::report::Report;
 use crate::resolve::{Cluster, Model};
 
@@ -84,13 +84,28 @@ pub fn nodes(
                 storage: node.cluster.storage.map(|storage| storage.name.value.clone()),
                 addresses,
                 front_addresses: fronts.remove(&node.name).unwrap_or_default(),
-                services: services::services(node.role, hookup),
+                services: with_pools(model, services::services(node.role, hookup), node.role),
             };
             found.push((built, node.span));
         }
     }
     found.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
     found
+}
+
+/// Adds what an outbound node answers for the pools that have ports of their own.
+fn with_pools(model: &Model<'_>, mut services: Vec<Service>, role: Role) -> Vec<Service> {
+    if role == Role::Outbound {
+        let candidates = model.pools.iter().map(|(name, pool)| pools::Candidate {
+            name,
+            warms_up: pool.warm_up.is_some(),
+            addresses: pool.addresses.len(),
+        });
+        let ported = pools::ports(candidates).into_iter().filter(|(_, port)| *port != ports::RELAY);
+        services.extend(ported.map(|(name, port)| services::pool(name, port)));
+        services.sort_by(|a, b| (a.port, &a.name).cmp(&(b.port, &b.name)));
+    }
+    services
 }
 
 /// Returns what the nodes of an environment are called.

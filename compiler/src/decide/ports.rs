@@ -26,6 +26,18 @@ pub const DNS: u16 = 53;
 pub const RESOLVER: u16 = 5300;
 /// SMTP between nodes: past the tests for strangers, never reached from outside.
 pub const RELAY: u16 = 10025;
+/// Where an outbound node takes what was forwarded, whose senders it rewrites.
+pub const FORWARDED: u16 = 10026;
+/// The first port at which an outbound node takes mail for a pool other than the default one.
+pub const POOLS: u16 = 10100;
+/// Where a Postfix asks, on its own node, who may write to a list and who has sent too much.
+pub const POLICY: u16 = 10031;
+/// Where a submission node's Postfix has senders in headers looked at, on the node itself.
+pub const SENDER_CHECK: u16 = 10032;
+/// Where senders of forwarded mail are rewritten, on the node itself.
+pub const SRS_FORWARD: u16 = 10001;
+/// Where rewritten senders are read back, on the node itself.
+pub const SRS_REVERSE: u16 = 10002;
 /// The gateway form of the defense, where an mx hands a message over before it answers.
 pub const GATEWAY: u16 = 10024;
 /// The milter form of the defense.

@@ -27,7 +27,9 @@ pub fn services(role: Role, hookup: Hookup) -> Vec<Service> {
             front("submission", "smtp", ports::SUBMISSION, Starttls),
             front("submissions", "smtp", ports::SUBMISSIONS, Implicit),
         ],
-        Role::Outbound => vec![inner("relay", "smtp", ports::RELAY, Starttls)],
+        Role::Outbound => {
+            vec![inner("relay", "smtp", ports::RELAY, Starttls), inner("forwarded", "smtp", ports::FORWARDED, Starttls)]
+        }
         Role::Store => vec![
             inner("lmtp", "lmtp", ports::LMTP, Starttls),
             inner("store-imap", "imap", ports::IMAP, Starttls),
@@ -62,6 +64,11 @@ pub fn services(role: Role, hookup: Hookup) -> Vec<Service> {
     };
     services.sort_by(|a, b| (a.port, &a.name).cmp(&(b.port, &b.name)));
     services
+}
+
+/// Returns what an outbound node answers for a pool that has a port of its own.
+pub fn pool(name: &values::Name, port: u16) -> Service {
+    service(&format!("relay-{name}"), "smtp", port, Tls::Starttls, false)
 }
 
 fn service(name: &str, protocol: &str, port: u16, tls: Tls, front: bool) -> Service {

@@ -1,29 +1,58 @@
-//! A typed writer for main.cf, and the parameters of an mx.
+//! A typed writer for main.cf.
 //!
-//! Source: postconf(5) of Postfix 3.7. A value is one logical line: `$name` and `${name}` are expanded, `$$` is a dollar,
-//! a line that begins with a blank continues the one before, and a `#` begins a comment only where a line begins.
+//! Source: postconf(5). A value is one logical line: `$name` and `${name}` are expanded, `$$` is a dollar, a line that begins
+//! with a blank continues the one before, and a `#` begins a comment only where a line begins.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 use values::{HostName, MailAddress, Name, Network};
 
-/// The folder of the tables that say who may write to a list.
-pub const LISTS: &str = "/etc/postfix/maps/lists";
+use super::release::Version;
 
-/// The name of a parameter: one of Postfix's own, or that of a restriction class we make up.
+/// The name of a parameter: one of Postfix's own, or one that is made of a name of ours.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Parameter {
     /// One of Postfix's own.
     Own(&'static str),
+    /// A restriction class of a fixed name.
+    Fixed(&'static str),
     /// A restriction class: a fixed prefix and a name, joined by `_`.
     Class(&'static str, Name),
+    /// One of Postfix's own for one transport: the transport's name and the rest, joined by `_`.
+    Transport(Transport, &'static str),
+}
+
+/// The name of a transport of ours: what stands in master.cf.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Transport {
+    pool: Name,
+    purpose: &'static str,
+    number: usize,
+}
+
+impl Transport {
+    /// Names the transport of a pool's address.
+    ///
+    /// - `purpose`: a word between pool and number; empty for none.
+    pub fn new(pool: &Name, purpose: &'static str, number: usize) -> Self {
+        Self { pool: pool.clone(), purpose, number }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.purpose.is_empty() { "" } else { "-" };
+        write!(f, "{}{separator}{}-{}", self.pool, self.purpose, self.number)
+    }
 }
 
 impl fmt::Display for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Own(name) => f.write_str(name),
+            Self::Own(name) | Self::Fixed(name) => f.write_str(name),
+            Self::Transport(transport, rest) => write!(f, "{transport}_{rest}"),
             // Names are kebab-case; a class is spelled as Postfix spells its own parameters.
             Self::Class(prefix, name) => write!(f, "{prefix}_{}", name.as_str().replace('-', "_")),
         }
@@ -36,7 +65,21 @@ pub struct Table {
     /// The table's type, such as `texthash`.
     pub kind: &'static str,
     /// The table's absolute path.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
+}
+
+impl Table {
+    /// Names a table whose path holds nothing of anybody's.
+    pub const fn fixed(kind: &'static str, path: &'static str) -> Self {
+        Self { kind, path: Cow::Borrowed(path) }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.kind)?;
+        write_literal(f, &self.path)
+    }
 }
 
 /// Where a service listens.
@@ -79,14 +122,28 @@ pub enum Item {
     Table(Table),
     /// A restriction with a table: `check_recipient_access texthash:/…`.
     Lookup(&'static str, Table),
-    /// The senders that may write to a list, by the list's name.
-    ListSenders(Name),
+    /// What is found in the first table, looked up in the second.
+    Piped(Table, Table),
+    /// One of these by chance: transports without a next hop.
+    AnyOf(Vec<Transport>),
     /// A policy service over TCP.
     Policy(Endpoint),
+    /// A policy service of this node.
+    LocalPolicy(u16),
+    /// A milter of this node without which no mail is taken.
+    LocalMilter(u16),
+    /// A TCP table of this node.
+    LocalTable(u16),
+    /// A restriction that answers the same to everybody: `check_client_access static:{…}`.
+    Always(&'static str, &'static str),
     /// `inet:host:port`, as milters are named.
     Inet(Endpoint),
-    /// `transport:[host]:port`: a next hop without MX lookup.
-    NextHop(&'static str, Endpoint),
+    /// `transport:[host]:port`: a next hop without MX lookup, and those that are tried after it.
+    NextHop(&'static str, Vec<Endpoint>),
+    /// A transport of ours, with the next hop that the recipient's domain names.
+    Through(Transport),
+    /// Several words of a value that is no list of restrictions, with blanks between them.
+    Words(Vec<&'static str>),
     /// `error:` or a reply with a text of our own.
     Reply(&'static str),
 }
@@ -119,12 +176,37 @@ impl fmt::Display for Item {
             Self::Address(address) => write_literal(f, &address.to_string()),
             Self::Ip(address) => write!(f, "{address}"),
             Self::Network(network) => write_network(f, *network),
-            Self::Table(table) => write!(f, "{}:{}", table.kind, table.path),
-            Self::Lookup(restriction, table) => write!(f, "{restriction} {}:{}", table.kind, table.path),
-            Self::ListSenders(list) => write!(f, "check_sender_access texthash:{LISTS}/{list}"),
+            Self::Table(table) => write!(f, "{table}"),
+            Self::Lookup(restriction, table) => write!(f, "{restriction} {table}"),
+            Self::Piped(first, second) => write!(f, "pipemap:{{{first}, {second}}}"),
+            Self::AnyOf(transports) => {
+                f.write_str("randmap:{")?;
+                transports.iter().enumerate().try_for_each(|(index, transport)| {
+                    write!(f, "{}{transport}:", if index == 0 { "" } else { ", " })
+                })?;
+                f.write_str("}")
+            }
             Self::Policy(at) => write!(f, "check_policy_service inet:{}:{}", at.host, at.port),
+            Self::LocalPolicy(port) => write!(f, "check_policy_service inet:127.0.0.1:{port}"),
+            Self::LocalMilter(port) => write!(f, "{{ inet:127.0.0.1:{port}, default_action=tempfail }}"),
+            Self::LocalTable(port) => write!(f, "tcp:127.0.0.1:{port}"),
+            Self::Always(restriction, reply) => {
+                write!(f, "{restriction} static:{{")?;
+                write_literal(f, reply)?;
+                f.write_str("}")
+            }
             Self::Inet(at) => write!(f, "inet:{}:{}", at.host, at.port),
-            Self::NextHop(transport, at) => write!(f, "{transport}:[{}]:{}", at.host, at.port),
+            Self::NextHop(transport, hosts) => {
+                write!(f, "{transport}:")?;
+                hosts.iter().enumerate().try_for_each(|(index, at)| {
+                    write!(f, "{}[{}]:{}", if index == 0 { "" } else { ", " }, at.host, at.port)
+                })
+            }
+            Self::Through(transport) => write!(f, "{transport}:"),
+            Self::Words(words) => words.iter().enumerate().try_for_each(|(index, word)| {
+                f.write_str(if index == 0 { "" } else { " " })?;
+                write_literal(f, word)
+            }),
         }
     }
 }
@@ -193,8 +275,9 @@ impl From<Item> for Value {
 }
 
 /// The file: settings under headings, in the order they were added.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MainCf {
+    version: Version,
     lines: Vec<Line>,
 }
 
@@ -205,17 +288,23 @@ enum Line {
 }
 
 impl MainCf {
+    /// Begins a file for a version of Postfix.
+    pub fn new(version: Version) -> Self {
+        Self { version, lines: Vec::new() }
+    }
+
     /// Begins a group of settings.
     pub fn heading(&mut self, text: &'static str) {
         self.lines.push(Line::Heading(text));
     }
 
-    /// Sets one of Postfix's own parameters.
+    /// Sets one of Postfix's own parameters. One that the version does not know is a bug of whoever renders.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.version.must_know(name);
         self.lines.push(Line::Setting(Parameter::Own(name), value.into()));
     }
 
-    /// Says what a restriction class stands for.
+    /// Says what a restriction class stands for, or what holds for one transport.
     pub fn define(&mut self, class: Parameter, value: impl Into<Value>) {
         self.lines.push(Line::Setting(class, value.into()));
     }
@@ -289,7 +378,7 @@ mod tests {
 
     #[test]
     fn an_empty_file_and_an_empty_value_are_written() {
-        let mut file = MainCf::default();
+        let mut file = MainCf::new(Version::V3_7);
         assert_eq!(file.to_string(), "");
         file.clear("mydestination");
         assert_eq!(file.to_string(), "mydestination =\n");
@@ -311,7 +400,7 @@ mod tests {
             before in "\\PC*", hostile in "[\\n\\r\\x00 \\t$#{}=,;\"'\\\\\u{2028}a]{0,12}", after in "\\PC*",
         ) {
             let meant = format!("{before}{hostile}{after}");
-            let mut file = MainCf::default();
+            let mut file = MainCf::new(Version::V3_7);
             file.heading("A test");
             file.set("smtpd_banner", Value::Text(vec![Part::Reference("myhostname"), Part::Literal(format!(" {meant}"))]));
             file.set("relayhost", Item::Word("end"));

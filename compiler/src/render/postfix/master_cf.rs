@@ -1,19 +1,22 @@
-//! A typed writer for master.cf, and the daemons of an mx.
+//! A typed writer for master.cf, and the daemons that every Postfix of ours runs.
 //!
-//! Source: master(5) of Postfix 3.7. A line is eight fields; options follow on lines that begin with a blank. An option
+//! Source: master(5). A line is eight fields; options follow on lines that begin with a blank. An option
 //! whose value holds blanks stands in braces.
 
 use std::fmt;
 
-use super::main_cf::{Item, Parameter, Value};
+use super::main_cf::{Item, Parameter, Transport, Value};
+use super::release::Version;
 
 /// How a service is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A TCP port on all addresses.
     Inet(u16),
     /// A socket in the queue folder.
     Unix(&'static str),
+    /// A socket in the queue folder, of a transport of ours.
+    Transport(Transport),
     /// A datagram socket in the queue folder.
     Datagram(&'static str),
     /// A socket that takes connections from another daemon.
@@ -80,9 +83,10 @@ impl Entry {
         self
     }
 
-    /// Sets a parameter for this service alone.
+    /// Sets a parameter for this service alone. One that no version knows is a bug of whoever renders.
     #[must_use]
     pub fn option(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        Version::V3_7.must_know(name);
         self.options.push((Parameter::Own(name), value.into()));
         self
     }
@@ -90,13 +94,14 @@ impl Entry {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, kind) = match self.kind {
+        let (name, kind) = match &self.kind {
             Kind::Inet(port) => (port.to_string(), "inet"),
-            Kind::Unix(name) => (name.to_owned(), "unix"),
-            Kind::Datagram(name) => (name.to_owned(), "unix-dgram"),
-            Kind::Pass(name) => (name.to_owned(), "pass"),
+            Kind::Unix(name) => ((*name).to_owned(), "unix"),
+            Kind::Transport(transport) => (transport.to_string(), "unix"),
+            Kind::Datagram(name) => ((*name).to_owned(), "unix-dgram"),
+            Kind::Pass(name) => ((*name).to_owned(), "pass"),
         };
-        let private = match (self.private, self.kind) {
+        let private = match (self.private, &self.kind) {
             (Private::No, _) | (Private::Default, Kind::Inet(_)) => "n",
             (Private::Default, _) => "-",
         };
@@ -149,13 +154,14 @@ pub fn inner_services() -> Vec<Entry> {
         Entry::new(Unix("cleanup"), "cleanup").public().processes(0),
         Entry::new(Unix("qmgr"), "qmgr").public().every(300).processes(1),
         Entry::new(Unix("tlsmgr"), "tlsmgr").every_in_use(1000).processes(1),
-        Entry::new(Unix("rewrite"), "trivial-rewrite"),
+        // These two hold connections to the directory, one for each table.
+        Entry::new(Unix("rewrite"), "trivial-rewrite").processes(4),
         Entry::new(Unix("bounce"), "bounce").processes(0),
         Entry::new(Unix("defer"), "bounce").processes(0),
         Entry::new(Unix("trace"), "bounce").processes(0),
         Entry::new(Unix("verify"), "verify").processes(1),
         Entry::new(Unix("flush"), "flush").public().every_in_use(1000).processes(0),
-        Entry::new(Unix("proxymap"), "proxymap"),
+        Entry::new(Unix("proxymap"), "proxymap").processes(4),
         Entry::new(Unix("proxywrite"), "proxymap").processes(1),
         Entry::new(Unix("smtp"), "smtp"),
         Entry::new(Unix("relay"), "smtp"),
