@@ -22,3 +22,8 @@ fn below(variable: &str, at_home: &str) -> Option<PathBuf> {
     let folder = absolute(variable).or_else(|| Some(absolute("HOME")?.join(at_home)))?;
     Some(folder.join("mailwright"))
 }
+
+/// Returns the unpacked root file system that `MAILWRIGHT_ROOT` names, if it does.
+pub(crate) fn root_file_system() -> Option<PathBuf> {
+    std::env::var_os("MAILWRIGHT_ROOT").map(PathBuf::from).filter(|path| path.is_absolute())
+}

@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod logs;
 mod lsp;
+mod node;
 mod plan;
 mod reseller;
 mod reset;
@@ -76,6 +77,9 @@ pub(crate) enum Verb {
     /// The process behind `up --detach`.
     #[command(hide = true)]
     Serve(up::ServeArguments),
+    /// The first process of a node that runs real daemons.
+    #[command(hide = true)]
+    Node(node::Arguments),
 }
 
 /// Carries out a verb.
@@ -85,6 +89,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Try(arguments) => up::run_try(&arguments),
         Verb::Serve(arguments) => up::run_serve(&arguments),
         Verb::Status(arguments) => status::run(&arguments),
+        Verb::Node(arguments) => Ok(node::run(&arguments)),
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
         Verb::Reset(arguments) => reset::run(&arguments),

@@ -45,12 +45,7 @@ pub(crate) fn passwords(
         let (Some(secret), Some(owner)) = (&mailbox.initial_password, owners.get(mailbox.address.domain())) else {
             continue;
         };
-        let password = match &launch.secrets {
-            Source::EnvironmentVariables => variable(variables, owner.as_str(), secret.as_str())?,
-            Source::Generate | Source::File(_) => {
-                secrets.get_or_generate(&format!("secret {owner}/{secret}"))?.to_owned()
-            }
-        };
+        let password = self::secret(owner.as_str(), secret.as_str(), &launch.secrets, variables, secrets)?;
         passwords.platform.insert(mailbox.address.clone(), password);
     }
     for account in &launch.accounts {
@@ -76,6 +71,23 @@ pub(crate) fn passwords(
     passwords.forwarding = secrets.get_or_generate("forwarding")?.as_bytes().to_vec();
     secrets.keep()?;
     Ok(passwords)
+}
+
+/// Returns a secret of the operator or of a reseller; one that is made up is kept by [`Secrets::keep`].
+///
+/// - The operator's own passwords between daemons are made up wherever secrets come from.
+pub(crate) fn secret(
+    owner: &str,
+    name: &str,
+    source: &Source,
+    variables: &BTreeMap<String, String>,
+    secrets: &mut Secrets,
+) -> Result<String, SecretFailure> {
+    let between_daemons = owner == "operator" && name.starts_with("password-");
+    match source {
+        Source::EnvironmentVariables if !between_daemons => variable(variables, owner, name),
+        _ => Ok(secrets.get_or_generate(&format!("secret {owner}/{name}"))?.to_owned()),
+    }
 }
 
 /// Reads `MAILWRIGHT_SECRET_OWNER_NAME`, in capitals and with `_` for `-`.

@@ -49,14 +49,16 @@ use crate::state::{Folder, OpenDoor, Record, StateFailure};
 
 use doors::{Behind, Hall};
 use engine::{EngineHandle, EngineThread, Surroundings};
-use ports::Bound;
 
 pub use authority::AuthorityFailure;
 pub use ports::DoorFailure;
 
+pub(crate) use doors::places;
+pub(crate) use ports::{Bound, open as open_ports};
+
 #[cfg(test)]
 pub(crate) use authority::provider;
-pub(crate) use authority::{certificate_path, client as trust};
+pub(crate) use authority::{Authority, certificate_path, client as trust, node_key};
 
 /// How long clients have to leave when the environment ends.
 const FAREWELL: Duration = Duration::from_millis(500);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::backend::{Backend, Lack};
 use crate::embedded::{AuthorityFailure, DoorFailure};
 use crate::files::FileFailure;
+use crate::fill::FillFailure;
 use crate::state::{Identity, LockFailure, SecretFailure, StateFailure};
 
 /// Why something could not be done with an environment.
@@ -80,6 +81,48 @@ pub enum Failure {
         thread: &'static str,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A node's tree could not be filled and laid out.
+    #[error(transparent)]
+    Fill(#[from] FillFailure),
+    /// There is no root file system for the nodes.
+    #[error("there is no root file system to run real daemons on")]
+    NoRoot,
+    /// There is no network for the nodes.
+    #[error("{reason}")]
+    Network {
+        /// What was tried.
+        reason: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A node's first process could not be started or told anything.
+    #[error("could not start node {node}")]
+    StartNode {
+        /// The node.
+        node: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A node could not become what it should be.
+    #[error("could not start node {node}: {reason}")]
+    Node {
+        /// The node.
+        node: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A daemon does not come up.
+    #[error("could not start {process} on {node}: it {how}")]
+    Daemon {
+        /// The node.
+        node: String,
+        /// The daemon.
+        process: String,
+        /// How it ended, or what it lacks.
+        how: String,
+        /// What it said last.
+        lines: Vec<String>,
     },
     /// A door was opened and does not answer.
     #[error("the door `{service}` on port {port} does not answer: {problem}")]
@@ -159,6 +202,19 @@ impl Failure {
             Self::Thread { .. } => "raise the limits on processes and memory (`ulimit -u`, `ulimit -v`)".to_owned(),
             Self::Silent { .. } | Self::Broke { .. } | Self::DidNotComeUp { .. } => {
                 "read `mailwright logs`, then bring it up again".to_owned()
+            }
+            Self::Fill(failure) => failure.help(),
+            Self::NoRoot => "unpack one, and name its folder with --root".to_owned(),
+            Self::Network { .. } | Self::StartNode { .. } => {
+                "it takes root, the kernel's network namespaces, and `unshare` and `ip` (util-linux, iproute2)"
+                    .to_owned()
+            }
+            Self::Node { node, .. } => format!("read `mailwright logs --node {node}`"),
+            Self::Daemon { node, lines, .. } if lines.is_empty() => {
+                format!("it said nothing; read `mailwright logs --node {node}`")
+            }
+            Self::Daemon { node, lines, .. } => {
+                format!("it said last:\n    {}\n  more by `mailwright logs --node {node}`", lines.join("\n    "))
             }
             Self::NeverUp { .. } => "bring it up with `mailwright up`".to_owned(),
             Self::UnknownProcess { .. } => {

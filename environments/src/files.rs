@@ -115,6 +115,15 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFail
     written.map_err(failed)
 }
 
+/// Writes a file that is made again when it is lost: nothing is synced, and a reader may see half of it.
+pub(crate) fn write_lightly(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFailure> {
+    let failed = |source| FileFailure::Write { path: path.to_owned(), source };
+    // Anew, so that the mode is the one asked for.
+    remove(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)
+}
+
 /// Writes a document as JSON, whole or not at all.
 pub(crate) fn write_json<T: Serialize>(path: &Path, document: &T, mode: u32) -> Result<(), FileFailure> {
     let mut bytes =

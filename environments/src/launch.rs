@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
 
-use blueprint::{Blueprint, Launch, Roster};
+use blueprint::{Blueprint, Bundle, Launch, Roster};
 use sha2::{Digest, Sha256};
 
 use crate::accounts;
@@ -13,6 +13,7 @@ use crate::description::Description;
 use crate::embedded::{self, Embedded};
 use crate::failure::Failure;
 use crate::files::FileFailure;
+use crate::namespace::{self, Namespace};
 use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest, hexadecimal};
 
 /// What is to be brought up, and where its state lives.
@@ -27,14 +28,18 @@ pub struct LaunchRequest {
     pub roster: Roster,
     /// How it is to be run.
     pub launch: Launch,
-    /// Brand files as bytes, by the keys that brands name them by (`RESELLER/BRAND/NAME`).
-    pub brands: BTreeMap<String, Vec<u8>>,
+    /// The bytes it is made of; the embedded backend takes the brands' files only.
+    pub bundle: Bundle,
     /// The backend to take instead of the launch's own.
     pub backend: Option<String>,
     /// The seed of the run.
     pub seed: u64,
     /// The process's variables, for a launch that takes its secrets from there.
     pub variables: BTreeMap<String, String>,
+    /// This program, which real daemons' nodes begin with.
+    pub program: PathBuf,
+    /// A root file system to take instead of one that is built: unpacked, with every package the platform needs.
+    pub root: Option<PathBuf>,
 }
 
 /// Something worth telling while an environment comes up.
@@ -112,12 +117,18 @@ pub enum Ended {
 
 /// An environment that runs in this process. Dropped without [`Running::stop`], it ends as if the process had been killed.
 pub struct Running {
-    embedded: Option<Embedded>,
+    platform: Option<Platform>,
     description: Description,
     folder: Folder,
     record: Record,
     // Last, so that nobody else takes the environment before everything above is gone.
     _lock: Lock,
+}
+
+/// What runs, by backend.
+enum Platform {
+    Embedded(Box<Embedded>),
+    Namespace(Box<Namespace>),
 }
 
 /// Brings an environment up; returns when every door answers.
@@ -139,10 +150,10 @@ pub fn launch(request: LaunchRequest, progress: &dyn Progress) -> Result<Running
     // Kept while it starts, so that a start that fails does not forget the ports.
     record.doors = before.as_ref().map(|before| before.doors.clone()).unwrap_or_default();
     folder.write_record(&record)?;
-    match bring_up(&request, &folder, before.as_ref(), &mut record, progress) {
-        Ok((embedded, description)) => {
+    match bring_up(&request, backend, &folder, before.as_ref(), &mut record, progress) {
+        Ok((platform, description)) => {
             progress.step(&Step::Ready);
-            Ok(Running { embedded: Some(embedded), description, folder, record, _lock: lock })
+            Ok(Running { platform: Some(platform), description, folder, record, _lock: lock })
         }
         Err(failure) => {
             record.phase = Phase::Failed;
@@ -194,36 +205,66 @@ fn beginning(
 
 fn bring_up(
     request: &LaunchRequest,
+    backend: Backend,
     folder: &Folder,
     before: Option<&Record>,
     record: &mut Record,
     progress: &dyn Progress,
-) -> Result<(Embedded, Description), Failure> {
+) -> Result<(Platform, Description), Failure> {
     let mut secrets = folder.secrets()?;
     let passwords = accounts::passwords(&request.launch, &request.roster, &request.variables, &mut secrets)?;
     folder.write_document("blueprint.json", &request.blueprint)?;
     folder.write_document("roster.json", &request.roster)?;
     folder.write_document("launch.json", &request.launch)?;
-    let brands: BTreeMap<&str, String> =
-        request.brands.iter().map(|(key, bytes)| (key.as_str(), hexadecimal(&Sha256::digest(bytes)))).collect();
-    folder.write_document("brands.json", &brands)?;
-    let order = embedded::Order {
-        blueprint: &request.blueprint,
-        roster: &request.roster,
-        launch: &request.launch,
-        brands: &request.brands,
-        seed: request.seed,
-        folder,
-        passwords: &passwords,
-        before,
-        avoid: taken(request, folder),
+    let brands = brands(&request.bundle);
+    let digests: BTreeMap<&str, String> =
+        brands.iter().map(|(key, bytes)| (key.as_str(), hexadecimal(&Sha256::digest(bytes)))).collect();
+    folder.write_document("brands.json", &digests)?;
+    let avoid = taken(request, folder);
+    let (platform, doors) = match backend {
+        Backend::Namespace => {
+            let order = namespace::Order {
+                blueprint: &request.blueprint,
+                roster: &request.roster,
+                launch: &request.launch,
+                bundle: &request.bundle,
+                variables: &request.variables,
+                folder,
+                layers: vec![request.root.clone().ok_or(Failure::NoRoot)?],
+                program: &request.program,
+                before,
+                avoid,
+            };
+            let (namespace, doors) = namespace::start(order, progress)?;
+            (Platform::Namespace(Box::new(namespace)), doors)
+        }
+        // The others do not fit yet.
+        Backend::Embedded | Backend::Container | Backend::Vm | Backend::Fleet => {
+            let order = embedded::Order {
+                blueprint: &request.blueprint,
+                roster: &request.roster,
+                launch: &request.launch,
+                brands: &brands,
+                seed: request.seed,
+                folder,
+                passwords: &passwords,
+                before,
+                avoid,
+            };
+            let (embedded, doors) = embedded::start(order, progress)?;
+            (Platform::Embedded(Box::new(embedded)), doors)
+        }
     };
-    let (embedded, doors) = embedded::start(order, progress)?;
     record.doors = doors;
     record.phase = Phase::Ready;
     folder.write_record(record)?;
     let description = Description::of(record, &request.launch.accounts, &secrets);
-    Ok((embedded, description))
+    Ok((platform, description))
+}
+
+/// Returns the brands' files as bytes, by key.
+fn brands(bundle: &Bundle) -> BTreeMap<String, Vec<u8>> {
+    bundle.brands.iter().map(|(key, file)| (key.clone(), file.unfilled().0)).collect()
 }
 
 /// Returns the ports that other environments which run now have on record; one that cannot be read holds none.
@@ -250,8 +291,9 @@ impl Running {
     ///
     /// - `signal`: runs on the environment's own runtime, so that `tokio::signal` works in it; [`interruption`] is one.
     pub fn wait_until_stopped(&self, signal: impl Future<Output = ()>) -> Ended {
-        match &self.embedded {
-            Some(embedded) => embedded.wait(signal),
+        match &self.platform {
+            Some(Platform::Embedded(embedded)) => embedded.wait(signal),
+            Some(Platform::Namespace(namespace)) => namespace.wait(signal),
             None => Ended::Asked,
         }
     }
@@ -260,7 +302,11 @@ impl Running {
     ///
     /// - Errors: something could not be written any more; everything that was answered is safe nevertheless.
     pub fn stop(mut self) -> Result<(), Failure> {
-        let stopped = self.embedded.take().map_or(Ok(()), Embedded::stop);
+        let stopped = match self.platform.take() {
+            Some(Platform::Embedded(embedded)) => embedded.stop(),
+            Some(Platform::Namespace(namespace)) => namespace.stop(),
+            None => Ok(()),
+        };
         match &stopped {
             Ok(()) => self.record.phase = Phase::Stopped,
             Err(failure) => {

@@ -8,6 +8,7 @@
 //! - [`launch`]: brings an environment up in this process and gives a [`Running`].
 //! - [`find`], [`list`]: environments as other processes see them; a [`Found`] has `status`, `log_lines`, `stop`, `reset`.
 //! - [`await_ready`]: waits for an environment that another process brings up.
+//! - [`run_node`], [`hold`]: what this program is inside a node of real daemons, and around them.
 //! - [`Failure`]: what failed, each with what to do next.
 
 pub mod state;
@@ -18,11 +19,14 @@ mod description;
 mod embedded;
 mod failure;
 mod files;
+mod fill;
 #[cfg(test)]
 mod fixture;
 mod found;
 mod launch;
 mod log;
+mod namespace;
+mod node;
 mod probe;
 #[cfg(test)]
 mod tests;
@@ -32,7 +36,10 @@ pub use description::{DescribedAccount, DescribedDoor, Description, State};
 pub use embedded::{AuthorityFailure, DoorFailure};
 pub use failure::Failure;
 pub use files::FileFailure;
+pub use fill::FillFailure;
 pub use found::{Found, Recorded, Stopped, await_ready, find, list};
 pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, launch};
 pub use log::{Entry, Level, read_log};
+pub use namespace::{DaemonState, DaemonStatus, NodeState};
+pub use node::{hold, run_node};
 pub use state::{Identity, StateRoot};

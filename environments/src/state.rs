@@ -10,7 +10,8 @@
 //!     secrets/            passwords that were made up, readable by the owner only
 //!     authority/          the internal CA and the certificate of the doors
 //!     directory.sqlite    accounts
-//!     nodes/NODE/         disks of the nodes
+//!     nodes/NODE/         disks of the nodes, and of real daemons' nodes the tree they were given
+//!     nodes.json          how real daemons' nodes are
 //!     log/                events as lines of JSON
 //! ```
 
@@ -248,6 +249,16 @@ impl Folder {
         self.path.join("nodes").join(node)
     }
 
+    /// Returns where a node's tree lies, with its secrets.
+    pub(crate) fn tree(&self, node: &str) -> PathBuf {
+        self.node(node).join("tree")
+    }
+
+    /// Returns where it is written how real daemons' nodes are.
+    pub(crate) fn nodes_document(&self) -> PathBuf {
+        self.path.join("nodes.json")
+    }
+
     /// Returns where the logs are.
     pub fn log(&self) -> PathBuf {
         self.path.join("log")
@@ -261,6 +272,11 @@ impl Folder {
     /// Returns where the accounts are.
     pub fn directory(&self) -> PathBuf {
         self.path.join("directory.sqlite")
+    }
+
+    /// Returns where keys that sign mail are.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.path.join("secrets").join("keys")
     }
 
     /// Returns the passwords that were made up for this environment.

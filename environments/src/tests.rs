@@ -24,10 +24,12 @@ fn request(state: &Path, environment: &str) -> LaunchRequest {
         blueprint,
         roster,
         launch,
-        brands: Default::default(),
+        bundle: Default::default(),
         backend: None,
         seed: 1,
         variables: Default::default(),
+        program: Default::default(),
+        root: None,
     }
 }
 

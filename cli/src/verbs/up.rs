@@ -53,9 +53,8 @@ struct How {
     /// The environment; `dev` when it is not named.
     #[arg(long)]
     env: Option<String>,
-    /// The backend to run it with, instead of the one the environment names.
-    #[arg(long)]
-    backend: Option<String>,
+    #[command(flatten)]
+    manner: Manner,
     /// Return when everything answers, and leave it running.
     #[arg(long)]
     detach: bool,
@@ -65,9 +64,20 @@ struct How {
     /// Carry out what destroys: declarations that are gone, and what they hold with them.
     #[arg(long)]
     allow_destroy: bool,
+}
+
+/// How an environment is run, for the process that serves it.
+#[derive(clap::Args)]
+struct Manner {
+    /// The backend to run it with, instead of the one the environment names.
+    #[arg(long)]
+    backend: Option<String>,
     /// The seed of the run, for whatever is left to chance.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// An unpacked root file system for real daemons, instead of one that is built; MAILWRIGHT_ROOT says the same.
+    #[arg(long, value_name = "FOLDER")]
+    root: Option<PathBuf>,
 }
 
 /// The process behind `--detach`.
@@ -76,10 +86,8 @@ pub(crate) struct ServeArguments {
     repository: PathBuf,
     #[arg(long)]
     env: String,
-    #[arg(long)]
-    backend: Option<String>,
-    #[arg(long)]
-    seed: u64,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -118,9 +126,7 @@ fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
     if how.detach {
         return detach(&root, &identity, how, built_in);
     }
-    serve(&repository, output, how.backend.clone(), how.seed, !how.json, &|description| {
-        print(description, how.json, built_in)
-    })
+    serve(&repository, output, &how.manner, !how.json, &|description| print(description, how.json, built_in))
 }
 
 /// Refuses to bring up what would destroy something that the environment holds.
@@ -160,20 +166,17 @@ fn refuse_losses(
 pub(crate) fn run_serve(arguments: &ServeArguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
     let output = compiled::compile(&repository.sources, Some(&arguments.env))?;
-    serve(&repository, output, arguments.backend.clone(), arguments.seed, false, &|_| Ok(()))
+    serve(&repository, output, &arguments.manner, false, &|_| Ok(()))
 }
 
 fn serve(
     repository: &repository::Repository,
     output: Output,
-    backend: Option<String>,
-    seed: u64,
+    manner: &Manner,
     tell: bool,
     ready: &dyn Fn(&Description) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
     let bundle = compiler::render(&output, &repository.sources);
-    let brands: BTreeMap<String, Vec<u8>> =
-        bundle.brands.iter().map(|(key, file)| (key.clone(), file.unfilled().0)).collect();
     let variables = match output.launch.secrets {
         blueprint::launch::Secrets::EnvironmentVariables => std::env::vars().collect(),
         _ => BTreeMap::new(),
@@ -184,10 +187,13 @@ fn serve(
         blueprint: output.blueprint,
         roster: output.roster,
         launch: output.launch,
-        brands,
-        backend,
-        seed,
+        bundle,
+        backend: manner.backend.clone(),
+        seed: manner.seed,
         variables,
+        program: std::env::current_exe()
+            .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
+        root: manner.root.clone().or_else(folders::root_file_system),
     };
     let running = environments::launch(request, &Told { tell }).map_err(from_environments)?;
     if let Err(failure) = ready(running.description()) {
@@ -249,16 +255,19 @@ impl Progress for Told {
 }
 
 /// Starts a process of its own that serves the environment, and waits until everything answers.
-fn detach(root: &StateRoot, identity: &Identity, how: &How, built_in: bool) -> Result<Exit, Failure> {
+fn detach(states: &StateRoot, identity: &Identity, how: &How, built_in: bool) -> Result<Exit, Failure> {
     let failed = |error: &std::io::Error| Failure::failed("could not start a process for the environment").cause(error);
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let errors = errors_file(&folders::state()?).map_err(|error| failed(&error))?;
     let mut command = std::process::Command::new(program);
+    // Absolute, since the process works elsewhere.
+    let root = how.manner.root.as_deref().map(std::path::absolute).transpose().map_err(|error| failed(&error))?;
     command
         .arg("serve")
         .arg(&identity.repository)
-        .args(["--env", &identity.environment, "--seed", &how.seed.to_string()])
-        .args(how.backend.iter().flat_map(|backend| ["--backend", backend]))
+        .args(["--env", &identity.environment, "--seed", &how.manner.seed.to_string()])
+        .args(how.manner.backend.iter().flat_map(|backend| ["--backend", backend]))
+        .args(root.iter().flat_map(|root| [std::ffi::OsStr::new("--root"), root.as_os_str()]))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -272,7 +281,7 @@ fn detach(root: &StateRoot, identity: &Identity, how: &How, built_in: bool) -> R
         Ok(Some(status)) => Some(format!("its process ended with {status}")),
         Err(error) => Some(error.to_string()),
     };
-    let waited = environments::await_ready(root, identity, process, &mut ended, PATIENCE);
+    let waited = environments::await_ready(states, identity, process, &mut ended, PATIENCE);
     let said = std::fs::read_to_string(&errors.0).unwrap_or_default();
     let _ = std::fs::remove_file(&errors.0);
     match waited {

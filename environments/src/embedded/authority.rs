@@ -256,6 +256,76 @@ fn issue(kept: Kept, names: BTreeSet<String>, today: i64) -> Result<Kept, rcgen:
     Ok(Kept { names, door_certificate: certificate.pem(), door_key: key.serialize_pem(), door_until, ..kept })
 }
 
+/// A node's key with its certificate, in one private file.
+#[derive(Serialize, Deserialize)]
+struct NodeKey {
+    version: u32,
+    names: BTreeSet<String>,
+    /// The authority that issued it, PEM.
+    issuer: String,
+    /// Last day of the certificate, counted from 1970.
+    until: i64,
+    /// Key, then certificate, PEM.
+    pem: String,
+}
+
+/// Returns a node's key and certificate as PEM, made or renewed where needed; [`Authority::open`] has made the authority.
+///
+/// - `names`: host names and addresses the node is reached by, never empty.
+/// - `today`: days since 1970.
+pub(crate) fn node_key(
+    folder: &Path,
+    node: &str,
+    names: &BTreeSet<String>,
+    today: i64,
+) -> Result<String, AuthorityFailure> {
+    let nodes = folder.join("nodes");
+    let path = nodes.join(format!("{node}.json"));
+    let authority: Option<Kept> = files::read_json(&folder.join("authority.json"))?;
+    let issue = |source| AuthorityFailure::Issue { folder: folder.to_owned(), source };
+    let authority = authority.ok_or_else(|| issue(rcgen::Error::CouldNotParseCertificate))?;
+    let kept: Option<NodeKey> = files::read_json(&path)?;
+    if let Some(kept) = kept
+        && kept.version == 1
+        && kept.names == *names
+        && kept.until > today + RENEWAL_DAYS
+        && kept.issuer == authority.authority_certificate
+    {
+        return Ok(kept.pem);
+    }
+    let made = issue_node(&authority, names, today).map_err(issue)?;
+    files::make_folder(&nodes)?;
+    files::write_json(&path, &made, 0o600)?;
+    Ok(made.pem)
+}
+
+fn issue_node(authority: &Kept, names: &BTreeSet<String>, today: i64) -> Result<NodeKey, rcgen::Error> {
+    let issuer = Issuer::new(authority_parameters(&authority.subject)?, KeyPair::from_pem(&authority.authority_key)?);
+    let key = KeyPair::generate()?;
+    let mut parameters = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
+    parameters.distinguished_name = DistinguishedName::new();
+    if names.contains("127.0.0.1") {
+        // As for the doors: some programs look for an address here only.
+        parameters.distinguished_name.push(DnType::CommonName, "127.0.0.1");
+    }
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    parameters.use_authority_key_identifier_extension = true;
+    let until = (today + DOOR_DAYS).min(authority.authority_until);
+    let (year, month, day) = calendar(today - 1);
+    parameters.not_before = date_time_ymd(year, month, day);
+    let (year, month, day) = calendar(until);
+    parameters.not_after = date_time_ymd(year, month, day);
+    let certificate = parameters.signed_by(&key, &issuer)?;
+    Ok(NodeKey {
+        version: 1,
+        names: names.clone(),
+        issuer: authority.authority_certificate.clone(),
+        until,
+        pem: format!("{}{}", key.serialize_pem(), certificate.pem()),
+    })
+}
+
 /// Returns year, month and day of a day counted from 1970; days no calendar has end in 9999.
 fn calendar(days: i64) -> (i32, u8, u8) {
     let date = Date::constant(1970, 1, 1)
@@ -325,6 +395,20 @@ mod tests {
         }
         assert!(handshake(&authority, &good, "elsewhere.example").is_err());
         assert!(handshake(&authority, &client(other.path()).unwrap(), "localhost").is_err());
+    }
+
+    #[test]
+    fn a_nodes_key_stays_until_its_names_or_the_authority_change() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::open(folder.path(), "northmail", &names(&[]), "1.2", 20_000).unwrap();
+        let key = |names: &BTreeSet<String>, today| node_key(folder.path(), "mx-1", names, today).unwrap();
+        let first = key(&names(&["mx-1.example"]), 20_000);
+        assert!(first.contains("PRIVATE KEY") && first.contains("BEGIN CERTIFICATE"));
+        assert_eq!(first, key(&names(&["mx-1.example"]), 20_100));
+        let second = key(&names(&["mx-1.example", "mx.example"]), 20_100);
+        assert_ne!(first, second);
+        assert_ne!(second, key(&names(&["mx-1.example", "mx.example"]), 20_100 + DOOR_DAYS));
+        assert!(files::private(&folder.path().join("nodes/mx-1.json")).unwrap());
     }
 
     fn handshake(authority: &Authority, client: &Arc<rustls::ClientConfig>, name: &str) -> Result<(), rustls::Error> {

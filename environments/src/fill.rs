@@ -1,0 +1,309 @@
+//! Fills the holes that a Bundle has for secrets, and lays a node's tree out for the node to take.
+//!
+//! What is made up is kept with the environment, so that it is the same the next time; what comes from outside is not written
+//! down but into the files that need it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use blueprint::launch::Secrets as Source;
+use blueprint::platform::SecretReference;
+use blueprint::secret::Kind;
+use blueprint::{Blueprint, File, Node, Piece, Role, Roster, Tree};
+use rcgen::{KeyPair, PublicKeyData, RsaKeySize};
+
+use crate::accounts;
+use crate::embedded::{self, AuthorityFailure};
+use crate::files::{self, FileFailure};
+use crate::node::{Item, Manifest, TreeFailure, below};
+use crate::state::{Folder, SecretFailure, Secrets};
+
+/// Octets of a character string in a TXT record (RFC 1035 §3.3).
+const STRING_OCTETS: usize = 255;
+
+/// Why a tree could not be filled and laid out.
+#[derive(Debug, thiserror::Error)]
+pub enum FillFailure {
+    /// A password is not to be had.
+    #[error(transparent)]
+    Secret(#[from] SecretFailure),
+    /// There is no certificate.
+    #[error(transparent)]
+    Authority(#[from] AuthorityFailure),
+    /// A key that signs mail could not be made or read.
+    #[error("could not make the signing key {name}")]
+    Key {
+        /// The secret's name.
+        name: String,
+        /// What the cryptography said.
+        source: rcgen::Error,
+    },
+    /// A file could not be kept or read.
+    #[error(transparent)]
+    File(#[from] FileFailure),
+    /// A path of the tree is none.
+    #[error("the tree of {node} cannot be laid out: {reason}")]
+    Path {
+        /// The node.
+        node: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl FillFailure {
+    /// Returns what to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Secret(failure) => failure.help(),
+            Self::Authority(failure) => failure.help(),
+            Self::Key { name, .. } => {
+                format!("remove the file {name}.pem in the environment's secrets to get a new key")
+            }
+            Self::File(failure) => failure.help(),
+            Self::Path { .. } => "please report it: this is a fault of this program".to_owned(),
+        }
+    }
+}
+
+/// Knows the secrets of one environment.
+pub(crate) struct Filler<'a> {
+    folder: &'a Folder,
+    source: &'a Source,
+    variables: &'a BTreeMap<String, String>,
+    secrets: Secrets,
+    /// The names each node's certificate carries.
+    names: BTreeMap<String, BTreeSet<String>>,
+    /// Days since 1970.
+    today: i64,
+}
+
+impl<'a> Filler<'a> {
+    /// Makes ready to fill the trees of a platform; the authority is there already.
+    pub(crate) fn new(
+        folder: &'a Folder,
+        blueprint: &Blueprint,
+        roster: &Roster,
+        source: &'a Source,
+        variables: &'a BTreeMap<String, String>,
+    ) -> Result<Self, FillFailure> {
+        let names =
+            blueprint.nodes.iter().map(|node| (node.name.to_string(), names(blueprint, roster, node))).collect();
+        let today = jiff::Timestamp::now().as_second() / 86_400;
+        Ok(Self { folder, source, variables, secrets: folder.secrets()?, names, today })
+    }
+
+    /// Lays a node's tree out in a folder, with its secrets; the folder is the owner's only.
+    ///
+    /// - Returns: whether anything in it is another than before.
+    pub(crate) fn lay_out(&mut self, node: &str, tree: &Tree, folder: &Path) -> Result<bool, FillFailure> {
+        let kept = folder.join("files");
+        files::make_folder(&kept)?;
+        let mut manifest = Manifest::default();
+        let mut wanted = BTreeSet::new();
+        let mut changed = false;
+        for (path, file) in &tree.files {
+            let bytes = self.fill(file)?;
+            let place = below(&kept, path).map_err(|failure: TreeFailure| FillFailure::Path {
+                node: node.to_owned(),
+                reason: failure.to_string(),
+            })?;
+            changed |= write_if_other(&place, &bytes)?;
+            wanted.insert(place);
+            manifest.files.insert(path.clone(), Item { mode: file.mode, owner: file.owner.clone() });
+        }
+        self.secrets.keep()?;
+        for stale in every_file(&kept)?.into_iter().filter(|path| !wanted.contains(path)) {
+            files::remove(&stale)?;
+            changed = true;
+        }
+        let path = folder.join("manifest.json");
+        let bytes = serde_json::to_vec(&manifest).map_err(|source| FileFailure::Form { path: path.clone(), source })?;
+        Ok(write_if_other(&path, &bytes)? || changed)
+    }
+
+    fn fill(&mut self, file: &File) -> Result<Vec<u8>, FillFailure> {
+        let mut bytes = Vec::new();
+        for piece in &file.pieces {
+            match piece {
+                Piece::Bytes(part) => bytes.extend_from_slice(part),
+                Piece::Secret(reference) => bytes.extend(self.secret(reference)?.into_bytes()),
+                Piece::DkimRecord(reference) => bytes.extend(self.dkim_record(reference)?.into_bytes()),
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn secret(&mut self, reference: &SecretReference) -> Result<String, FillFailure> {
+        match Kind::of(reference) {
+            Kind::NodeKey => {
+                let node = reference.name.as_str().strip_prefix("tls-").unwrap_or(reference.name.as_str());
+                let names = self.names.get(node).cloned().unwrap_or_else(|| BTreeSet::from([node.to_owned()]));
+                Ok(embedded::node_key(&self.folder.authority(), node, &names, self.today)?)
+            }
+            Kind::Authority => {
+                let certificate = files::read(&embedded::certificate_path(&self.folder.authority()))?;
+                Ok(String::from_utf8_lossy(&certificate.unwrap_or_default()).into_owned())
+            }
+            Kind::DkimEd25519 | Kind::DkimRsa2048 => Ok(self.signing_key(reference)?.serialize_pem()),
+            Kind::Password => {
+                let owner = reference.owner.as_str();
+                Ok(accounts::secret(owner, reference.name.as_str(), self.source, self.variables, &mut self.secrets)?)
+            }
+        }
+    }
+
+    /// Returns a key that signs mail, made when there is none yet.
+    fn signing_key(&self, reference: &SecretReference) -> Result<KeyPair, FillFailure> {
+        let name = reference.name.to_string();
+        let failed = |source| FillFailure::Key { name: name.clone(), source };
+        let folder = self.folder.keys();
+        let path = folder.join(format!("{name}.pem"));
+        if let Some(kept) = files::read(&path)? {
+            return KeyPair::from_pem(&String::from_utf8_lossy(&kept)).map_err(failed);
+        }
+        let key = match Kind::of(reference) {
+            Kind::DkimRsa2048 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+            _ => KeyPair::generate_for(&rcgen::PKCS_ED25519),
+        };
+        let key = key.map_err(failed)?;
+        files::make_folder(&folder)?;
+        files::write(&path, key.serialize_pem().as_bytes(), 0o600)?;
+        Ok(key)
+    }
+
+    /// Returns the record that publishes a key, as quoted strings (RFC 6376 §3.6.1, RFC 8463 §3).
+    fn dkim_record(&self, reference: &SecretReference) -> Result<String, FillFailure> {
+        let key = self.signing_key(reference)?;
+        let (algorithm, public) = match Kind::of(reference) {
+            Kind::DkimRsa2048 => ("rsa", key.subject_public_key_info()),
+            _ => ("ed25519", key.public_key_raw().to_vec()),
+        };
+        let text = format!("v=DKIM1; k={algorithm}; p={}", STANDARD.encode(&public));
+        Ok(quoted(&text))
+    }
+}
+
+/// Returns text without quotes or backslashes as the quoted strings of a TXT record.
+fn quoted(text: &str) -> String {
+    let parts: Vec<String> =
+        text.as_bytes().chunks(STRING_OCTETS).map(|part| format!("\"{}\"", String::from_utf8_lossy(part))).collect();
+    parts.join(" ")
+}
+
+/// Returns what a node is called by those who check its certificate.
+fn names(blueprint: &Blueprint, roster: &Roster, node: &Node) -> BTreeSet<String> {
+    let mut names = BTreeSet::from([node.hostname.to_string(), node.name.to_string()]);
+    if let Ok(group) = blueprint.service_domain.below(&format!("{}.{}", node.role.name(), node.cluster)) {
+        names.insert(group.to_string());
+    }
+    // Daemons that ask their own neighbours do it over loopback.
+    names.insert("localhost".to_owned());
+    let faces_people = matches!(
+        node.role,
+        Role::Balancer | Role::Mx | Role::Submission | Role::Access | Role::Web | Role::Control | Role::Calendar
+    );
+    if faces_people {
+        names.extend(["127.0.0.1", "::1"].map(str::to_owned));
+        names.insert(blueprint.service_domain.to_string());
+        names.extend(node.front_addresses.iter().map(ToString::to_string));
+        names.extend(roster.brands.iter().flat_map(|brand| &brand.hosts).map(|host| host.host.to_string()));
+    }
+    names
+}
+
+/// Writes a file that only its owner may read, where it is another than the one there.
+fn write_if_other(path: &Path, bytes: &[u8]) -> Result<bool, FileFailure> {
+    if files::read(path).ok().flatten().as_deref() == Some(bytes) {
+        return Ok(false);
+    }
+    if let Some(folder) = path.parent() {
+        files::make_folder(folder)?;
+    }
+    // Neither synced nor moved into place: it is laid out anew with the next start.
+    files::write_lightly(path, bytes, 0o600)?;
+    Ok(true)
+}
+
+/// Returns every file below a folder.
+fn every_file(folder: &Path) -> Result<Vec<PathBuf>, FileFailure> {
+    let mut found = Vec::new();
+    for name in files::names(folder)? {
+        let path = folder.join(name);
+        match fs::symlink_metadata(&path) {
+            Ok(about) if about.is_dir() => found.extend(every_file(&path)?),
+            _ => found.push(path),
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Identity, StateRoot};
+
+    fn reference(name: &str) -> SecretReference {
+        SecretReference { owner: "operator".parse().unwrap(), name: name.parse().unwrap() }
+    }
+
+    fn with_filler(check: impl FnOnce(&mut Filler<'_>, &Path)) {
+        let state = tempfile::tempdir().unwrap();
+        let identity = Identity::new(state.path(), "qa");
+        let folder = StateRoot::new(state.path()).folder(&identity);
+        folder.open(&identity).unwrap();
+        let (blueprint, roster, launch) = crate::fixture::platform();
+        crate::embedded::Authority::open(&folder.authority(), "p", &BTreeSet::new(), "1.2", 20_000).unwrap();
+        let variables = BTreeMap::new();
+        let mut filler = Filler::new(&folder, &blueprint, &roster, &launch.secrets, &variables).unwrap();
+        check(&mut filler, state.path());
+    }
+
+    #[test]
+    fn secrets_are_made_once_and_stay() {
+        with_filler(|filler, _| {
+            for name in ["tls-mx-1", "authority", "dkim-ed25519-s1-a", "dkim-rsa2048-s2-a", "password-x"] {
+                let first = filler.secret(&reference(name)).unwrap();
+                assert_eq!(first, filler.secret(&reference(name)).unwrap(), "{name}");
+                assert_eq!(first.contains("-----BEGIN"), !name.starts_with("password"), "{name}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_dkim_record_publishes_the_key_that_signs() {
+        with_filler(|filler, _| {
+            let rsa = filler.dkim_record(&reference("dkim-rsa2048-s2-a")).unwrap();
+            assert!(rsa.starts_with("\"v=DKIM1; k=rsa; p=MII"), "{rsa}");
+            assert!(rsa.split(' ').all(|part| part.len() <= STRING_OCTETS + 2));
+            let ed25519 = filler.dkim_record(&reference("dkim-ed25519-s1-a")).unwrap();
+            let key = ed25519.trim_matches('"').rsplit("p=").next().unwrap();
+            assert_eq!(STANDARD.decode(key).unwrap().len(), 32);
+        });
+    }
+
+    #[test]
+    fn a_tree_is_laid_out_with_its_secrets_and_only_again_where_it_changes() {
+        with_filler(|filler, state| {
+            let folder = state.join("tree");
+            let secret =
+                File::private("root:root", vec![Piece::Bytes(b"pw=".to_vec()), Piece::Secret(reference("password-x"))]);
+            let mut tree = Tree::default();
+            tree.files.insert("/etc/deep/secret".to_owned(), secret);
+            tree.files.insert("/etc/plain".to_owned(), File::text("x"));
+            assert!(filler.lay_out("mx-1", &tree, &folder).unwrap());
+            let written = fs::read_to_string(folder.join("files/etc/deep/secret")).unwrap();
+            assert!(written.starts_with("pw=") && written.len() > 20);
+            assert!(files::private(&folder.join("files/etc/deep/secret")).unwrap());
+            assert!(!filler.lay_out("mx-1", &tree, &folder).unwrap());
+            tree.files.remove("/etc/plain");
+            assert!(filler.lay_out("mx-1", &tree, &folder).unwrap());
+            assert!(!folder.join("files/etc/plain").exists());
+            tree.files.insert("/etc/../../x".to_owned(), File::text("x"));
+            assert!(matches!(filler.lay_out("mx-1", &tree, &folder), Err(FillFailure::Path { .. })));
+        });
+    }
+}

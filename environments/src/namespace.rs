@@ -1,0 +1,236 @@
+//! The backend "namespace": the real daemons, each node in network, mount and process namespaces of its own.
+//!
+//! ```text
+//!   client ── door on loopback ── thread inside the wire's namespace ── balancer ── …
+//!   tool ── orders, tidings ── first process of each node (this program) ── daemons
+//! ```
+//!
+//! Nothing of it has a name on the machine, and all of it ends when the tool does, however that ends: namespaces vanish with the
+//! last process in them, and a node's first process ends when the tool's end of its pipe closes.
+
+mod agents;
+mod doors;
+mod fabric;
+mod fit;
+mod network;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use blueprint::launch::Secrets as Source;
+use blueprint::{Blueprint, Bundle, Launch, Node, Role, Roster};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::embedded::{self, Bound};
+use crate::failure::Failure;
+use crate::files;
+use crate::fill::Filler;
+use crate::launch::{Ended, Progress, Step};
+use crate::log::{Entry, Level, Log, LogWriter};
+use crate::node::Plan;
+use crate::probe::probe_all;
+use crate::state::{Folder, OpenDoor, Record, StateFailure};
+
+use agents::Agents;
+use doors::{Doors, Way};
+use fabric::Fabric;
+
+pub(crate) use fit::lacks;
+
+pub use agents::{DaemonState, DaemonStatus, NodeState};
+
+/// How long nodes have until every daemon is ready.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long doors have to answer once every daemon is ready.
+const ANSWERS: Duration = Duration::from_secs(20);
+
+/// Where the control plane's program appears in nodes.
+const SERVE: &str = "/usr/lib/mailwright/mailwright-serve";
+
+/// The node that is no node: the world outside.
+const INTERNET: &str = "internet";
+
+/// What is to be started.
+pub(crate) struct Order<'a> {
+    pub(crate) blueprint: &'a Blueprint,
+    pub(crate) roster: &'a Roster,
+    pub(crate) launch: &'a Launch,
+    pub(crate) bundle: &'a Bundle,
+    pub(crate) variables: &'a BTreeMap<String, String>,
+    pub(crate) folder: &'a Folder,
+    /// Folders of the root file system, the topmost first.
+    pub(crate) layers: Vec<PathBuf>,
+    /// This program.
+    pub(crate) program: &'a Path,
+    /// What was open last time.
+    pub(crate) before: Option<&'a Record>,
+    /// Ports that are other environments'.
+    pub(crate) avoid: BTreeSet<u16>,
+}
+
+/// A platform of real daemons.
+pub(crate) struct Namespace {
+    // In the order in which they end.
+    doors: Doors,
+    agents: Agents,
+    _fabric: Fabric,
+    runtime: Runtime,
+    broke: watch::Receiver<Option<String>>,
+    log: Option<Log>,
+    writer: Option<LogWriter>,
+}
+
+/// Starts a platform; returns when every door answers.
+pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namespace, Vec<OpenDoor>), Failure> {
+    let folder = order.folder;
+    let (log, writer) = Log::open(&folder.log()).map_err(StateFailure::from)?;
+    let mut bound = embedded::open_ports(order.launch, order.before, &order.avoid)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::Thread { thread: "probes", source })?;
+    let (broken, broke) = watch::channel(None);
+    let names: Vec<&str> = order.blueprint.nodes.iter().map(|node| node.name.as_str()).collect();
+    let fabric = Fabric::make(order.program)?;
+    let mut agents = Agents::start(order.program, &names, folder.nodes_document(), &log, &broken)?;
+    // While the processes come up.
+    lay_out(&order)?;
+    fabric.ip(&network::fabric(order.blueprint))?;
+    fabric.ip(&network::hang(&agents.arrivals()?))?;
+    for node in &order.blueprint.nodes {
+        agents.begin(plan(&order, node)?)?;
+    }
+    let trust = embedded::trust(&folder.authority())?;
+    let mut ways = Vec::new();
+    for bound in bound.drain(..) {
+        match target(order.blueprint, order.bundle, &bound.door) {
+            Ok(target) => ways.push(Way { bound, target }),
+            Err(reason) => leave_out(&bound, reason, &log, progress),
+        }
+    }
+    agents.await_settled(PATIENCE)?;
+    let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
+    let doors = Doors::open(ways, fabric.inside()?, log.clone())?;
+    for door in &open {
+        let entry = Entry::now(Level::Info, Some(&door.node), "door opened");
+        log.write(entry.with("service", door.service.as_str()).with("port", door.port));
+        progress.step(&Step::DoorOpened(door.clone()));
+    }
+    let deadline = Instant::now() + ANSWERS;
+    loop {
+        let problems = runtime.block_on(probe_all(&open, &trust));
+        let silent = open.iter().zip(problems).find_map(|(door, problem)| Some((door, problem?)));
+        match silent {
+            None => break,
+            Some((door, problem)) if Instant::now() > deadline => {
+                return Err(Failure::Silent { service: door.service.clone(), port: door.port, problem });
+            }
+            Some(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+    let namespace = Namespace { doors, agents, _fabric: fabric, runtime, broke, log: Some(log), writer: Some(writer) };
+    Ok((namespace, open))
+}
+
+/// Writes every node's tree where the node will take it from, with its secrets.
+fn lay_out(order: &Order<'_>) -> Result<BTreeMap<String, bool>, Failure> {
+    let folder = order.folder;
+    let names = BTreeSet::from([order.blueprint.service_domain.to_string(), order.launch.address.to_string()]);
+    let today = jiff::Timestamp::now().as_second() / 86_400;
+    let platform = order.blueprint.platform.as_str();
+    embedded::Authority::open(&folder.authority(), platform, &names, &order.blueprint.mail.tls_minimum, today)?;
+    let source: &Source = &order.launch.secrets;
+    let mut filler = Filler::new(folder, order.blueprint, order.roster, source, order.variables)?;
+    let mut changed = BTreeMap::new();
+    for node in &order.blueprint.nodes {
+        let name = node.name.as_str();
+        let tree = order.bundle.nodes.get(name).cloned().unwrap_or_default();
+        changed.insert(name.to_owned(), filler.lay_out(name, &tree, &folder.tree(name))?);
+    }
+    Ok(changed)
+}
+
+/// Returns what a node is made of.
+fn plan(order: &Order<'_>, node: &Node) -> Result<Plan, Failure> {
+    let name = node.name.as_str();
+    let (state, mount) = (order.folder.node(name).join("state"), order.folder.node(name).join("mount"));
+    for folder in [&state, &mount] {
+        files::make_folder(folder).map_err(StateFailure::from)?;
+    }
+    Ok(Plan {
+        node: name.to_owned(),
+        layers: order.layers.clone(),
+        state,
+        mount,
+        tree: order.folder.tree(name),
+        programs: BTreeMap::from([(SERVE.to_owned(), order.program.to_owned())]),
+        network: network::node(order.blueprint, node),
+        processes: order.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default(),
+    })
+}
+
+/// Returns where a door leads: the balancer in front of its node, or the node itself.
+///
+/// - Errors: why it leads nowhere.
+fn target(blueprint: &Blueprint, bundle: &Bundle, door: &OpenDoor) -> Result<SocketAddr, String> {
+    if door.node == INTERNET {
+        return Err("the world outside has no mailboxes yet".to_owned());
+    }
+    let runs = |node: &Node| bundle.nodes.get(node.name.as_str()).is_some_and(|tree| !tree.processes.is_empty());
+    let node = blueprint.nodes.iter().find(|node| node.name.as_str() == door.node);
+    let node = node.ok_or_else(|| format!("there is no node {}", door.node))?;
+    let service = node.services.iter().find(|service| service.name == door.service);
+    let port = service.map(|service| service.port).ok_or_else(|| format!("{} has no such service", node.name))?;
+    let in_front = |other: &&Node| other.role == Role::Balancer && other.cluster == node.cluster && runs(other);
+    let balancer = blueprint.nodes.iter().find(in_front).filter(|_| node.role != Role::Dns);
+    let facing = balancer.unwrap_or(node);
+    if !runs(facing) {
+        return Err(format!("nothing runs on {} yet", facing.name));
+    }
+    let addresses = || facing.front_addresses.iter().chain(&facing.addresses);
+    let address = addresses().find(|address| IpAddr::is_ipv4(address)).or_else(|| addresses().next());
+    let address = address.ok_or_else(|| format!("{} has no address", facing.name))?;
+    Ok(SocketAddr::new(*address, port))
+}
+
+fn leave_out(bound: &Bound, reason: String, log: &Log, progress: &dyn Progress) {
+    let door = &bound.door;
+    let entry = Entry::now(Level::Warning, Some(&door.node), "door left out");
+    log.write(entry.with("service", door.service.as_str()).with("reason", reason.as_str()));
+    progress.step(&Step::DoorLeftOut { service: door.service.clone(), reason });
+}
+
+impl Namespace {
+    /// Waits until the signal comes or a node ends by itself.
+    pub(crate) fn wait(&self, signal: impl Future<Output = ()>) -> Ended {
+        let mut broke = self.broke.clone();
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = signal => Ended::Asked,
+                reason = async { broke.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone()) } => {
+                    Ended::Broke(reason.unwrap_or_else(|| "the nodes ended by themselves".to_owned()))
+                }
+            }
+        })
+    }
+
+    /// Ends the platform: doors first, then the nodes, then the log.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        self.doors.close();
+        self.agents.stop();
+        if let Some(log) = self.log.take() {
+            log.write(Entry::now(Level::Info, None, "environment stopped"));
+        }
+        drop(self.agents);
+        if let Some(writer) = self.writer.take() {
+            writer.finish();
+        }
+        Ok(())
+    }
+}

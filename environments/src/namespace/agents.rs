@@ -1,0 +1,499 @@
+//! The nodes as the tool sees them: a process in namespaces of its own for each, which takes orders and tells what happens.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::files;
+use crate::log::{Entry, Level, Log};
+use crate::node::{Order, Plan, Tidings};
+
+/// Lines of a daemon that are kept to be shown when it fails.
+const LAST_LINES: usize = 12;
+
+/// Falls of a daemon that was never ready since, after which nobody waits for it any longer.
+const PATIENCE_FALLS: u32 = 6;
+
+/// How long a process has to come up in its namespaces.
+const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// How long nodes have to end.
+const FAREWELL: Duration = Duration::from_secs(8);
+
+/// How a daemon is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DaemonState {
+    /// It waits for what it needs, or prepares.
+    Waiting,
+    /// It was started.
+    Started,
+    /// It listens on all it promises.
+    Ready,
+    /// It ended by itself and will be started again.
+    Fallen,
+}
+
+impl DaemonState {
+    /// Returns the word that tables show.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Started => "started",
+            Self::Ready => "ready",
+            Self::Fallen => "fallen",
+        }
+    }
+}
+
+/// How a node is, as its process has told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeState {
+    /// Its first process, as the machine counts; 0 before it is there.
+    pub process: u32,
+    /// Whether every daemon is ready.
+    pub settled: bool,
+    /// Why it could not become or stay what it should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+    /// Its daemons, by name.
+    pub daemons: BTreeMap<String, DaemonStatus>,
+}
+
+/// How a daemon is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// How far it is.
+    pub state: DaemonState,
+    /// How often it has ended by itself since it was ready last.
+    pub failures: u32,
+    /// How it ended last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<String>,
+    /// TCP ports it listens on when it is ready.
+    pub ports: Vec<u16>,
+}
+
+/// What is known of all nodes, and a bell that rings when it changes.
+#[derive(Default)]
+struct Board {
+    known: Mutex<Known>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Known {
+    nodes: BTreeMap<String, NodeState>,
+    lines: BTreeMap<(String, String), VecDeque<String>>,
+    /// Nodes that have taken their tree over since they were told to last, with what has changed.
+    delivered: BTreeMap<String, Vec<String>>,
+    /// Nodes whose process is gone.
+    gone: Vec<String>,
+    /// Nothing that ends is news any more.
+    ending: bool,
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The nodes of an environment.
+pub(super) struct Agents {
+    agents: Vec<Agent>,
+    board: Arc<Board>,
+    status: PathBuf,
+}
+
+struct Agent {
+    node: String,
+    child: Child,
+    orders: ChildStdin,
+}
+
+impl Agents {
+    /// Starts a process for each node, in namespaces of its own.
+    ///
+    /// - `program`: this program.
+    /// - `status`: where how the nodes are is written down for others to read.
+    pub(super) fn start(
+        program: &Path,
+        nodes: &[&str],
+        status: PathBuf,
+        log: &Log,
+        broke: &tokio::sync::watch::Sender<Option<String>>,
+    ) -> Result<Self, Failure> {
+        let mut started = Self { agents: Vec::new(), board: Arc::new(Board::default()), status };
+        for node in nodes {
+            started.agents.push(started.one(program, node, log, broke)?);
+        }
+        Ok(started)
+    }
+
+    fn one(
+        &self,
+        program: &Path,
+        node: &str,
+        log: &Log,
+        broke: &tokio::sync::watch::Sender<Option<String>>,
+    ) -> Result<Agent, Failure> {
+        let failed = |source| Failure::StartNode { node: node.to_owned(), source };
+        let mut child = Command::new("unshare")
+            .args(["--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--propagation", "private"])
+            .arg("--")
+            .arg(program)
+            .arg("node")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Out of the terminal's group: the tool ends its nodes itself.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let taken = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(orders), Some(tidings), Some(errors)) = taken else {
+            return Err(failed(std::io::Error::other("its process has no pipes")));
+        };
+        let reader = Reader {
+            node: node.to_owned(),
+            board: Arc::clone(&self.board),
+            log: log.clone(),
+            status: self.status.clone(),
+            broke: broke.clone(),
+        };
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024);
+        thread("tidings").spawn(move || reader.read(BufReader::new(tidings))).map_err(failed)?;
+        let (log, name) = (log.clone(), node.to_owned());
+        let complain = move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                log.write(Entry::now(Level::Error, Some(&name), &line).with("process", "node"));
+            }
+        };
+        thread("complaints").spawn(complain).map_err(failed)?;
+        Ok(Agent { node: node.to_owned(), child, orders })
+    }
+
+    /// Waits until every process is in its namespaces; returns them in order, as the machine counts.
+    pub(super) fn arrivals(&self) -> Result<Vec<u32>, Failure> {
+        let deadline = Instant::now() + ARRIVAL;
+        self.await_all(deadline, |known, node| known.nodes.get(node).is_some_and(|state| state.process != 0))?;
+        let known = self.board.lock();
+        let process = |agent: &Agent| known.nodes.get(&agent.node).map_or(0, |state| state.process);
+        Ok(self.agents.iter().map(process).collect())
+    }
+
+    /// Tells a node what it is.
+    pub(super) fn begin(&mut self, plan: Plan) -> Result<(), Failure> {
+        let node = plan.node.clone();
+        self.expect(&node, &plan.processes);
+        self.tell(&node, &Order::Begin(Box::new(plan)))
+    }
+
+    /// Tells a node that its tree has changed, and what is to run.
+    #[expect(dead_code, reason = "called once environments converge")]
+    pub(super) fn converge(&mut self, node: &str, processes: Vec<blueprint::Process>) -> Result<(), Failure> {
+        self.board.lock().delivered.remove(node);
+        self.expect(node, &processes);
+        self.tell(node, &Order::Converge { processes })
+    }
+
+    /// Puts on the board what is to run on a node.
+    fn expect(&self, node: &str, processes: &[blueprint::Process]) {
+        let mut known = self.board.lock();
+        let state = known.nodes.entry(node.to_owned()).or_default();
+        let before = std::mem::take(&mut state.daemons);
+        for process in processes {
+            let new =
+                DaemonStatus { state: DaemonState::Waiting, failures: 0, how: None, ports: process.ready.clone() };
+            let status = before.get(&process.name).cloned().unwrap_or(new);
+            state.daemons.insert(process.name.clone(), DaemonStatus { ports: process.ready.clone(), ..status });
+        }
+        state.settled = false;
+    }
+
+    fn tell(&mut self, node: &str, order: &Order) -> Result<(), Failure> {
+        let failed = |source| Failure::StartNode { node: node.to_owned(), source };
+        let Some(agent) = self.agents.iter_mut().find(|agent| agent.node == node) else { return Ok(()) };
+        let mut line = serde_json::to_vec(order).map_err(|error| failed(error.into()))?;
+        line.push(b'\n');
+        agent.orders.write_all(&line).and_then(|()| agent.orders.flush()).map_err(failed)
+    }
+
+    /// Waits until every daemon of every node is ready.
+    ///
+    /// - Errors: a node failed, a daemon keeps falling over, or the time is up; with what it said last.
+    pub(super) fn await_settled(&self, patience: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + patience;
+        self.await_all(deadline, |known, node| known.nodes.get(node).is_some_and(|state| state.settled))?;
+        self.write_status();
+        Ok(())
+    }
+
+    /// Waits until nodes have taken their trees over; returns what has changed on each.
+    #[expect(dead_code, reason = "called once environments converge")]
+    pub(super) fn await_delivered(
+        &self,
+        nodes: &[String],
+        patience: Duration,
+    ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+        let deadline = Instant::now() + patience;
+        self.await_all(deadline, |known, node| {
+            known.delivered.contains_key(node) || !nodes.iter().any(|asked| asked == node)
+        })?;
+        let known = self.board.lock();
+        Ok(nodes.iter().filter_map(|node| Some((node.clone(), known.delivered.get(node)?.clone()))).collect())
+    }
+
+    fn await_all(&self, deadline: Instant, done: impl Fn(&Known, &str) -> bool) -> Result<(), Failure> {
+        let mut known = self.board.lock();
+        loop {
+            if let Some(failure) = known.trouble() {
+                return Err(failure);
+            }
+            let Some(late) = self.agents.iter().find(|agent| !done(&known, &agent.node)) else { return Ok(()) };
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(known.lateness(&late.node));
+            }
+            known = self.board.changed.wait_timeout(known, deadline - now).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn write_status(&self) {
+        let known = self.board.lock();
+        write_status(&self.status, &known);
+    }
+
+    /// Ends every node, and waits for them.
+    pub(super) fn stop(&mut self) {
+        self.board.lock().ending = true;
+        for agent in &mut self.agents {
+            let mut line = serde_json::to_vec(&Order::Stop).unwrap_or_default();
+            line.push(b'\n');
+            // One that is gone already is what is wanted.
+            let _ = agent.orders.write_all(&line).and_then(|()| agent.orders.flush());
+        }
+        let deadline = Instant::now() + FAREWELL;
+        for agent in &mut self.agents {
+            while Instant::now() < deadline && matches!(agent.child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            // With it everything in its namespaces is gone.
+            let _ = agent.child.kill();
+            let _ = agent.child.wait();
+        }
+        self.agents.clear();
+        let _ = files::remove(&self.status);
+    }
+}
+
+impl Drop for Agents {
+    /// Whatever happened, no node outlives the tool.
+    fn drop(&mut self) {
+        self.board.lock().ending = true;
+        for agent in &mut self.agents {
+            let _ = agent.child.kill();
+            let _ = agent.child.wait();
+        }
+    }
+}
+
+impl Known {
+    /// Returns why nobody needs to wait any longer.
+    fn trouble(&self) -> Option<Failure> {
+        for (node, state) in &self.nodes {
+            if let Some(reason) = &state.failed {
+                return Some(Failure::Node { node: node.clone(), reason: reason.clone() });
+            }
+            let fallen = state.daemons.iter().find(|(_, daemon)| daemon.failures >= PATIENCE_FALLS);
+            if let Some((name, daemon)) = fallen {
+                let how = daemon.how.clone().unwrap_or_else(|| "ended".to_owned());
+                return Some(self.fallen(node, name, how));
+            }
+        }
+        let gone = self.gone.first()?;
+        Some(Failure::Node { node: gone.clone(), reason: "its first process ended".to_owned() })
+    }
+
+    /// Returns what is not there although it should be.
+    fn lateness(&self, node: &str) -> Failure {
+        let state = self.nodes.get(node);
+        let late = state.and_then(|state| state.daemons.iter().find(|(_, daemon)| daemon.state != DaemonState::Ready));
+        match late {
+            Some((name, daemon)) => {
+                let ports: Vec<String> = daemon.ports.iter().map(ToString::to_string).collect();
+                let how = match (daemon.state, &daemon.how) {
+                    (DaemonState::Waiting, _) => "still waits for what it needs".to_owned(),
+                    (_, Some(how)) => how.clone(),
+                    _ => format!("does not listen on all of: {}", ports.join(", ")),
+                };
+                self.fallen(node, name, how)
+            }
+            None => Failure::Node { node: node.to_owned(), reason: "it did not come up in time".to_owned() },
+        }
+    }
+
+    fn fallen(&self, node: &str, process: &str, how: String) -> Failure {
+        let lines = self.lines.get(&(node.to_owned(), process.to_owned()));
+        Failure::Daemon {
+            node: node.to_owned(),
+            process: process.to_owned(),
+            how,
+            lines: lines.map(|lines| lines.iter().cloned().collect()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Writes down how the nodes are; who reads it does without when that fails.
+fn write_status(path: &Path, known: &Known) {
+    let _ = files::write_json(path, &known.nodes, 0o600);
+}
+
+/// Takes what one node tells.
+struct Reader {
+    node: String,
+    board: Arc<Board>,
+    log: Log,
+    status: PathBuf,
+    broke: tokio::sync::watch::Sender<Option<String>>,
+}
+
+impl Reader {
+    fn read(&self, tidings: impl BufRead) {
+        for line in tidings.lines().map_while(Result::ok) {
+            match serde_json::from_str(&line) {
+                Ok(tidings) => self.take(tidings),
+                Err(_) => self.log.write(Entry::now(Level::Warning, Some(&self.node), &line)),
+            }
+        }
+        let mut known = self.board.lock();
+        known.gone.push(self.node.clone());
+        let unasked = !known.ending;
+        drop(known);
+        self.board.changed.notify_all();
+        if unasked {
+            self.log.write(Entry::now(Level::Error, Some(&self.node), "node ended by itself"));
+            self.broke.send_replace(Some(format!("the node {} ended by itself", self.node)));
+        }
+    }
+
+    fn take(&self, tidings: Tidings) {
+        let entry = |level, event: &str| Entry::now(level, Some(&self.node), event);
+        let mut known = self.board.lock();
+        let ending = known.ending;
+        let state = known.nodes.entry(self.node.clone()).or_default();
+        let mut set = |process: &str, to: DaemonState| {
+            if let Some(daemon) = state.daemons.get_mut(process) {
+                daemon.state = to;
+            }
+        };
+        match tidings {
+            Tidings::Line { process, text } => {
+                let kept = known.lines.entry((self.node.clone(), process.clone())).or_default();
+                if kept.len() == LAST_LINES {
+                    kept.pop_front();
+                }
+                kept.push_back(text.clone());
+                drop(known);
+                return self.log.write(entry(level(&text), &text).with("process", process));
+            }
+            Tidings::Here { process } => state.process = process,
+            Tidings::Failed { reason } => {
+                self.log.write(entry(Level::Error, "node failed").with("reason", reason.as_str()));
+                state.failed = Some(reason);
+            }
+            Tidings::Delivered { changed } => {
+                self.log.write(entry(Level::Info, "files delivered").with("changed", changed.len()));
+                known.delivered.insert(self.node.clone(), changed);
+            }
+            Tidings::Started { process } => {
+                set(&process, DaemonState::Started);
+                state.settled = false;
+                self.log.write(entry(Level::Info, "daemon started").with("process", process));
+            }
+            Tidings::Reloaded { process } => {
+                self.log.write(entry(Level::Info, "daemon reloaded").with("process", process));
+            }
+            Tidings::Ready { process } => {
+                set(&process, DaemonState::Ready);
+                if let Some(daemon) = state.daemons.get_mut(&process) {
+                    daemon.failures = 0;
+                }
+                self.log.write(entry(Level::Info, "daemon ready").with("process", process));
+            }
+            Tidings::Ended { process, how, failures } => {
+                state.settled = false;
+                if let Some(daemon) = state.daemons.get_mut(&process) {
+                    *daemon = DaemonStatus {
+                        state: DaemonState::Fallen,
+                        failures,
+                        how: Some(how.clone()),
+                        ports: std::mem::take(&mut daemon.ports),
+                    };
+                }
+                if !ending {
+                    self.log.write(entry(Level::Error, "daemon fell").with("process", process).with("how", how));
+                }
+            }
+            Tidings::Settled => {
+                state.settled = true;
+                write_status(&self.status, &known);
+            }
+        }
+        drop(known);
+        self.board.changed.notify_all();
+    }
+}
+
+/// Guesses how much a daemon's line matters by the words daemons use.
+fn level(text: &str) -> Level {
+    let text = text.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["fatal:", "panic:", "[emerg]", "[alert]", "[crit]", "panicked at", "fatal error"]) {
+        Level::Error
+    } else if says(&["warning", "error", "[warn]"]) {
+        Level::Warning
+    } else {
+        Level::Info
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_matters_as_much_as_its_daemon_says() {
+        assert_eq!(level("postfix/smtpd[1]: fatal: no such map"), Level::Error);
+        assert_eq!(level("postfix/smtpd[1]: warning: hostname unknown"), Level::Warning);
+        assert_eq!(level("nginx: [emerg] bind() failed"), Level::Error);
+        assert_eq!(level("ready for connections"), Level::Info);
+    }
+
+    #[test]
+    fn what_keeps_falling_is_told_with_its_last_words() {
+        let mut known = Known::default();
+        let daemon = DaemonStatus {
+            state: DaemonState::Fallen,
+            failures: PATIENCE_FALLS,
+            how: Some("ended with status 1".to_owned()),
+            ports: vec![25],
+        };
+        let state = NodeState { daemons: BTreeMap::from([("postfix".to_owned(), daemon)]), ..NodeState::default() };
+        known.nodes.insert("mx-1".to_owned(), state);
+        let said = VecDeque::from(["fatal: open /etc/postfix/main.cf".to_owned()]);
+        known.lines.insert(("mx-1".to_owned(), "postfix".to_owned()), said);
+        let failure = known.trouble().unwrap();
+        assert!(failure.to_string().contains("postfix on mx-1: it ended with status 1"), "{failure}");
+        assert!(failure.help().contains("fatal: open"), "{}", failure.help());
+    }
+}

@@ -1,0 +1,130 @@
+//! The addresses of the nodes, and the one wire between them: what `ip -batch` is told.
+//!
+//! Every node hangs on a bridge in a network namespace that has no way out. That namespace is the world outside as well: all of
+//! its addresses are answered there, and it is every node's way to whatever is not the platform's. Nothing else is reachable,
+//! and who asks for it is told at once.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use blueprint::{Blueprint, Node};
+
+/// The address of the world outside, which is also every node's way out; as in the embedded backend.
+pub(crate) const WORLD: &str = "198.19.255.254";
+
+/// The addresses of the world outside: networks for tests between networks (RFC 2544 §C.2.2).
+pub(crate) const WORLD_NETWORK: &str = "198.18.0.0/15";
+
+/// The same for IPv6 (RFC 5180 §8).
+const WORLD_6: &str = "2001:2::fffe";
+
+/// The IPv6 addresses of the world outside.
+const WORLD_NETWORK_6: &str = "2001:2::/48";
+
+/// Returns the names of the nodes' ends of the wire, in order: short, since the kernel takes 15 octets.
+pub(super) fn wire(place: usize) -> String {
+    format!("node{place}")
+}
+
+/// Returns how the namespace of the wire is set up, before any node hangs on it.
+pub(super) fn fabric(blueprint: &Blueprint) -> String {
+    let mut batch = format!(
+        "link set lo up\n\
+         link add wire type bridge\n\
+         addr add {WORLD}/32 dev wire\n\
+         addr add {WORLD_6}/128 dev wire nodad\n\
+         link set wire up\n\
+         route add local {WORLD_NETWORK} dev lo\n\
+         route add local {WORLD_NETWORK_6} dev lo\n"
+    );
+    for network in networks(blueprint) {
+        let _ = writeln!(batch, "route add {network} dev wire");
+    }
+    // What is nobody's is refused at once, so that nobody waits for it.
+    batch.push_str("route add unreachable default\nroute add unreachable ::/0 metric 4096\n");
+    batch
+}
+
+/// Returns how nodes are hung on the wire.
+///
+/// - `processes`: a process in each node's network namespace, in the nodes' order.
+pub(super) fn hang(processes: &[u32]) -> String {
+    let mut batch = String::new();
+    for (place, process) in processes.iter().enumerate() {
+        let end = wire(place);
+        let _ = writeln!(batch, "link add {end} type veth peer name eth0 netns {process}");
+        let _ = writeln!(batch, "link set {end} master wire up");
+    }
+    batch
+}
+
+/// Returns how a node sets its own end up.
+pub(super) fn node(blueprint: &Blueprint, node: &Node) -> String {
+    let mut batch = String::from("link set lo up\n");
+    for address in node.addresses.iter().chain(&node.front_addresses) {
+        let _ = writeln!(batch, "addr add {address}/{} dev eth0{}", bits(address), nodad(address));
+    }
+    batch.push_str("link set eth0 up\n");
+    for network in networks(blueprint) {
+        // Nodes speak to each other as who they are inside, whatever else they are called by.
+        let source = node.addresses.iter().find(|address| address.is_ipv6() == network.contains(':'));
+        let source = source.map_or_else(String::new, |address| format!(" src {address}"));
+        let _ = writeln!(batch, "route add {network} dev eth0{source}");
+    }
+    let has = |six: bool| node.addresses.iter().find(|address| address.is_ipv6() == six);
+    if let Some(source) = has(false) {
+        let _ = writeln!(batch, "route add default via {WORLD} dev eth0 onlink src {source}");
+    }
+    if let Some(source) = has(true) {
+        let _ = writeln!(batch, "route add ::/0 via {WORLD_6} dev eth0 onlink src {source}");
+    }
+    batch
+}
+
+/// Returns every network of the platform, inner ones and those the world sees.
+fn networks(blueprint: &Blueprint) -> BTreeSet<String> {
+    let sites = blueprint.sites.iter();
+    sites.flat_map(|site| site.networks.iter().chain(&site.fronts)).map(ToString::to_string).collect()
+}
+
+fn bits(address: &IpAddr) -> u8 {
+    if address.is_ipv6() { 128 } else { 32 }
+}
+
+/// Duplicates are looked for on wires that others share; waiting for it would hold up every bind.
+fn nodad(address: &IpAddr) -> &'static str {
+    if address.is_ipv6() { " nodad" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_its_addresses_and_one_way_out() {
+        let (blueprint, _, _) = crate::fixture::platform();
+        for planned in &blueprint.nodes {
+            let batch = node(&blueprint, planned);
+            for address in planned.addresses.iter().chain(&planned.front_addresses) {
+                assert!(batch.contains(&format!("addr add {address}/")), "{batch}");
+            }
+            assert!(batch.contains(&format!("default via {WORLD} ")), "{batch}");
+            assert!(batch.lines().all(|line| line.len() < 200));
+        }
+    }
+
+    #[test]
+    fn names_on_the_wire_fit_the_kernel() {
+        assert!(wire(usize::from(u16::MAX)).len() <= 15);
+        assert_eq!(hang(&[12, 13]).lines().count(), 4);
+    }
+
+    #[test]
+    fn the_wire_leads_nowhere_else() {
+        let (blueprint, _, _) = crate::fixture::platform();
+        let batch = fabric(&blueprint);
+        assert!(batch.contains("route add unreachable default"));
+        assert!(!batch.contains("masquerade") && !batch.contains("netns 1"));
+    }
+}

@@ -1,0 +1,118 @@
+//! The first process of a node that runs real daemons: makes the node's root, takes its tree over, starts its daemons.
+//!
+//! It is this program itself, started by the tool in namespaces of its own. Orders come in on stdin, tidings go out on stdout;
+//! when stdin ends, the tool is gone, and the node ends with it, so that nothing is left behind by a tool that was killed.
+
+mod daemon;
+mod listening;
+mod mounts;
+mod protocol;
+mod supervisor;
+mod syslog;
+mod tree;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use protocol::{Order, Plan, Tidings};
+pub(crate) use tree::{Item, Manifest, TreeFailure, below};
+
+use supervisor::{Event, Supervisor, Tell};
+
+/// Where a node keeps which files its last tree brought, below its root.
+const RECORD: &str = "var/lib/mailwright/delivered.json";
+
+/// Is a node until it is told to end: the work of the hidden verb `node`.
+///
+/// - Returns: whether it was one.
+pub fn run_node() -> bool {
+    let out = Mutex::new(std::io::stdout());
+    let tell: Tell = Arc::new(move |tidings: Tidings| {
+        let Ok(mut line) = serde_json::to_vec(&tidings) else { return };
+        line.push(b'\n');
+        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+        // A tool that is gone is noticed where orders come in.
+        let _ = out.write_all(&line).and_then(|()| out.flush());
+    });
+    // As the machine counts, since /proc is still the machine's.
+    let process = std::fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok()).unwrap_or(0);
+    tell(Tidings::Here { process });
+    let (events, inbox) = channel();
+    let orders = events.clone();
+    let listen = move || {
+        for line in BufReader::new(std::io::stdin()).lines() {
+            let order = line.ok().and_then(|line| serde_json::from_str(&line).ok());
+            let over = order.is_none();
+            if orders.send(Event::Ordered(order)).is_err() || over {
+                return;
+            }
+        }
+        let _ = orders.send(Event::Ordered(None));
+    };
+    if std::thread::Builder::new().name("orders".to_owned()).spawn(listen).is_err() {
+        return false;
+    }
+    let plan = match inbox.recv() {
+        Ok(Event::Ordered(Some(Order::Begin(plan)))) => plan,
+        _ => return true,
+    };
+    if let Err(reason) = become_node(&plan, &tell) {
+        tell(Tidings::Failed { reason });
+        return false;
+    }
+    syslog::listen(Path::new("/dev/log"), &tell);
+    Supervisor::new(Path::new("/"), tell, events).run(plan.processes, &inbox);
+    true
+}
+
+/// Says a word, and waits until whoever started this process is gone: the work of the hidden verb `node --hold`.
+///
+/// - Returns: whether it could say its word.
+pub fn hold() -> bool {
+    // What nobody answers for is refused at once, which only who forwards may say; nothing leads out of here.
+    for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+        // Without it those who ask wait until they give up, and get the same.
+        let _ = std::fs::write(Path::new("/proc/sys/net").join(switch), "1");
+    }
+    let mut out = std::io::stdout();
+    if out.write_all(b".").and_then(|()| out.flush()).is_err() {
+        return false;
+    }
+    // Whatever the end looks like, it is the end.
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    true
+}
+
+fn become_node(plan: &Plan, tell: &Tell) -> Result<(), String> {
+    // With the machine's own `ip`, before its root is gone.
+    network(&plan.network)?;
+    mounts::enter(plan).map_err(|failure| failure.to_string())?;
+    let root = Path::new("/");
+    let changed =
+        tree::deliver(Path::new(mounts::TREE), root, &root.join(RECORD)).map_err(|failure| failure.to_string())?;
+    tell(Tidings::Delivered { changed });
+    Ok(())
+}
+
+/// Carries out commands of `ip -batch`.
+fn network(commands: &str) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("could not run ip: {error}");
+    let mut ip = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    if let Some(mut input) = ip.stdin.take() {
+        input.write_all(commands.as_bytes()).map_err(failed)?;
+    }
+    let output = ip.wait_with_output().map_err(failed)?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("could not set up the network: {}", String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}

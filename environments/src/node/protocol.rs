@@ -1,0 +1,97 @@
+//! What the tool and a node's first process tell each other: one JSON document a line, orders one way, tidings the other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use blueprint::Process;
+use serde::{Deserialize, Serialize};
+
+/// What a node is told. The end of the stream means that whoever gave orders is gone, and the node ends with it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    /// Become the node; the first order, and only once.
+    Begin(Box<Plan>),
+    /// The tree has changed: take it over, and let the daemons notice.
+    Converge {
+        /// What is to run now.
+        processes: Vec<Process>,
+    },
+    /// End every daemon, then the node.
+    Stop,
+}
+
+/// What a node is made of.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// Its name, which becomes the host name.
+    pub(crate) node: String,
+    /// Folders of the root file system, the topmost first; nobody writes to them.
+    pub(crate) layers: Vec<PathBuf>,
+    /// The folder that keeps what is below `/var`; everything else begins anew each time.
+    pub(crate) state: PathBuf,
+    /// An empty folder to mount on.
+    pub(crate) mount: PathBuf,
+    /// The folder of the node's tree, with its manifest.
+    pub(crate) tree: PathBuf,
+    /// Files of this machine that appear in the node: where, and what.
+    pub(crate) programs: BTreeMap<String, PathBuf>,
+    /// Commands for `ip -batch`, which give the node its addresses.
+    pub(crate) network: String,
+    /// What runs on it, in the order it is started.
+    pub(crate) processes: Vec<Process>,
+}
+
+/// What a node tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Tidings {
+    /// It is there, in namespaces of its own.
+    Here {
+        /// Its process as the whole machine counts.
+        process: u32,
+    },
+    /// It cannot become or stay what it should be.
+    Failed {
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// The tree lies in its place.
+    Delivered {
+        /// Paths whose content, owner or mode is another than before, or that are gone.
+        changed: Vec<String>,
+    },
+    /// A daemon was started.
+    Started {
+        /// The daemon.
+        process: String,
+    },
+    /// A daemon took changed files over without ending.
+    Reloaded {
+        /// The daemon.
+        process: String,
+    },
+    /// Everything the daemon promises to listen on is listened on.
+    Ready {
+        /// The daemon.
+        process: String,
+    },
+    /// A daemon ended by itself.
+    Ended {
+        /// The daemon.
+        process: String,
+        /// How.
+        how: String,
+        /// How often it has ended by itself without having been ready since.
+        failures: u32,
+    },
+    /// A daemon said something.
+    Line {
+        /// The daemon.
+        process: String,
+        /// A line, without its end.
+        text: String,
+    },
+    /// Every daemon was started and is ready.
+    Settled,
+}
