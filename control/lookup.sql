@@ -740,7 +740,8 @@ BEGIN
         autoreply_until := lookup.whole(settings, 'autoresponder_option_enddate');
         IF autoreply_until IS NULL OR lookup.seconds() < autoreply_until THEN
             autoreply := lookup.word(settings, 'autoresponder');
-            autoreply_seconds := 3600 * coalesce(greatest(lookup.whole(settings, 'autoresponder_option_interval'), 0), 24);
+            autoreply_seconds := lookup.whole(settings, 'autoresponder_option_interval');
+            autoreply_seconds := 3600 * CASE WHEN autoreply_seconds >= 0 THEN autoreply_seconds ELSE 24 END;
         END IF;
     END IF;
     spam_folder := coalesce(lookup.word(settings, 'spamfolder'), lookup.word(domain.settings::jsonb, 'spamfolder'), 'Spam');

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod aside;
 mod changes;
+mod database;
 pub(crate) mod domain;
 mod effective;
 mod facts;
@@ -18,11 +19,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
-
 pub(crate) use account::{Account, Kind, Status};
 pub(crate) use changes::{Change, record};
+pub use database::Server;
+pub(crate) use database::{Connection, Pool, Row, Write};
 pub(crate) use domain::{DomainRow, Population};
 pub(crate) use effective::Effective;
 pub(crate) use facts::Facts;
@@ -36,11 +36,9 @@ pub(crate) use token::{NewToken, TokenKind, revoke};
 use crate::password::{Checks, locked};
 use crate::time::{Chance, Clock, seconds};
 
+use database::Database;
 use pending::Pending;
 use recipient::Remembered;
-
-/// Every migration of the schema, in order.
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Why the directory could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -94,9 +92,8 @@ pub enum DirectoryError {
 
 /// The directory of one environment; open once, share by reference.
 pub struct Directory {
-    /// One connection: writes are taken in turn.
-    writer: SqlitePool,
-    readers: SqlitePool,
+    database: Database,
+    readers: Pool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) checks: Checks,
@@ -112,36 +109,40 @@ impl Directory {
     pub async fn open(path: &Path, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Result<Self, DirectoryError> {
         let shown = path.display().to_string();
         create(path).map_err(|source| DirectoryError::Create { path: shown.clone(), source })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(std::time::Duration::from_secs(10))
-            .pragma("cache_size", "-1024");
-        let pool = || SqlitePoolOptions::new().test_before_acquire(false).idle_timeout(None).max_lifetime(None);
-        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        migrate(&writer, &shown).await?;
-        let readers = pool().max_connections(4).connect_lazy_with(options.read_only(true));
+        Self::on(Database::open(path).await?, clock, chance).await
+    }
+
+    /// Opens the directory on a server, where several may have it open at once.
+    ///
+    /// - Errors: a schema of a later version is refused, and nothing in it is touched.
+    pub async fn connect(
+        server: &Server,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self, DirectoryError> {
+        Self::on(Database::connect(server).await?, clock, chance).await
+    }
+
+    async fn on(database: Database, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Result<Self, DirectoryError> {
         let directory = Self {
             checks: Checks::new(&*chance),
-            pending: Arc::new(Pending::load(&writer).await?),
+            pending: Arc::new(Pending::load(&database.writer).await?),
             facts: RwLock::default(),
             remembered: Mutex::default(),
-            writer,
-            readers,
+            readers: database.readers.clone(),
+            database,
             clock,
             chance,
         };
-        let facts = Facts::load(&directory.writer).await?;
+        let facts = Facts::load(&directory.database.writer).await?;
         directory.set_facts(facts);
         Ok(directory)
     }
 
-    /// Writes out what was only counted so far, and closes the file.
+    /// Writes out what was only counted so far, and closes the file or the connections.
     pub async fn close(&self) {
-        self.pending.flush(&self.writer).await;
-        self.readers.close().await;
-        self.writer.close().await;
+        self.pending.flush(&self.database.writer()).await;
+        self.database.close().await;
     }
 
     /// Returns whole seconds since 1970.
@@ -159,12 +160,12 @@ impl Directory {
     }
 
     /// Starts a write; nothing is seen of it before [`Self::commit`].
-    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, DirectoryError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    pub(crate) async fn write(&self) -> Result<Write, DirectoryError> {
+        Ok(self.database.write().await?)
     }
 
     /// Makes a write durable and seen.
-    pub(crate) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), DirectoryError> {
+    pub(crate) async fn commit(&self, transaction: Write) -> Result<(), DirectoryError> {
         let done = transaction.commit().await;
         self.forget();
         Ok(done?)
@@ -206,15 +207,4 @@ fn create(path: &Path) -> std::io::Result<()> {
         Some(folder) if cfg!(unix) => std::fs::File::open(folder)?.sync_all(),
         _ => Ok(()),
     }
-}
-
-async fn migrate(writer: &SqlitePool, path: &str) -> Result<(), DirectoryError> {
-    use sqlx::migrate::MigrateError;
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-    MIGRATIONS.run(writer).await.map_err(|source| match source {
-        MigrateError::VersionMissing(found) if found > known => {
-            DirectoryError::Newer { path: path.to_owned(), found, known }
-        }
-        source => DirectoryError::Migrate { path: path.to_owned(), source },
-    })
 }

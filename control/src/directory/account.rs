@@ -1,10 +1,9 @@
 //! Accounts: mailboxes, filtered addresses, and addresses that only send on.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
+use sqlx::Row as _;
 use values::MailAddress;
 
-use super::{Directory, DirectoryError, Settings};
+use super::{Connection, Directory, DirectoryError, Row, Settings, Write};
 
 /// What an account is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +73,7 @@ pub(crate) struct Account {
     pub(crate) deleted_at: Option<i64>,
 }
 
-fn read(row: &SqliteRow) -> Result<Account, sqlx::Error> {
+fn read(row: &Row) -> Result<Account, sqlx::Error> {
     let kind: String = row.try_get("kind")?;
     let address: String = row.try_get("address")?;
     let quota: Option<i64> = row.try_get("quota")?;
@@ -101,13 +100,13 @@ fn read(row: &SqliteRow) -> Result<Account, sqlx::Error> {
 }
 
 /// Returns a number that no account has.
-pub(crate) async fn next_id(connection: &mut SqliteConnection) -> Result<i64, DirectoryError> {
+pub(crate) async fn next_id(connection: &mut Connection) -> Result<i64, DirectoryError> {
     let row = sqlx::query("SELECT COALESCE(MAX(id), 0) + 1 AS next FROM mailboxes").fetch_one(connection).await?;
     Ok(row.try_get("next")?)
 }
 
 /// Writes an account as it is now, whether it is new or not.
-pub(crate) async fn save(connection: &mut SqliteConnection, account: &Account) -> Result<(), DirectoryError> {
+pub(crate) async fn save(connection: &mut Connection, account: &Account) -> Result<(), DirectoryError> {
     sqlx::query(
         "INSERT INTO mailboxes (id, reseller, domain, address, kind, workgroup, tier, brand, password, quota, store,
              status, settings, declared, created_at, deleted_at)
@@ -140,7 +139,7 @@ pub(crate) async fn save(connection: &mut SqliteConnection, account: &Account) -
 
 /// Returns the live account of an address, aliases left out.
 pub(crate) async fn at(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     address: &str,
     reseller: Option<&str>,
 ) -> Result<Option<Account>, DirectoryError> {
@@ -156,7 +155,7 @@ pub(crate) async fn at(
 
 /// Returns the live account that an alias belongs to.
 pub(crate) async fn behind_alias(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     address: &str,
     reseller: Option<&str>,
 ) -> Result<Option<Account>, DirectoryError> {
@@ -172,7 +171,7 @@ pub(crate) async fn behind_alias(
 }
 
 /// Returns the aliases of an account, sorted.
-pub(crate) async fn aliases(connection: &mut SqliteConnection, id: i64) -> Result<Vec<String>, DirectoryError> {
+pub(crate) async fn aliases(connection: &mut Connection, id: i64) -> Result<Vec<String>, DirectoryError> {
     let rows =
         sqlx::query("SELECT address FROM aliases WHERE mailbox = $1 ORDER BY address").bind(id).fetch_all(connection);
     Ok(rows.await?.iter().map(|row| row.try_get("address")).collect::<Result<_, _>>()?)
@@ -180,7 +179,7 @@ pub(crate) async fn aliases(connection: &mut SqliteConnection, id: i64) -> Resul
 
 /// Replaces the aliases of an account; every address must be free or its own already.
 pub(crate) async fn set_aliases(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: &Account,
     aliases: &[String],
 ) -> Result<(), DirectoryError> {
@@ -198,14 +197,14 @@ pub(crate) async fn set_aliases(
 }
 
 /// Returns where an account's mail is sent on to, in order.
-pub(crate) async fn forwards(connection: &mut SqliteConnection, id: i64) -> Result<Vec<String>, DirectoryError> {
+pub(crate) async fn forwards(connection: &mut Connection, id: i64) -> Result<Vec<String>, DirectoryError> {
     let rows = sqlx::query("SELECT address FROM forwards WHERE mailbox = $1 ORDER BY position").bind(id);
     Ok(rows.fetch_all(connection).await?.iter().map(|row| row.try_get("address")).collect::<Result<_, _>>()?)
 }
 
 /// Replaces where an account's mail is sent on to.
 pub(crate) async fn set_forwards(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     id: i64,
     forwards: &[String],
 ) -> Result<(), DirectoryError> {
@@ -223,7 +222,7 @@ pub(crate) async fn set_forwards(
 
 /// Returns the accounts of a domain, live or deleted, by address.
 pub(crate) async fn of_domain(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     reseller: &str,
     domain: &str,
     deleted: bool,
@@ -242,7 +241,7 @@ pub(crate) async fn of_domain(
 
 /// Returns a deleted account of an address; without an identifier, the one deleted last.
 pub(crate) async fn deleted(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     address: &str,
     reseller: Option<&str>,
     id: Option<i64>,
@@ -260,10 +259,7 @@ pub(crate) async fn deleted(
 }
 
 /// Returns the deleted accounts of an address, the one deleted last first.
-pub(super) async fn all_deleted(
-    connection: &mut SqliteConnection,
-    address: &str,
-) -> Result<Vec<Account>, DirectoryError> {
+pub(super) async fn all_deleted(connection: &mut Connection, address: &str) -> Result<Vec<Account>, DirectoryError> {
     let rows = sqlx::query(
         "SELECT * FROM mailboxes WHERE address = $1 AND deleted_at IS NOT NULL ORDER BY deleted_at DESC, id DESC",
     )
@@ -274,10 +270,7 @@ pub(super) async fn all_deleted(
 }
 
 /// Returns the accounts, live or deleted, that have a setting, by their numbers.
-pub(super) async fn with_setting(
-    connection: &mut SqliteConnection,
-    setting: &str,
-) -> Result<Vec<Account>, DirectoryError> {
+pub(super) async fn with_setting(connection: &mut Connection, setting: &str) -> Result<Vec<Account>, DirectoryError> {
     // Found by its text, so that every database can: a setting of another name that contains it is sorted out here.
     let rows = sqlx::query("SELECT * FROM mailboxes WHERE settings LIKE $1 ORDER BY id")
         .bind(format!("%\"{setting}\"%"))
@@ -289,11 +282,7 @@ pub(super) async fn with_setting(
 }
 
 /// Marks an account as deleted and takes away its aliases, roles and tokens.
-pub(crate) async fn delete(
-    transaction: &mut Transaction<'static, Sqlite>,
-    account: &Account,
-    now: i64,
-) -> Result<(), DirectoryError> {
+pub(crate) async fn delete(transaction: &mut Write, account: &Account, now: i64) -> Result<(), DirectoryError> {
     sqlx::query("UPDATE mailboxes SET deleted_at = $2, declared = NULL WHERE id = $1")
         .bind(account.id)
         .bind(now)
@@ -307,7 +296,7 @@ pub(crate) async fn delete(
 
 /// Tells whether an address is an account or an alias already, leaving out one account's own.
 pub(crate) async fn taken(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     address: &str,
     but: Option<i64>,
 ) -> Result<bool, DirectoryError> {

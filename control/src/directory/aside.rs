@@ -3,11 +3,10 @@
 //! What lies under an address that no account has belongs to the account deleted last there whose mail is not noted as put
 //! aside. Notes follow the moves they are about, except that a return is noted before it is made.
 
-use sqlx::SqliteConnection;
 use values::MailAddress;
 
 use super::account::{self, Account};
-use super::{Directory, DirectoryError};
+use super::{Connection, Directory, DirectoryError};
 
 /// Setting that only the server reads.
 const MAIL: &str = "_mail";
@@ -19,20 +18,16 @@ const DUE: &str = "due";
 const RETURNING: &str = "returning";
 
 /// Notes that an account's mail has been put aside.
-pub(crate) async fn note_aside(connection: &mut SqliteConnection, account: Account) -> Result<(), DirectoryError> {
+pub(crate) async fn note_aside(connection: &mut Connection, account: Account) -> Result<(), DirectoryError> {
     note(connection, account, Some(ASIDE)).await
 }
 
 /// Notes that an account's mail is on its way back, if it is not back already.
-pub(crate) async fn note_back(connection: &mut SqliteConnection, account: Account) -> Result<(), DirectoryError> {
+pub(crate) async fn note_back(connection: &mut Connection, account: Account) -> Result<(), DirectoryError> {
     note(connection, account, None).await
 }
 
-async fn note(
-    connection: &mut SqliteConnection,
-    mut account: Account,
-    what: Option<&str>,
-) -> Result<(), DirectoryError> {
+async fn note(connection: &mut Connection, mut account: Account, what: Option<&str>) -> Result<(), DirectoryError> {
     account.settings.set(MAIL, what);
     account::save(connection, &account).await
 }
@@ -40,7 +35,7 @@ async fn note(
 /// Leaves to [`Directory::settle_mailboxes`] what has to be moved for an account that a seed makes or brings back.
 ///
 /// - `account`: the account, to be saved afterwards.
-pub(super) async fn leave(connection: &mut SqliteConnection, account: &mut Account) -> Result<(), DirectoryError> {
+pub(super) async fn leave(connection: &mut Connection, account: &mut Account) -> Result<(), DirectoryError> {
     let was = account.settings.text(MAIL).map(str::to_owned);
     if was.is_some() {
         account.settings.set(MAIL, Some(RETURNING));
@@ -56,7 +51,7 @@ pub(super) async fn leave(connection: &mut SqliteConnection, account: &mut Accou
 }
 
 /// Returns the deleted account whose mail lies under an address that no account has.
-async fn holder(connection: &mut SqliteConnection, address: &str) -> Result<Option<Account>, DirectoryError> {
+async fn holder(connection: &mut Connection, address: &str) -> Result<Option<Account>, DirectoryError> {
     let deleted = account::all_deleted(connection, address).await?;
     Ok(deleted.into_iter().find(|it| it.store.is_some() && it.settings.text(MAIL) != Some(ASIDE)))
 }

@@ -1,8 +1,8 @@
 //! Who changed what: the record that support reads.
 
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 
-use super::{Directory, DirectoryError};
+use super::{Connection, Directory, DirectoryError};
 
 /// One entry of the record; it never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) struct Change {
 ///
 /// - `object`: what changed, as its tenant, its kind (`user`, `domain`, `company`) and its name.
 pub(crate) async fn record(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     object: (&str, &str, &str),
     change: Change,
 ) -> Result<(), DirectoryError> {

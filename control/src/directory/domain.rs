@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 use values::{HostName, MailAddress};
 
-use super::{Directory, DirectoryError, Settings, Status};
+use super::{Connection, Directory, DirectoryError, Row, Settings, Status};
 
 /// A customer's domain.
 #[derive(Clone, Debug)]
@@ -30,7 +29,7 @@ fn decode<E: std::error::Error + Send + Sync + 'static>(error: E) -> sqlx::Error
     sqlx::Error::Decode(Box::new(error))
 }
 
-fn read(row: &SqliteRow) -> Result<DomainRow, sqlx::Error> {
+fn read(row: &Row) -> Result<DomainRow, sqlx::Error> {
     let name: String = row.try_get("name")?;
     let catch_all: Option<String> = row.try_get("catch_all")?;
     let settings: String = row.try_get("settings")?;
@@ -51,7 +50,7 @@ fn read(row: &SqliteRow) -> Result<DomainRow, sqlx::Error> {
 }
 
 /// Writes a domain as it is now, whether it is new or not.
-pub(crate) async fn save(connection: &mut SqliteConnection, domain: &DomainRow) -> Result<(), DirectoryError> {
+pub(crate) async fn save(connection: &mut Connection, domain: &DomainRow) -> Result<(), DirectoryError> {
     sqlx::query(
         "INSERT INTO domains (name, reseller, tier, brand, cluster, outbound, catch_all, status, settings, declared,
              created_at)
@@ -78,7 +77,7 @@ pub(crate) async fn save(connection: &mut SqliteConnection, domain: &DomainRow) 
 
 /// Returns a domain within a tenant; `None` means every tenant.
 pub(crate) async fn named(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     name: &str,
     reseller: Option<&str>,
 ) -> Result<Option<DomainRow>, DirectoryError> {
@@ -91,7 +90,7 @@ pub(crate) async fn named(
 }
 
 /// Returns the domain that mail for a name belongs to: itself, or the one it is an alias of.
-pub(super) async fn meant(connection: &mut SqliteConnection, name: &str) -> Result<Option<DomainRow>, DirectoryError> {
+pub(super) async fn meant(connection: &mut Connection, name: &str) -> Result<Option<DomainRow>, DirectoryError> {
     if let Some(domain) = named(connection, name, None).await? {
         return Ok(Some(domain));
     }
@@ -107,7 +106,7 @@ pub(super) async fn meant(connection: &mut SqliteConnection, name: &str) -> Resu
 
 /// Tells whether a domain has a workgroup.
 pub(crate) async fn has_workgroup(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     domain: &str,
     name: &str,
 ) -> Result<bool, DirectoryError> {
@@ -117,7 +116,7 @@ pub(crate) async fn has_workgroup(
 
 /// Makes a workgroup, and tells whether it is new.
 pub(crate) async fn make_workgroup(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     domain: &DomainRow,
     name: &str,
 ) -> Result<bool, DirectoryError> {
@@ -134,7 +133,7 @@ pub(crate) async fn make_workgroup(
 
 /// Takes away a workgroup that no live account is in, and tells whether it did.
 pub(crate) async fn delete_workgroup(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     domain: &DomainRow,
     name: &str,
 ) -> Result<bool, DirectoryError> {

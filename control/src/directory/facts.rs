@@ -6,10 +6,10 @@ use blueprint::platform::{Defense, Role};
 use blueprint::roster::{Reseller, Tier, TierKind};
 use blueprint::{Blueprint, Roster};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, SqlitePool};
+use sqlx::Row as _;
 use values::MailAddress;
 
-use super::DirectoryError;
+use super::{DirectoryError, Pool};
 
 /// What the directory knows of the platform.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ impl Facts {
         }
     }
 
-    pub(super) async fn load(pool: &SqlitePool) -> Result<Option<Self>, DirectoryError> {
+    pub(super) async fn load(pool: &Pool) -> Result<Option<Self>, DirectoryError> {
         let row = sqlx::query("SELECT value FROM platform WHERE name = 'facts'").fetch_optional(pool).await?;
         let Some(row) = row else { return Ok(None) };
         let text: String = row.try_get("value")?;

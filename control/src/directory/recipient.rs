@@ -3,11 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
 use values::{HostName, LocalPart, MailAddress};
 
 use super::domain::{self, DomainRow};
-use super::{Account, Directory, DirectoryError, Effective, Facts, Kind, account};
+use super::{Account, Connection, Directory, DirectoryError, Effective, Facts, Kind, account};
 use crate::answers::{Autoreply, Delivery, DeliveryMailbox, RecipientAnswer};
 use crate::password::locked;
 
@@ -56,7 +55,7 @@ impl Directory {
         let Some(facts) = self.facts() else { return Ok(RecipientAnswer::Elsewhere) };
         let (answer, until) = self.look_up(&facts, address, now).await?;
         let mut remembered = locked(&self.remembered);
-        if remembered.generation == generation {
+        if remembered.generation == generation && !self.database.is_shared() {
             if remembered.answers.len() >= MOST_REMEMBERED {
                 remembered.answers = HashMap::new();
             }
@@ -99,7 +98,7 @@ impl Directory {
 
 /// Finds what an address is.
 async fn resolve(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     facts: &Facts,
     address: &MailAddress,
     now: i64,
@@ -133,7 +132,7 @@ async fn resolve(
 
 /// Finds the account of a local part in a domain, or of an alias.
 pub(super) async fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     local: &LocalPart,
     domain: &HostName,
 ) -> Result<Option<Account>, DirectoryError> {
@@ -153,7 +152,7 @@ struct Expansion {
 
 /// Follows forwards and lists to mailboxes and to addresses elsewhere.
 async fn expand(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     facts: &Facts,
     root: (Account, DomainRow),
     now: i64,
@@ -217,7 +216,7 @@ pub(crate) fn delivers(account: &Account, has_forwards: bool) -> (bool, bool) {
 
 /// Returns the members of a list and their aliases, as which they may post.
 async fn posters(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     members: &[MailAddress],
 ) -> Result<BTreeSet<MailAddress>, DirectoryError> {
     let mut posters: BTreeSet<MailAddress> = members.iter().cloned().collect();

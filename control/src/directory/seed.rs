@@ -9,11 +9,12 @@ use blueprint::roster::{self, Roster, TierKind};
 use blueprint::{Blueprint, Role};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 use values::{ByteSize, MailAddress, Name};
 
 use super::{
-    Account, Directory, DirectoryError, DomainRow, Facts, Kind, Settings, Status, account, aside, changes, domain,
+    Account, Connection, Directory, DirectoryError, DomainRow, Facts, Kind, Settings, Status, Write, account, aside,
+    changes, domain,
 };
 use crate::directory::changes::Change;
 use crate::password;
@@ -204,7 +205,7 @@ impl Directory {
             "SELECT address FROM mailboxes WHERE deleted_at IS NULL AND password IS NOT NULL
              UNION ALL SELECT address FROM admins WHERE password IS NOT NULL",
         )
-        .fetch_all(&self.writer)
+        .fetch_all(&self.database.writer)
         .await?;
         let known: BTreeSet<String> = rows.iter().map(|row| row.try_get("address")).collect::<Result<_, _>>()?;
         let signing = declared.iter().filter(|(_, it)| it.kind != DeclaredKind::Forward).map(|(address, _)| address);
@@ -238,12 +239,7 @@ fn admins(seed: &Seed<'_>) -> BTreeMap<String, (MailAddress, Option<String>)> {
     seed.operators.iter().map(|address| (address.key(), (address.clone(), None))).chain(resellers).collect()
 }
 
-async fn platform(
-    connection: &mut SqliteConnection,
-    facts: &Facts,
-    roster: &Roster,
-    now: i64,
-) -> Result<(), DirectoryError> {
+async fn platform(connection: &mut Connection, facts: &Facts, roster: &Roster, now: i64) -> Result<(), DirectoryError> {
     // Beside the whole, what look-ups ask for: they are not to read every reseller's contract for it.
     for (name, value) in [
         ("facts", json(facts)),
@@ -309,7 +305,7 @@ async fn platform(
 }
 
 /// Writes where each store is reached.
-async fn stores(connection: &mut SqliteConnection, blueprint: &Blueprint) -> Result<(), DirectoryError> {
+async fn stores(connection: &mut Connection, blueprint: &Blueprint) -> Result<(), DirectoryError> {
     sqlx::query("DELETE FROM stores").execute(&mut *connection).await?;
     for node in blueprint.nodes.iter().filter(|node| node.role == Role::Store) {
         sqlx::query("INSERT INTO stores (name, cluster, host) VALUES ($1, $2, $3)")
@@ -323,7 +319,7 @@ async fn stores(connection: &mut SqliteConnection, blueprint: &Blueprint) -> Res
 }
 
 async fn seed_admins(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     admins: &BTreeMap<String, (MailAddress, Option<String>)>,
     hashes: &BTreeMap<String, String>,
     now: i64,
@@ -357,7 +353,7 @@ async fn seed_admins(
 }
 
 async fn seed_domains(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     roster: &Roster,
     now: i64,
     report: &mut SeedReport,
@@ -448,7 +444,7 @@ fn lists(settings: &mut Settings, before: &roster::DefenseSettings, now: &roster
 }
 
 async fn seed_account(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     facts: &Facts,
     (address, it): (&MailAddress, &DeclaredAccount),
     password: Option<String>,
@@ -573,7 +569,7 @@ fn settings(settings: &mut Settings, old: Option<&DeclaredAccount>, it: &Declare
 
 /// Does with accounts that are no longer declared what their last declaration said.
 async fn remove_undeclared(
-    connection: &mut sqlx::Transaction<'static, sqlx::Sqlite>,
+    connection: &mut Write,
     declared: &BTreeMap<MailAddress, DeclaredAccount>,
     now: i64,
     report: &mut SeedReport,
@@ -604,12 +600,7 @@ async fn remove_undeclared(
     Ok(())
 }
 
-async fn note(
-    connection: &mut SqliteConnection,
-    account: &Account,
-    message: &str,
-    now: i64,
-) -> Result<(), DirectoryError> {
+async fn note(connection: &mut Connection, account: &Account, message: &str, now: i64) -> Result<(), DirectoryError> {
     let change = Change {
         at: now,
         actor: "OpenSRS".to_owned(),

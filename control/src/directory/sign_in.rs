@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 use values::MailAddress;
 
 use super::token::{self, TokenKind};
-use super::{Account, Directory, DirectoryError, Effective, Kind, account, domain, hexadecimal, recipient};
+use super::{Account, Connection, Directory, DirectoryError, Effective, Kind, account, domain, hexadecimal, recipient};
 use crate::answers::{Identity, Service, SignInRefusal};
 
 /// An admin of a reseller, or of the operator.
@@ -146,14 +146,14 @@ impl Directory {
             token::held(&mut connection, &login.key(), secret, self.now()).await?
         };
         let Some(row) = row else { return Ok(None) };
-        if row.kind == TokenKind::Sso && !token::used_up(&self.writer, &login.key(), secret).await? {
+        if row.kind == TokenKind::Sso && !token::used_up(&self.database.writer, &login.key(), secret).await? {
             return Ok(None);
         }
         Ok(Some(row))
     }
 }
 
-async fn admin(connection: &mut SqliteConnection, address: &str) -> Result<Option<Admin>, DirectoryError> {
+async fn admin(connection: &mut Connection, address: &str) -> Result<Option<Admin>, DirectoryError> {
     let row = sqlx::query("SELECT address, reseller, password FROM admins WHERE address = $1 AND status = 'active'")
         .bind(address)
         .fetch_optional(connection)
@@ -168,7 +168,7 @@ async fn admin(connection: &mut SqliteConnection, address: &str) -> Result<Optio
 }
 
 /// Returns every address that an account may send as.
-async fn senders(connection: &mut SqliteConnection, account: &Account) -> Result<Vec<MailAddress>, DirectoryError> {
+async fn senders(connection: &mut Connection, account: &Account) -> Result<Vec<MailAddress>, DirectoryError> {
     let mut own = vec![account.address.clone()];
     own.extend(account::aliases(connection, account.id).await?.iter().filter_map(|alias| alias.parse().ok()));
     let rows = sqlx::query("SELECT name FROM domain_aliases WHERE domain = $1").bind(&account.domain);

@@ -1,10 +1,10 @@
 //! Resellers: what they use, their brands, and the roles their users hold.
 
 use blueprint::roster::Brand;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 use values::HostName;
 
-use super::{Directory, DirectoryError};
+use super::{Connection, Directory, DirectoryError, Row};
 
 /// What a reseller uses of its contract.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,10 +16,10 @@ pub(crate) struct Holdings {
 }
 
 /// Counts what a reseller holds, within the write that is about to add to it.
-pub(crate) async fn holdings(connection: &mut SqliteConnection, reseller: &str) -> Result<Holdings, DirectoryError> {
+pub(crate) async fn holdings(connection: &mut Connection, reseller: &str) -> Result<Holdings, DirectoryError> {
     let row = sqlx::query(
         "SELECT COUNT(*) AS mailboxes,
-             COALESCE(SUM(COALESCE(mailboxes.quota, tiers.quota, 0)), 0) AS promised
+             CAST(COALESCE(SUM(COALESCE(mailboxes.quota, tiers.quota, 0)), 0) AS BIGINT) AS promised
          FROM mailboxes JOIN domains ON domains.name = mailboxes.domain
              LEFT JOIN tiers ON tiers.name = COALESCE(mailboxes.tier, domains.tier)
          WHERE mailboxes.reseller = $1 AND mailboxes.deleted_at IS NULL AND mailboxes.kind <> 'forward'",
@@ -41,7 +41,7 @@ pub(crate) struct HeldRole {
 
 /// Gives an account a role over objects, in place of what it held; none takes away.
 pub(crate) async fn set_roles(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: i64,
     reseller: &str,
     roles: &[HeldRole],
@@ -98,7 +98,7 @@ impl Directory {
     }
 }
 
-fn document(row: &sqlx::sqlite::SqliteRow) -> Result<Brand, DirectoryError> {
+fn document(row: &Row) -> Result<Brand, DirectoryError> {
     let text: String = row.try_get("document")?;
     serde_json::from_str(&text).map_err(|error| DirectoryError::Unreadable { what: format!("a brand ({error})") })
 }

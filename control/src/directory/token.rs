@@ -1,9 +1,9 @@
 //! Tokens: what goes where a password goes, for a while.
 
 use sha2::{Digest as _, Sha256};
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use sqlx::Row as _;
 
-use super::{Directory, DirectoryError, hexadecimal};
+use super::{Connection, Directory, DirectoryError, Pool, hexadecimal};
 
 /// What a token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn digest(login: &str, secret: &str) -> String {
 
 /// Returns the token of a login, when it holds.
 pub(super) async fn held(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     login: &str,
     secret: &str,
     now: i64,
@@ -79,13 +79,13 @@ pub(super) async fn held(
 }
 
 /// Takes a token away, and tells whether it was still there: of two that come at once, one gets in.
-pub(super) async fn used_up(pool: &SqlitePool, login: &str, secret: &str) -> Result<bool, DirectoryError> {
+pub(super) async fn used_up(pool: &Pool, login: &str, secret: &str) -> Result<bool, DirectoryError> {
     let done = sqlx::query("DELETE FROM tokens WHERE digest = $1").bind(digest(login, secret)).execute(pool).await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// Takes away every token of a login, as a new password does.
-pub(crate) async fn revoke(connection: &mut SqliteConnection, login: &str) -> Result<(), DirectoryError> {
+pub(crate) async fn revoke(connection: &mut Connection, login: &str) -> Result<(), DirectoryError> {
     sqlx::query("DELETE FROM tokens WHERE login = $1").bind(login).execute(connection).await?;
     Ok(())
 }

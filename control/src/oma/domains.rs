@@ -1,7 +1,6 @@
 //! Methods on domains and companies.
 
 use serde_json::{Map, Value, json};
-use sqlx::SqliteConnection;
 use values::MailAddress;
 
 use super::principal::{Place, Principal, Right};
@@ -10,7 +9,7 @@ use super::request::Range;
 use super::search::domain;
 use super::{Fault, Request, attributes};
 use crate::Control;
-use crate::directory::{self, Change, DomainRow};
+use crate::directory::{self, Change, Connection, DomainRow};
 
 /// `get_domain`
 pub(super) async fn get(control: &Control, principal: &Principal, request: &Request) -> Outcome {
@@ -91,11 +90,7 @@ async fn brand(control: &Control, reseller: &str, value: &Value) -> Result<Optio
 }
 
 /// Reads the address that takes mail for unknown names: an account of the same domain; `None` clears it.
-async fn catch_all(
-    connection: &mut SqliteConnection,
-    row: &DomainRow,
-    value: &Value,
-) -> Result<Option<MailAddress>, Fault> {
+async fn catch_all(connection: &mut Connection, row: &DomainRow, value: &Value) -> Result<Option<MailAddress>, Fault> {
     let text = match value {
         Value::Null => return Ok(None),
         Value::String(text) if text.is_empty() => return Ok(None),
@@ -151,7 +146,7 @@ async fn workgroup(
 /// Writes who did what to a domain.
 async fn note(
     control: &Control,
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     principal: &Principal,
     row: &DomainRow,
     message: String,

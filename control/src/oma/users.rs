@@ -9,7 +9,7 @@ use super::attributes::{self, Edit, NewPassword, SERVICES};
 use super::principal::{Place, Principal, Right, Role};
 use super::reply::{Fields, Outcome, Refused};
 use super::{Fault, Request};
-use crate::directory::{self, Account, Change, DomainRow, Effective, Kind, Settings, Status};
+use crate::directory::{self, Account, Change, Connection, DomainRow, Effective, Kind, Settings, Status, Write};
 use crate::{Control, DirectoryError, MailboxUse};
 
 /// Settings that only the server reads.
@@ -298,7 +298,7 @@ fn tier(control: &Control, domain: &DomainRow, kind: Kind) -> Result<Option<Stri
 /// Checks what a contract allows, after the account was added in the same write.
 async fn within_contract(
     control: &Control,
-    connection: &mut sqlx::SqliteConnection,
+    connection: &mut Connection,
     reseller: &str,
     kind: Kind,
 ) -> Result<(), Fault> {
@@ -330,7 +330,7 @@ async fn hashed(control: &Control, password: Option<NewPassword>) -> Result<Opti
 /// Writes a checked change within a write.
 async fn apply(
     control: &Control,
-    transaction: &mut sqlx::Transaction<'static, sqlx::Sqlite>,
+    transaction: &mut Write,
     principal: &Principal,
     mut account: Account,
     edit: Edit,
@@ -429,7 +429,7 @@ fn suspend(principal: &Principal, account: &mut Account, service: &str, value: O
 /// Writes who did what to an account.
 async fn note(
     control: &Control,
-    connection: &mut sqlx::SqliteConnection,
+    connection: &mut Connection,
     principal: &Principal,
     account: &Account,
     message: &str,
@@ -507,7 +507,7 @@ pub(super) async fn restore(control: &Control, principal: &Principal, request: &
 /// Returns a deleted account that the caller may restore, when its address is free.
 async fn restorable(
     control: &Control,
-    connection: &mut sqlx::SqliteConnection,
+    connection: &mut Connection,
     principal: &Principal,
     address: &MailAddress,
     id: Option<i64>,

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this world")]
 
+pub(crate) mod server;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,9 +39,17 @@ pub(crate) fn operators() -> Vec<MailAddress> {
     vec!["admin@northmail.adm".parse().unwrap()]
 }
 
+/// Opens the directory of a folder: in a file, or in a database of its own where the test runs on PostgreSQL.
 pub(crate) async fn open(folder: &std::path::Path, clock: &Arc<AtomicU64>) -> Directory {
     let clock = Arc::clone(clock);
     let now = move || clock.load(Ordering::SeqCst);
+    if server::is_asked_for()
+        && let Some(server) = server::database(folder)
+    {
+        let directory = Directory::connect(&server, Arc::new(now), Arc::new(OsChance)).await.unwrap();
+        server::tell_time(&server, START / 1000);
+        return directory;
+    }
     Directory::open(&folder.join("directory.sqlite"), Arc::new(now), Arc::new(OsChance)).await.unwrap()
 }
 
@@ -76,7 +86,12 @@ impl World {
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
-        self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
+        let before = self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
+        if server::is_asked_for()
+            && let Some(server) = server::database(self.folder.path())
+        {
+            server::tell_time(&server, before / 1000 + seconds);
+        }
     }
 
     /// Posts raw bytes to the API.

@@ -1,0 +1,10 @@
+//! Everything that the control plane is tested for on SQLite, on a PostgreSQL server as well.
+
+#[path = "api.rs"]
+mod api;
+#[path = "console.rs"]
+mod console;
+#[path = "directory.rs"]
+mod directory;
+#[path = "mailboxes.rs"]
+mod mailboxes;
