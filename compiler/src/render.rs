@@ -2,6 +2,8 @@
 //!
 //! Each daemon has a folder, each of its files a file. Postfix for the mx is the pattern that the other daemons follow.
 
+pub mod haproxy;
+pub mod keepalived;
 pub mod place;
 pub mod postfix;
 #[cfg(test)]
@@ -39,6 +41,7 @@ pub fn render(output: &Output, sources: &Sources) -> Bundle {
 fn role(output: &Output, node: &Node) -> Tree {
     let blueprint = &output.blueprint;
     match node.role {
+        Role::Balancer => haproxy::balancer::tree(blueprint, node),
         Role::Mx => postfix::mx::tree(blueprint, node),
         Role::Submission => postfix::submission::tree(blueprint, node),
         Role::Outbound => postfix::outbound::tree(blueprint, node),

@@ -17,7 +17,7 @@ use std::path::Path;
 use compiler::{compile, manifest, render};
 
 /// Nodes whose whole tree is kept; those of the roles that are rendered.
-const KEPT_NODES: [&str; 3] = ["mx-1", "outbound-1", "submission-1"];
+const KEPT_NODES: [&str; 4] = ["balancer-1", "mx-1", "outbound-1", "submission-1"];
 
 fn compiled(environment: &str) -> compiler::Output {
     let sources = northmail::sources();

@@ -18,6 +18,8 @@ pub const POP3: u16 = 110;
 pub const POP3S: u16 = 995;
 /// ManageSieve (RFC 5804 §1.8).
 pub const MANAGESIEVE: u16 = 4190;
+/// HTTP, which only says where else to go.
+pub const HTTP: u16 = 80;
 /// HTTPS.
 pub const HTTPS: u16 = 443;
 /// DNS.
