@@ -4,14 +4,18 @@
 
 pub mod haproxy;
 pub mod keepalived;
+pub mod knot;
 pub mod place;
 pub mod postfix;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod system;
+pub mod unbound;
+pub mod zone;
 
 use std::collections::BTreeMap;
 
+use blueprint::dns::{Edition, Zone, zones};
 use blueprint::{Blueprint, Bundle, File, Node, Piece, Role, Tree};
 use serde_json::{Value, json};
 use spec::Sources;
@@ -22,7 +26,13 @@ use crate::compile::Output;
 ///
 /// - `sources`: what was compiled; the brands' files are taken from it.
 pub fn render(output: &Output, sources: &Sources) -> Bundle {
-    let mut bundle = Bundle::default();
+    render_edition(output, sources, Edition::FIRST)
+}
+
+/// Renders every file of a platform as of an edition of its zones and signing keys.
+pub fn render_edition(output: &Output, sources: &Sources, edition: Edition) -> Bundle {
+    let zones = zones(&output.blueprint, &output.roster, edition);
+    let mut bundle = Bundle { dns: zone::files(&zones, edition), ..Bundle::default() };
     for (key, path) in &output.brand_files {
         if let Some(asset) = sources.asset(path) {
             let pieces = vec![Piece::Bytes(asset.bytes.clone())];
@@ -31,20 +41,25 @@ pub fn render(output: &Output, sources: &Sources) -> Bundle {
     }
     for node in &output.blueprint.nodes {
         let mut tree = system::tree(&output.blueprint, node);
-        tree.extend(role(output, node));
+        tree.extend(role(output, node, &zones, edition));
         bundle.nodes.insert(node.name.to_string(), tree);
     }
     bundle
 }
 
 /// Returns what a node's role adds to what every node has.
-fn role(output: &Output, node: &Node) -> Tree {
+fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition) -> Tree {
     let blueprint = &output.blueprint;
     match node.role {
         Role::Balancer => haproxy::balancer::tree(blueprint, node),
         Role::Mx => postfix::mx::tree(blueprint, node),
         Role::Submission => postfix::submission::tree(blueprint, node),
         Role::Outbound => postfix::outbound::tree(blueprint, node),
+        Role::Dns => {
+            let mut tree = knot::tree(blueprint, node, zones, edition);
+            tree.extend(unbound::tree(blueprint, node, zones));
+            tree
+        }
         _ => Tree::default(),
     }
 }

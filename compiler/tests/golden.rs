@@ -17,7 +17,13 @@ use std::path::Path;
 use compiler::{compile, manifest, render};
 
 /// Nodes whose whole tree is kept; those of the roles that are rendered.
-const KEPT_NODES: [&str; 4] = ["balancer-1", "mx-1", "outbound-1", "submission-1"];
+const KEPT_NODES: &[&str] = &[
+    "balancer-1", // one a line, since many are added
+    "dns-1",
+    "mx-1",
+    "outbound-1",
+    "submission-1",
+];
 
 fn compiled(environment: &str) -> compiler::Output {
     let sources = northmail::sources();
@@ -86,9 +92,12 @@ fn tree(environment: &str) -> BTreeMap<String, Vec<u8>> {
     files.insert("launch.json".to_owned(), pretty(&output.launch));
     files.insert("scenarios.json".to_owned(), pretty(&output.scenarios));
     files.insert("manifest.json".to_owned(), pretty(&manifest(&output.blueprint, &bundle)));
+    files.extend(bundle.dns.iter().map(|(path, file)| (format!("dns/{path}"), file.unfilled().0)));
     for node in KEPT_NODES {
-        let tree = bundle.nodes.get(node).expect("the example has this node");
+        let tree = bundle.nodes.get(*node).expect("the example has this node");
         files.extend(tree.files.iter().map(|(path, file)| (format!("nodes/{node}{path}"), file.unfilled().0)));
+        files.insert(format!("nodes/{node}.processes.json"), pretty(&tree.processes));
+        files.insert(format!("nodes/{node}.checks.json"), pretty(&tree.checks));
     }
     files
 }

@@ -3,6 +3,7 @@
 //! What is made up is kept with the environment, so that it is the same the next time; what comes from outside is not written
 //! down but into the files that need it.
 
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -149,11 +150,14 @@ impl<'a> Filler<'a> {
                 Ok(String::from_utf8_lossy(&certificate.unwrap_or_default()).into_owned())
             }
             Kind::DkimEd25519 | Kind::DkimRsa2048 => Ok(self.signing_key(reference)?.serialize_pem()),
-            Kind::Password => {
-                let owner = reference.owner.as_str();
-                Ok(accounts::secret(owner, reference.name.as_str(), self.source, self.variables, &mut self.secrets)?)
-            }
+            Kind::Password => self.password(reference),
+            Kind::Key => Ok(STANDARD.encode(Sha256::digest(self.password(reference)?))),
         }
+    }
+
+    fn password(&mut self, reference: &SecretReference) -> Result<String, FillFailure> {
+        let owner = reference.owner.as_str();
+        Ok(accounts::secret(owner, reference.name.as_str(), self.source, self.variables, &mut self.secrets)?)
     }
 
     /// Returns a key that signs mail, made when there is none yet.

@@ -2,8 +2,8 @@
 
 use blueprint::launch::{Account, AccountKind, Door, Internet, InternetDomain, InternetSender, Launch, Secrets};
 use blueprint::platform::{
-    Defense, Hookup, Mail, Node, Operator, OutboundAddress, OutboundPool, Release, Retention, Service, Site, Tls,
-    Unavailable, VirusAction,
+    Defense, Dns, Hookup, Mail, Node, Operator, OutboundAddress, OutboundPool, Release, Retention, Service, Site, Tls,
+    Unavailable, VirusAction, World,
 };
 use blueprint::roster::{
     Brand, BrandHost, Colours, Domain, MailService, Mailbox, OnRemoval, Reseller, Support, Tier, TierKind,
@@ -87,6 +87,8 @@ fn blueprint() -> Blueprint {
             warm_up: None,
             destinations: Vec::new(),
         }],
+        dns: Dns::default(),
+        world: World::default(),
         retention: Retention {
             deleted_mailbox: parse("30d"),
             deleted_message: parse("14d"),

@@ -307,7 +307,14 @@ impl Engine {
             let hostname = domain.name.below("mx").unwrap_or_else(|_| domain.name.clone());
             let last = u8::try_from(index % 250).unwrap_or(0) + 1;
             let address = IpAddr::from([198, 18, u8::try_from(index / 250 % 256).unwrap_or(0), last]);
-            let plan = Host { name: domain.name.to_string(), hostname, address, roles: Vec::new(), line: domain.line };
+            let plan = Host {
+                name: domain.name.to_string(),
+                hostname,
+                address,
+                fronts: Vec::new(),
+                roles: Vec::new(),
+                line: domain.line,
+            };
             machines.push(Machine { plan, up: true, exchanger: Some(index) });
         }
         let lines: Vec<Line> = machines.iter().map(|machine| machine.plan.line).collect();

@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod changes;
 pub mod diff;
+pub mod dns;
 pub mod effective;
 mod impact;
 pub mod launch;

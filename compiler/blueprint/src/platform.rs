@@ -34,6 +34,12 @@ pub struct Blueprint {
     pub mail: Mail,
     /// Pools of source addresses, sorted by name.
     pub outbound: Vec<OutboundPool>,
+    /// Who answers for which names.
+    #[serde(default)]
+    pub dns: Dns,
+    /// What lies outside the platform.
+    #[serde(default)]
+    pub world: World,
     /// How long things are kept.
     pub retention: Retention,
     /// Secrets that a node needs, by reference, sorted.
@@ -388,6 +394,37 @@ pub struct DestinationLimit {
     pub domain: HostName,
     /// Messages.
     pub rate: Rate,
+}
+
+/// Who answers for which names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dns {
+    /// Who answers for the customers' zones.
+    pub customers: ZoneAuthority,
+    /// The public authority that may issue certificates for the platform's own names (RFC 8659); `None` where none may.
+    pub issuer: Option<HostName>,
+}
+
+/// Who answers for the customers' zones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZoneAuthority {
+    /// The platform's own servers.
+    #[default]
+    Platform,
+    /// The customer, whose records lead to names of the platform wherever they can, so that what changes changes there.
+    Customer,
+}
+
+/// What lies outside the platform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum World {
+    /// A simulated internet, which has the root of all names too; nothing leaves.
+    #[default]
+    Simulated,
+    /// The internet.
+    Real,
 }
 
 /// How long things are kept.

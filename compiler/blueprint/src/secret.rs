@@ -1,6 +1,12 @@
-//! What a secret of the operator is, by its name.
+//! The operator's secrets: how they are called, and what each is by its name.
+
+use sha2::{Digest as _, Sha256};
+use values::{HostName, Name};
 
 use crate::platform::SecretReference;
+
+/// Whose namespace the platform's own secrets are in.
+pub const OPERATOR: &str = "operator";
 
 /// What a secret is, so that an environment can make one up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +19,8 @@ pub enum Kind {
     DkimEd25519,
     /// A private key that signs mail, as PEM: `dkim-rsa2048-SELECTOR-DOMAIN`.
     DkimRsa2048,
+    /// 32 bytes that nobody guesses, in base64, the SHA-256 of a password of that name: `key-USE`.
+    Key,
     /// Letters and digits that nobody guesses: everything else.
     Password,
 }
@@ -28,7 +36,31 @@ impl Kind {
             name if name.starts_with("tls-") => Self::NodeKey,
             name if name.starts_with("dkim-ed25519-") => Self::DkimEd25519,
             name if name.starts_with("dkim-rsa2048-") => Self::DkimRsa2048,
+            name if name.starts_with("key-") => Self::Key,
             _ => Self::Password,
         }
     }
+}
+
+/// Returns the private key that signs a domain's mail, as PEM.
+///
+/// - `algorithm`: `ed25519` or `rsa2048`.
+/// - `selector`: the key's name in the domain's zone, such as `e1`.
+pub fn dkim_key(algorithm: &str, selector: &str, domain: &HostName) -> SecretReference {
+    operators(&format!("dkim-{algorithm}-{selector}-{}", domain.as_str().replace('.', "--")))
+}
+
+/// Returns a secret of the operator by its name; what is no name as it stands (too long, a label that ends in a hyphen) is
+/// named by its digest.
+pub fn operators(name: &str) -> SecretReference {
+    let owner: Name = OPERATOR.parse().expect("a constant in kebab-case");
+    let name = name.parse().unwrap_or_else(|_| digest_name(name));
+    SecretReference { owner, name }
+}
+
+/// Keeps the parts that say what the secret is, and a digest of all.
+fn digest_name(name: &str) -> Name {
+    let digest = Sha256::digest(name).iter().take(10).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let kind: String = name.split('-').take(2).collect::<Vec<_>>().join("-");
+    format!("{kind}-x{digest}").parse().expect("a known kind and hexadecimal digits are kebab-case")
 }

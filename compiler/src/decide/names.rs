@@ -1,7 +1,8 @@
 //! How nodes and groups of nodes are called.
 
 use blueprint::Role;
-use values::{HostName, Name};
+pub use blueprint::dns::hosts::group_host;
+use values::Name;
 
 /// Returns the name of a node.
 ///
@@ -13,10 +14,4 @@ pub fn node_name(role: Role, cluster: &Name, prefixed: bool, number: u32) -> Opt
         true => format!("{cluster}-{}-{number}", role.name()).parse().ok(),
         false => format!("{}-{number}", role.name()).parse().ok(),
     }
-}
-
-/// Returns the host name by which all nodes of a role in a cluster are reached: each node's table of hosts has it.
-pub fn group_host(role: Role, cluster: &Name, service_domain: &HostName) -> HostName {
-    // The cluster's name was checked when node names were made; a domain near 253 octets keeps its own name instead.
-    service_domain.below(&format!("{}.{cluster}", role.name())).unwrap_or_else(|_| service_domain.clone())
 }

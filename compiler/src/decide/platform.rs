@@ -1,12 +1,13 @@
 //! The Blueprint: all that is decided about the platform in one environment.
 
 use blueprint::platform::{
-    Blueprint, Defense, DestinationLimit, Dkim, Dnsbl, Hookup, Mail, Operator, OutboundAddress, OutboundPool, Release,
-    Retention, Site, Storage, Unavailable, VirusAction,
+    Blueprint, Defense, DestinationLimit, Dkim, Dns, Dnsbl, Hookup, Mail, Operator, OutboundAddress, OutboundPool,
+    Release, Retention, Site, Storage, Unavailable, VirusAction, World, ZoneAuthority,
 };
 use spec::model::{self, Environment};
+use values::HostName;
 
-use super::environment::{rehost, service_domain};
+use super::environment::{is_production, rehost, service_domain};
 use super::nodes::Asked;
 use super::{defaults, hosts, nodes, renames, secrets};
 use crate::report::Report;
@@ -51,6 +52,8 @@ pub fn blueprint(model: &Model<'_>, environment: &Environment, report: &mut Repo
         defense,
         mail: mail(model, environment),
         outbound: model.pools.values().map(|spec| pool(model, environment, spec)).collect(),
+        dns: dns(model),
+        world: if is_production(model, environment) { World::Real } else { World::Simulated },
         retention: Retention {
             deleted_mailbox: platform.retention.deleted_mailbox.value,
             deleted_message: platform.retention.deleted_message.value,
@@ -117,6 +120,28 @@ pub fn defense(model: &Model<'_>) -> Defense {
         sender_rate: limits.and_then(|limits| limits.sender.as_ref()).map(|rate| rate.value),
         address_rate: limits.and_then(|limits| limits.address.as_ref()).map(|rate| rate.value),
     }
+}
+
+fn dns(model: &Model<'_>) -> Dns {
+    let (dns, tls) = (&model.platform.dns, &model.platform.tls);
+    let acme = (tls.authority.value == model::TlsAuthority::Acme).then_some(tls.directory.as_ref()).flatten();
+    Dns {
+        customers: match dns.authority.value {
+            model::DnsAuthority::Platform => ZoneAuthority::Platform,
+            model::DnsAuthority::Customer => ZoneAuthority::Customer,
+        },
+        issuer: acme.and_then(|directory| issuer(directory.value.as_str())),
+    }
+}
+
+/// Returns the name that an ACME authority is called by in CAA records, from the address of its directory: its registered
+/// domain, as nearly all of them have it.
+fn issuer(directory: &str) -> Option<HostName> {
+    let host = directory.split_once("://")?.1.split(['/', ':', '?', '#']).next()?;
+    let labels: Vec<&str> = host.split('.').collect();
+    let registered = labels.get(labels.len().checked_sub(2)?..)?.join(".");
+    // ZeroSSL's certificates are Sectigo's.
+    if registered == "zerossl.com" { "sectigo.com".parse().ok() } else { registered.parse().ok() }
 }
 
 fn mail(model: &Model<'_>, environment: &Environment) -> Mail {

@@ -24,8 +24,11 @@ pub const HTTP: u16 = 80;
 pub const HTTPS: u16 = 443;
 /// DNS.
 pub const DNS: u16 = 53;
-/// The resolver that the platform's own nodes ask, beside the authoritative server on 53.
-pub const RESOLVER: u16 = 5300;
+/// The resolver that the platform's own nodes ask: on the inner addresses of a node whose front addresses have the
+/// authoritative server.
+pub const RESOLVER: u16 = 53;
+/// The authoritative server, for the resolver beside it and for the servers that copy its zones.
+pub const ZONES: u16 = 5353;
 /// SMTP between nodes: past the tests for strangers, never reached from outside.
 pub const RELAY: u16 = 10025;
 /// Where an outbound node takes what was forwarded, whose senders it rewrites.

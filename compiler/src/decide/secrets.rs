@@ -4,11 +4,9 @@
 //! ([`blueprint::secret::Kind`]).
 
 use blueprint::platform::SecretReference;
-use sha2::{Digest as _, Sha256};
-use values::{HostName, Name};
-
-/// Whose namespace the platform's own secrets are in.
-pub const OPERATOR: &str = "operator";
+use blueprint::secret::operators;
+pub use blueprint::secret::{OPERATOR, dkim_key};
+use values::Name;
 
 /// Returns the secret that holds a node's private key with its certificate chain, as PEM.
 pub fn node_key(node: &Name) -> SecretReference {
@@ -30,24 +28,7 @@ pub fn password(user: &str) -> SecretReference {
     operators(&format!("password-{user}"))
 }
 
-/// Returns the private key that signs a domain's mail, as PEM.
-///
-/// - `algorithm`: `ed25519` or `rsa2048`.
-/// - `selector`: the key's name in the domain's zone, such as `s1`.
-pub fn dkim_key(algorithm: &str, selector: &str, domain: &HostName) -> SecretReference {
-    operators(&format!("dkim-{algorithm}-{selector}-{}", domain.as_str().replace('.', "--")))
-}
-
-fn operators(name: &str) -> SecretReference {
-    let owner: Name = OPERATOR.parse().expect("a constant in kebab-case");
-    // What is no name as it stands (too long, a label that ends in a hyphen) is named by its digest.
-    let name = name.parse().unwrap_or_else(|_| digest_name(name));
-    SecretReference { owner, name }
-}
-
-/// Keeps the parts that say what the secret is, and a digest of all.
-fn digest_name(name: &str) -> Name {
-    let digest = Sha256::digest(name).iter().take(10).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    let kind: String = name.split('-').take(2).collect::<Vec<_>>().join("-");
-    format!("{kind}-x{digest}").parse().expect("a known kind and hexadecimal digits are kebab-case")
+/// Returns the key by which the platform's name servers copy zones from each other.
+pub fn transfer_key() -> SecretReference {
+    operators("key-zones")
 }

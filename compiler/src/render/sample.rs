@@ -85,6 +85,8 @@ pub(crate) fn platform() -> Blueprint {
             tls_minimum: "1.2".to_owned(),
         },
         outbound: Vec::new(),
+        dns: Dns::default(),
+        world: World::default(),
         retention: Retention {
             deleted_mailbox: Duration::from_days(30),
             deleted_message: Duration::from_days(14),

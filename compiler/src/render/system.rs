@@ -1,6 +1,6 @@
-//! What every node has, whatever its role: its name and its table of hosts.
+//! What every node has, whatever its role: its name, its table of hosts and whom it asks for other names.
 //!
-//! Source: hostname(5), hosts(5). Values are host names and addresses, which hold nothing that either file could misread.
+//! Source: hostname(5), hosts(5), resolv.conf(5). Values are host names and addresses, which hold nothing that either file could misread.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,9 +19,24 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     let files = BTreeMap::from([
         ("/etc/hostname".to_owned(), File::text(format!("{}\n", node.name))),
         ("/etc/hosts".to_owned(), File::text(hosts(blueprint, node))),
+        ("/etc/resolv.conf".to_owned(), File::text(resolvers(blueprint, node))),
         (AUTHORITY.to_owned(), File { pieces: vec![Piece::Secret(secrets::authority())], ..File::text("") }),
     ]);
     Tree { files, ..Tree::default() }
+}
+
+/// Resolvers that a system asks at most (resolv.conf(5)).
+const RESOLVERS: usize = 3;
+
+/// Names the resolvers to ask for names that the table of hosts does not have: those of the node's own site first.
+fn resolvers(blueprint: &Blueprint, node: &Node) -> String {
+    let mut servers: Vec<&Node> = blueprint.nodes.iter().filter(|other| other.role == Role::Dns).collect();
+    servers.sort_by_key(|server| (server.name != node.name, server.site != node.site));
+    let addresses = servers.iter().filter_map(|server| server.addresses.first());
+    let mut text: String = addresses.take(RESOLVERS).map(|address| format!("nameserver {address}\n")).collect();
+    // One that does not answer is passed over before a mail client or a server loses patience.
+    text.push_str("options timeout:2 attempts:2 edns0\n");
+    text
 }
 
 /// Names each node, and each group of nodes by as many lines as it has nodes.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use blueprint::dns::hosts::addresses;
 use blueprint::launch::InternetDomain;
 use blueprint::platform::{Unavailable, VirusAction};
 use blueprint::{Blueprint, Role};
@@ -34,6 +35,7 @@ pub(crate) fn topology(order: &Order<'_>, zones: Zones, forwarding_secret: Vec<u
         name: INTERNET.to_owned(),
         hostname: internet_name(blueprint),
         address: IpAddr::from(INTERNET_ADDRESS),
+        fronts: Vec::new(),
         roles: vec![engine::Role::Internet],
         line: Line::default(),
     });
@@ -71,6 +73,11 @@ fn hosts(blueprint: &Blueprint) -> Vec<Host> {
                 .or(node.addresses.first())
                 .copied()
                 .unwrap_or(IpAddr::from([0, 0, 0, 0])),
+            // A balancer passes on what arrives; here there is none to do it.
+            fronts: match node.role {
+                Role::Mx => addresses(blueprint, Role::Mx, &node.cluster).into_iter().collect(),
+                _ => Vec::new(),
+            },
             roles: role(node.role).into_iter().collect(),
             line: Line::default(),
         })

@@ -157,10 +157,17 @@ impl Engine {
         match mail_route(&self.zones, domain) {
             MailRoute::Hosts(hosts) => {
                 let addresses = hosts.into_iter().flat_map(|host| host.addresses);
-                let found = addresses.filter_map(|address| {
-                    self.machines.iter().position(|machine| machine.plan.address == address).map(HostId)
-                });
-                Ok(found.collect())
+                let mut found = VecDeque::new();
+                for address in addresses {
+                    for (index, machine) in self.machines.iter().enumerate() {
+                        let plan = &machine.plan;
+                        let answers = plan.address == address || plan.fronts.contains(&address);
+                        if answers && !found.contains(&HostId(index)) {
+                            found.push_back(HostId(index));
+                        }
+                    }
+                }
+                Ok(found)
             }
             MailRoute::Null => Err(Failure::ours((5, 1, 10), format!("domain {domain} takes no mail (null MX)"))),
             MailRoute::NoDomain => Err(Failure::ours((5, 1, 2), format!("domain {domain} does not exist"))),

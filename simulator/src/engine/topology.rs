@@ -62,6 +62,8 @@ pub struct Host {
     pub hostname: HostName,
     /// Its address in the world.
     pub address: IpAddr,
+    /// Further addresses of the world at which it takes mail: those of what stands in front of it.
+    pub fronts: Vec<IpAddr>,
     /// What it is for.
     pub roles: Vec<Role>,
     /// How packets travel to and from it.

@@ -11,6 +11,7 @@ pub(crate) fn host(name: &str, last: u8, roles: &[Role]) -> Host {
         name: name.to_owned(),
         hostname: format!("{name}.northmail.example").parse().unwrap(),
         address: IpAddr::from([10, 20, 0, last]),
+        fronts: Vec::new(),
         roles: roles.to_vec(),
         line: Line { latency_milliseconds: 1, bytes_per_second: None },
     }
