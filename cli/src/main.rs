@@ -36,7 +36,15 @@ Examples:
 Exit codes: 0 done, 1 problems found, 2 usage, 3 a fault of mailwright, 4 changes found
 (plan --exit-code), 5 the environment failed, 130 interrupted.";
 
+/// The name under which this program is the control plane's.
+const SERVE: &str = "mailwright-serve";
+
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let name = words.next().map(std::path::PathBuf::from);
+    if name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == SERVE) {
+        return control::serve::main(words);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

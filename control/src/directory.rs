@@ -145,6 +145,11 @@ impl Directory {
         self.database.close().await;
     }
 
+    /// Tells whether the database answers.
+    pub(crate) async fn answers(&self) -> bool {
+        sqlx::query("SELECT 1 AS one").fetch_one(&self.readers).await.is_ok()
+    }
+
     /// Returns whole seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         seconds(self.clock.now())

@@ -1,11 +1,12 @@
 //! The platform's control plane: the accounts directory, the provisioning API, the console.
 //!
-//! One code base in every environment. It is given its clock, its chance and its database file; it opens no socket, knows
-//! no specification and no backend, and holds nothing that exists only for tests or faults.
+//! One code base in every environment. It is given its clock, its chance and its database; it knows no specification and no
+//! backend, opens no socket but in [`serve`], and holds nothing that exists only for tests or faults.
 //!
 //! - [`Directory`]: who exists, what they may use, where their mail goes.
 //! - [`router`]: the provisioning API (OMA) as an HTTP service.
 //! - [`console`]: the reseller interface as an HTTP service.
+//! - [`serve`]: all of it as a program of its own.
 //! - [`Mailboxes`]: what it asks of stores, so that nobody gets the mail of who had an address before.
 
 mod answers;
@@ -14,6 +15,7 @@ mod directory;
 mod mailboxes;
 mod oma;
 mod password;
+pub mod serve;
 mod time;
 
 use std::collections::BTreeMap;

@@ -37,6 +37,11 @@ pub fn router(control: Arc<Control>) -> axum::Router {
     axum::Router::new().fallback(serve).with_state(control)
 }
 
+/// Tells whether a path is the API's.
+pub(crate) fn answers_at(path: &str) -> bool {
+    path.split('/').find(|part| !part.is_empty()) == Some("api") || Call::at(path).is_some()
+}
+
 /// A method of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {

@@ -1,6 +1,6 @@
 //! What daemons are answered by `lookup.sql` is what the control plane itself answers, whatever tenants set.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod world;
 

@@ -73,6 +73,11 @@ pub(crate) fn passwords(
     Ok(passwords)
 }
 
+/// Returns the password of an account to try whose first password nobody declared; kept by [`Secrets::keep`].
+pub(crate) fn made_up(address: &MailAddress, secrets: &mut Secrets) -> Result<String, SecretFailure> {
+    Ok(secrets.get_or_generate(&purpose(address))?.to_owned())
+}
+
 /// Returns a secret of the operator or of a reseller; one that is made up is kept by [`Secrets::keep`].
 ///
 /// - The operator's own passwords between daemons are made up wherever secrets come from.

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use blueprint::launch::Secrets as Source;
+use blueprint::launch::{Launch, Secrets as Source};
 use blueprint::platform::SecretReference;
-use blueprint::secret::Kind;
+use blueprint::secret::{self, Kind};
 use blueprint::{Blueprint, File, Node, Piece, Role, Roster, Tree};
+use values::MailAddress;
+
 use rcgen::{KeyPair, PublicKeyData, RsaKeySize};
 
 use crate::accounts;
@@ -78,6 +80,8 @@ pub(crate) struct Filler<'a> {
     secrets: Secrets,
     /// The names each node's certificate carries.
     names: BTreeMap<String, BTreeSet<String>>,
+    /// Accounts to try by the names of the secrets that hold their passwords.
+    accounts: BTreeMap<String, MailAddress>,
     /// Days since 1970.
     today: i64,
 }
@@ -88,13 +92,18 @@ impl<'a> Filler<'a> {
         folder: &'a Folder,
         blueprint: &Blueprint,
         roster: &Roster,
-        source: &'a Source,
+        launch: &'a Launch,
         variables: &'a BTreeMap<String, String>,
     ) -> Result<Self, FillFailure> {
         let names =
             blueprint.nodes.iter().map(|node| (node.name.to_string(), names(blueprint, roster, node))).collect();
         let today = jiff::Timestamp::now().as_second() / 86_400;
-        Ok(Self { folder, source, variables, secrets: folder.secrets()?, names, today })
+        let accounts = launch
+            .accounts
+            .iter()
+            .map(|it| (secret::account(&it.address).name.to_string(), it.address.clone()))
+            .collect();
+        Ok(Self { folder, source: &launch.secrets, variables, secrets: folder.secrets()?, names, accounts, today })
     }
 
     /// Lays a node's tree out in a folder, with its secrets; the folder is the owner's only.
@@ -150,7 +159,10 @@ impl<'a> Filler<'a> {
                 Ok(String::from_utf8_lossy(&certificate.unwrap_or_default()).into_owned())
             }
             Kind::DkimEd25519 | Kind::DkimRsa2048 => Ok(self.signing_key(reference)?.serialize_pem()),
-            Kind::Password => self.password(reference),
+            Kind::Account if let Some(address) = self.accounts.get(reference.name.as_str()) => {
+                Ok(accounts::made_up(address, &mut self.secrets)?)
+            }
+            Kind::Account | Kind::Password => self.password(reference),
             Kind::Key => Ok(STANDARD.encode(Sha256::digest(self.password(reference)?))),
         }
     }
@@ -262,7 +274,7 @@ mod tests {
         let (blueprint, roster, launch) = crate::fixture::platform();
         crate::embedded::Authority::open(&folder.authority(), "p", &BTreeSet::new(), "1.2", 20_000).unwrap();
         let variables = BTreeMap::new();
-        let mut filler = Filler::new(&folder, &blueprint, &roster, &launch.secrets, &variables).unwrap();
+        let mut filler = Filler::new(&folder, &blueprint, &roster, &launch, &variables).unwrap();
         check(&mut filler, state.path());
     }
 

@@ -20,7 +20,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use blueprint::launch::Secrets as Source;
 use blueprint::{Blueprint, Bundle, Launch, Node, Role, Roster};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -145,8 +144,7 @@ fn lay_out(order: &Order<'_>) -> Result<BTreeMap<String, bool>, Failure> {
     let today = jiff::Timestamp::now().as_second() / 86_400;
     let platform = order.blueprint.platform.as_str();
     embedded::Authority::open(&folder.authority(), platform, &names, &order.blueprint.mail.tls_minimum, today)?;
-    let source: &Source = &order.launch.secrets;
-    let mut filler = Filler::new(folder, order.blueprint, order.roster, source, order.variables)?;
+    let mut filler = Filler::new(folder, order.blueprint, order.roster, order.launch, order.variables)?;
     let mut changed = BTreeMap::new();
     for node in &order.blueprint.nodes {
         let name = node.name.as_str();

@@ -16,6 +16,7 @@ pub mod rename;
 pub mod roster;
 pub mod scenario;
 pub mod secret;
+pub mod serve;
 pub mod shard;
 
 pub use bundle::{Bundle, Check, File, Piece, Process, Tree};

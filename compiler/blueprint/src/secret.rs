@@ -1,9 +1,10 @@
 //! The operator's secrets: how they are called, and what each is by its name.
 
 use sha2::{Digest as _, Sha256};
-use values::{HostName, Name};
+use values::{HostName, MailAddress, Name};
 
 use crate::platform::SecretReference;
+use crate::shard::draw;
 
 /// Whose namespace the platform's own secrets are in.
 pub const OPERATOR: &str = "operator";
@@ -21,6 +22,8 @@ pub enum Kind {
     DkimRsa2048,
     /// 32 bytes that nobody guesses, in base64, the SHA-256 of a password of that name: `key-USE`.
     Key,
+    /// The password of an account to try, as it is shown to people: what [`account`] names.
+    Account,
     /// Letters and digits that nobody guesses: everything else.
     Password,
 }
@@ -37,6 +40,7 @@ impl Kind {
             name if name.starts_with("dkim-ed25519-") => Self::DkimEd25519,
             name if name.starts_with("dkim-rsa2048-") => Self::DkimRsa2048,
             name if name.starts_with("key-") => Self::Key,
+            name if name.starts_with("account-") => Self::Account,
             _ => Self::Password,
         }
     }
@@ -63,4 +67,12 @@ fn digest_name(name: &str) -> Name {
     let digest = Sha256::digest(name).iter().take(10).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let kind: String = name.split('-').take(2).collect::<Vec<_>>().join("-");
     format!("{kind}-x{digest}").parse().expect("a known kind and hexadecimal digits are kebab-case")
+}
+
+/// Returns the secret that holds the password of an account to try.
+pub fn account(address: &MailAddress) -> SecretReference {
+    // An address is no name; a part of its digest is, and tells it from all others.
+    let digest = draw("account", &address.key());
+    let digest: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    operators(&format!("account-x{digest}"))
 }

@@ -1,5 +1,7 @@
 //! A PostgreSQL server of the test's own: on a socket in a temporary folder, gone with the process that asked for it.
 
+#![expect(clippy::print_stdout, reason = "tests say what they skip")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -29,7 +31,7 @@ static STARTED: OnceLock<Result<(PathBuf, Child), String>> = OnceLock::new();
 /// Tells whether this test program is the one that runs on PostgreSQL.
 pub(crate) fn is_asked_for() -> bool {
     let name = std::env::current_exe().ok().and_then(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
-    name.is_some_and(|name| name.starts_with("postgresql") || name.starts_with("lookups"))
+    name.is_some_and(|name| ["postgresql", "lookups", "serve"].iter().any(|test| name.starts_with(test)))
 }
 
 /// Tells whether there is a server; says what is skipped without one.
