@@ -2,6 +2,7 @@
 //!
 //! Each daemon has a folder, each of its files a file. Postfix for the mx is the pattern that the other daemons follow.
 
+pub mod dovecot;
 pub mod haproxy;
 pub mod keepalived;
 pub mod knot;
@@ -60,6 +61,8 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition) -> Tree 
             tree.extend(unbound::tree(blueprint, node, zones));
             tree
         }
+        Role::Store => dovecot::store::tree(blueprint, node),
+        Role::Access => dovecot::access::tree(blueprint, &output.roster, node),
         _ => Tree::default(),
     }
 }

@@ -15,18 +15,23 @@ use std::fs;
 use std::path::Path;
 
 use compiler::{compile, manifest, render};
+use spec::Sources;
 
 /// Nodes whose whole tree is kept; those of the roles that are rendered.
-const KEPT_NODES: &[&str] = &[
-    "balancer-1", // one a line, since many are added
-    "dns-1",
-    "mx-1",
-    "outbound-1",
-    "submission-1",
-];
+const KEPT_NODES: &[&str] = &["access-1", "balancer-1", "dns-1", "mx-1", "outbound-1", "store-1", "submission-1"];
 
 fn compiled(environment: &str) -> compiler::Output {
-    let sources = northmail::sources();
+    compiled_on("bookworm", environment)
+}
+
+fn compiled_on(distribution: &str, environment: &str) -> compiler::Output {
+    let (mut files, assets) = northmail::files();
+    for file in &mut files {
+        let text = String::from_utf8(std::mem::take(&mut file.bytes)).expect("the example is UTF-8");
+        file.bytes =
+            text.replace("distribution=\"bookworm\"", &format!("distribution=\"{distribution}\"")).into_bytes();
+    }
+    let sources = Sources::new(files, assets);
     let parsed = spec::parse(&sources);
     let compiled = compile(&sources, &parsed, environment);
     assert!(compiled.problems.is_empty(), "{:#?}", compiled.problems);
@@ -105,6 +110,20 @@ fn tree(environment: &str) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn the_example_on_one_desk_compiles_to_the_golden_tree() {
     check("northmail", &tree("dev"));
+}
+
+/// Nodes whose daemons' files differ from one distribution to the next.
+const KEPT_DIALECTS: [&str; 2] = ["access-1", "store-1"];
+
+#[test]
+fn the_example_on_the_next_distribution_compiles_to_its_dialects() {
+    let bundle = render(&compiled_on("trixie", "dev"), &northmail::sources());
+    let mut files = BTreeMap::new();
+    for node in KEPT_DIALECTS {
+        let tree = bundle.nodes.get(node).expect("the example has this node");
+        files.extend(tree.files.iter().map(|(path, file)| (format!("nodes/{node}{path}"), file.unfilled().0)));
+    }
+    check("northmail-trixie", &files);
 }
 
 #[test]
