@@ -8,6 +8,7 @@ mod compiled;
 mod convert;
 mod diff;
 mod down;
+mod exec;
 mod explain;
 mod fmt;
 mod graph;
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     Status(status::Arguments),
     /// Print what happened in an environment.
     Logs(logs::Arguments),
+    /// Run a command inside a node of real daemons.
+    Exec(exec::Arguments),
     /// End an environment; mail and accounts stay.
     Down(down::Arguments),
     /// Empty an environment; passwords and certificates stay.
@@ -91,6 +94,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Status(arguments) => status::run(&arguments),
         Verb::Node(arguments) => Ok(node::run(&arguments)),
         Verb::Logs(arguments) => logs::run(&arguments),
+        Verb::Exec(arguments) => exec::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
         Verb::Reset(arguments) => reset::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),

@@ -23,6 +23,7 @@ mod seal;
 mod topology;
 mod usage;
 mod web;
+mod world;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,7 @@ pub use authority::AuthorityFailure;
 pub use ports::DoorFailure;
 
 pub(crate) use doors::places;
+pub(crate) use world::World;
 pub(crate) use ports::{Bound, open as open_ports};
 
 #[cfg(test)]
@@ -122,12 +124,15 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     let (broken, broke) = watch::channel(None);
     let names = names_of_the_platform(&order, &log);
     let around = Surroundings {
-        directory: Arc::clone(&directory),
+        directory: Some(Arc::clone(&directory)),
         runtime: runtime.handle().clone(),
         log: log.clone(),
         broke: broken,
     };
-    let (engine, handle, zones) = engine::start(&order, names, &bound, around, progress)?;
+    let placed: Vec<(String, String)> =
+        bound.iter().map(|bound| (bound.door.node.clone(), bound.door.service.clone())).collect();
+    let topology = topology::topology(&order, names, order.passwords.forwarding.clone());
+    let (engine, handle, zones) = engine::start(&order, topology, &placed, around, progress)?;
     let (closing, closed) = watch::channel(false);
     let mut embedded = Embedded {
         runtime: Some(runtime),

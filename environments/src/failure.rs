@@ -85,6 +85,14 @@ pub enum Failure {
     /// A node's tree could not be filled and laid out.
     #[error(transparent)]
     Fill(#[from] FillFailure),
+    /// Nothing can be done inside that node.
+    #[error("there is no node `{node}` to enter")]
+    NoSuchNode {
+        /// The node.
+        node: String,
+        /// Those that can be entered.
+        nodes: Vec<String>,
+    },
     /// There is no root file system for the nodes.
     #[error("there is no root file system to run real daemons on")]
     NoRoot,
@@ -204,6 +212,10 @@ impl Failure {
                 "read `mailwright logs`, then bring it up again".to_owned()
             }
             Self::Fill(failure) => failure.help(),
+            Self::NoSuchNode { nodes, .. } if nodes.is_empty() => {
+                "nodes are entered where real daemons run: bring it up with `--backend namespace`".to_owned()
+            }
+            Self::NoSuchNode { nodes, .. } => format!("nodes: {}", nodes.join(", ")),
             Self::NoRoot => "unpack one, and name its folder with --root".to_owned(),
             Self::Network { .. } | Self::StartNode { .. } => {
                 "it takes root, the kernel's network namespaces, and `unshare` and `ip` (util-linux, iproute2)"

@@ -11,7 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::description::{Description, State};
 use crate::embedded;
 use crate::failure::Failure;
+use crate::files;
 use crate::log::read_log;
+use crate::namespace::{DaemonState, NodeState};
+use crate::node;
 use crate::probe::probe_all;
 use crate::state::{Folder, Holder, Identity, Listed, Phase, Record, StateRoot};
 
@@ -164,6 +167,44 @@ impl Found {
         let blueprint = self.folder.document::<Blueprint>("blueprint.json")?;
         let nodes = blueprint.map(|blueprint| blueprint.nodes).unwrap_or_default();
         Ok(nodes.into_iter().map(|node| (node.name.to_string(), node.role)).collect())
+    }
+
+    /// Returns how the nodes of real daemons are, after looking at each; empty where all nodes are in one process.
+    ///
+    /// - A daemon that should be ready and does not listen on all its ports is [`DaemonState::Started`].
+    pub fn node_states(&self) -> Result<BTreeMap<String, NodeState>, Failure> {
+        let path = self.folder.nodes_document();
+        let nodes: Option<BTreeMap<String, NodeState>> =
+            files::read_json(&path).map_err(crate::state::StateFailure::from)?;
+        let mut nodes = nodes.filter(|_| self.is_up()).unwrap_or_default();
+        for state in nodes.values_mut() {
+            let open = node::ports_of(state.process);
+            for daemon in state.daemons.values_mut().filter(|daemon| daemon.state == DaemonState::Ready) {
+                if !daemon.ports.iter().all(|port| open.contains(port)) {
+                    daemon.state = DaemonState::Started;
+                }
+            }
+            state.settled = state.daemons.values().all(|daemon| daemon.state == DaemonState::Ready);
+        }
+        Ok(nodes)
+    }
+
+    /// Returns a command that runs inside a node, as root, with the caller's terminal.
+    ///
+    /// - Errors: the environment does not run, or has no such node with a system of its own.
+    pub fn inside(&self, node: &str, command: &[String]) -> Result<std::process::Command, Failure> {
+        let nodes = self.node_states()?;
+        let Some(state) = nodes.get(node) else {
+            return Err(Failure::NoSuchNode { node: node.to_owned(), nodes: nodes.into_keys().collect() });
+        };
+        let mut inside = std::process::Command::new("nsenter");
+        inside
+            .args(["--target", &state.process.to_string()])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--"])
+            .args(command)
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", "/root");
+        Ok(inside)
     }
 
     /// Hands the lines of its log to the caller, oldest first; see [`read_log`]. With `follow`, ends when the environment does.

@@ -24,7 +24,8 @@ use blueprint::{Blueprint, Bundle, Launch, Node, Role, Roster};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::embedded::{self, Bound};
+use crate::accounts::Passwords;
+use crate::embedded::{self, Authority, Bound, World};
 use crate::failure::Failure;
 use crate::files;
 use crate::fill::Filler;
@@ -61,6 +62,9 @@ pub(crate) struct Order<'a> {
     pub(crate) launch: &'a Launch,
     pub(crate) bundle: &'a Bundle,
     pub(crate) variables: &'a BTreeMap<String, String>,
+    pub(crate) brands: &'a BTreeMap<String, Vec<u8>>,
+    pub(crate) passwords: &'a Passwords,
+    pub(crate) seed: u64,
     pub(crate) folder: &'a Folder,
     /// Folders of the root file system, the topmost first.
     pub(crate) layers: Vec<PathBuf>,
@@ -72,11 +76,29 @@ pub(crate) struct Order<'a> {
     pub(crate) avoid: BTreeSet<u16>,
 }
 
+impl Order<'_> {
+    /// Returns what the world outside is made from.
+    fn world(&self) -> embedded::Order<'_> {
+        embedded::Order {
+            blueprint: self.blueprint,
+            roster: self.roster,
+            launch: self.launch,
+            brands: self.brands,
+            seed: self.seed,
+            folder: self.folder,
+            passwords: self.passwords,
+            before: None,
+            avoid: BTreeSet::new(),
+        }
+    }
+}
+
 /// A platform of real daemons.
 pub(crate) struct Namespace {
     // In the order in which they end.
     doors: Doors,
     agents: Agents,
+    world: Option<World>,
     _fabric: Fabric,
     runtime: Runtime,
     broke: watch::Receiver<Option<String>>,
@@ -99,12 +121,22 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     let fabric = Fabric::make(order.program)?;
     let mut agents = Agents::start(order.program, &names, folder.nodes_document(), &log, &broken)?;
     // While the processes come up.
-    lay_out(&order)?;
+    let authority = lay_out(&order)?;
     fabric.ip(&network::fabric(order.blueprint))?;
     fabric.ip(&network::hang(&agents.arrivals()?))?;
     for node in &order.blueprint.nodes {
         agents.begin(plan(&order, node)?)?;
     }
+    let world = World::start(
+        &order.world(),
+        authority,
+        fabric.inside()?,
+        runtime.handle(),
+        &log,
+        &broken,
+        progress,
+    )?;
+    fabric.ip(&network::silent(world.unreachable()))?;
     let trust = embedded::trust(&folder.authority())?;
     let mut ways = Vec::new();
     for bound in bound.drain(..) {
@@ -133,25 +165,26 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
             Some(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
-    let namespace = Namespace { doors, agents, _fabric: fabric, runtime, broke, log: Some(log), writer: Some(writer) };
+    let namespace = Namespace { doors, agents, world: Some(world), _fabric: fabric, runtime, broke, log: Some(log), writer: Some(writer) };
     Ok((namespace, open))
 }
 
 /// Writes every node's tree where the node will take it from, with its secrets.
-fn lay_out(order: &Order<'_>) -> Result<BTreeMap<String, bool>, Failure> {
+///
+/// - Returns: the authority that its certificates are from.
+fn lay_out(order: &Order<'_>) -> Result<Authority, Failure> {
     let folder = order.folder;
     let names = BTreeSet::from([order.blueprint.service_domain.to_string(), order.launch.address.to_string()]);
     let today = jiff::Timestamp::now().as_second() / 86_400;
     let platform = order.blueprint.platform.as_str();
-    embedded::Authority::open(&folder.authority(), platform, &names, &order.blueprint.mail.tls_minimum, today)?;
+    let authority = Authority::open(&folder.authority(), platform, &names, &order.blueprint.mail.tls_minimum, today)?;
     let mut filler = Filler::new(folder, order.blueprint, order.roster, order.launch, order.variables)?;
-    let mut changed = BTreeMap::new();
     for node in &order.blueprint.nodes {
         let name = node.name.as_str();
         let tree = order.bundle.nodes.get(name).cloned().unwrap_or_default();
-        changed.insert(name.to_owned(), filler.lay_out(name, &tree, &folder.tree(name))?);
+        filler.lay_out(name, &tree, &folder.tree(name))?;
     }
-    Ok(changed)
+    Ok(authority)
 }
 
 /// Returns what a node is made of.
@@ -178,7 +211,7 @@ fn plan(order: &Order<'_>, node: &Node) -> Result<Plan, Failure> {
 /// - Errors: why it leads nowhere.
 fn target(blueprint: &Blueprint, bundle: &Bundle, door: &OpenDoor) -> Result<SocketAddr, String> {
     if door.node == INTERNET {
-        return Err("the world outside has no mailboxes yet".to_owned());
+        return Ok(SocketAddr::new(network::world(), 143));
     }
     let runs = |node: &Node| bundle.nodes.get(node.name.as_str()).is_some_and(|tree| !tree.processes.is_empty());
     let node = blueprint.nodes.iter().find(|node| node.name.as_str() == door.node);
@@ -222,6 +255,7 @@ impl Namespace {
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.doors.close();
         self.agents.stop();
+        let stopped = self.world.take().map_or(Ok(()), World::stop);
         if let Some(log) = self.log.take() {
             log.write(Entry::now(Level::Info, None, "environment stopped"));
         }
@@ -229,6 +263,6 @@ impl Namespace {
         if let Some(writer) = self.writer.take() {
             writer.finish();
         }
-        Ok(())
+        stopped
     }
 }

@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use listening::ports_of;
 pub(crate) use protocol::{Order, Plan, Tidings};
 pub(crate) use tree::{Item, Manifest, TreeFailure, below};
 

@@ -66,6 +66,8 @@ pub enum Door {
     Pop3,
     /// IMAP to the simulated internet's mailboxes, on its host.
     InternetImap,
+    /// SMTP to a domain of the simulated internet, on the host that is called as the domain is.
+    InternetMx,
 }
 
 impl Door {
@@ -77,6 +79,7 @@ impl Door {
             Self::Imap => "imap",
             Self::Pop3 => "pop3",
             Self::InternetImap => "internet-imap",
+            Self::InternetMx => "internet-mx",
         }
     }
 
@@ -85,7 +88,7 @@ impl Door {
             Self::Mx => Role::Mx,
             Self::Submission => Role::Submission,
             Self::Imap | Self::Pop3 => Role::Access,
-            Self::InternetImap => Role::Internet,
+            Self::InternetImap | Self::InternetMx => Role::Internet,
         }
     }
 }

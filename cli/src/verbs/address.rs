@@ -22,6 +22,28 @@ pub(crate) struct Address {
     built_in: bool,
 }
 
+/// Which environment, where the first word says something else.
+#[derive(clap::Args)]
+pub(crate) struct NamedAddress {
+    /// The folder that holds platform.kdl.
+    #[arg(long, value_name = "FOLDER", default_value = ".", conflicts_with = "built_in")]
+    repository: PathBuf,
+    /// The environment; `dev` when it is not named.
+    #[arg(long)]
+    env: Option<String>,
+    /// The built-in example that `mailwright try` brings up.
+    #[arg(long = "try")]
+    built_in: bool,
+}
+
+impl NamedAddress {
+    /// Returns the environment as [`Address::find`] does.
+    pub(crate) fn find(&self) -> Result<Found, Failure> {
+        let Self { repository, env, built_in } = self;
+        Address { repository: repository.clone(), env: env.clone(), built_in: *built_in }.find()
+    }
+}
+
 impl Address {
     /// Returns the environment and what is known of it.
     ///

@@ -1,8 +1,10 @@
 //! `mailwright status`: how an environment is, every door really asked.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
-use environments::{Description, State, StateRoot};
+use comfy_table::Table;
+use environments::{Description, NodeState, State, StateRoot};
 use serde_json::{Value, json};
 
 use super::address::{Address, from_environments};
@@ -32,9 +34,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let found = arguments.address.find()?;
     let status = found.status().map_err(from_environments)?;
+    let nodes = found.node_states().map_err(from_environments)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{:#}", document(&status, found.process())?)?;
+        writeln!(out, "{:#}", document(&status, found.process(), &nodes)?)?;
     } else {
         let process = found.process().map_or_else(String::new, |process| format!(", process {process}"));
         writeln!(out, "{} is {}{process}", found.identity(), status.state.name())?;
@@ -43,10 +46,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         if found.is_up() {
             writeln!(out, "\n{}", shown::doors(&status))?;
-            let nodes = found.nodes().map_err(from_environments)?;
-            let names: Vec<String> = nodes.into_iter().map(|(name, _)| name).collect();
-            writeln!(out, "\nnodes in this process: {}", names.join(", "))?;
+            if nodes.is_empty() {
+                let nodes = found.nodes().map_err(from_environments)?;
+                let names: Vec<String> = nodes.into_iter().map(|(name, _)| name).collect();
+                writeln!(out, "\nnodes in this process: {}", names.join(", "))?;
+            } else {
+                writeln!(out, "\n{}", daemons(&nodes))?;
+            }
         }
+    }
+    if status.state == State::Ready && nodes.values().any(|node| !node.settled) {
+        return Ok(Exit::Environment);
     }
     Ok(match status.state {
         State::Ready | State::Stopped | State::Starting => Exit::Done,
@@ -54,13 +64,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     })
 }
 
+/// Returns the table of nodes and their daemons.
+fn daemons(nodes: &BTreeMap<String, NodeState>) -> Table {
+    let mut table = shown::table(&["node", "process", "daemon", "state", "ports", "fell"]);
+    for (name, node) in nodes {
+        let mut first = [name.clone(), node.process.to_string()];
+        for (daemon, status) in &node.daemons {
+            let ports: Vec<String> = status.ports.iter().map(ToString::to_string).collect();
+            let fell = match (&status.how, status.failures) {
+                (_, 0) => String::new(),
+                (how, times) => format!("{times} times, {}", how.as_deref().unwrap_or_default()),
+            };
+            let [node, process] = std::mem::take(&mut first);
+            table.add_row([node, process, daemon.clone(), status.state.name().to_owned(), ports.join(" "), fell]);
+        }
+        if node.daemons.is_empty() {
+            let [node, process] = first;
+            table.add_row([node, process, "-".to_owned(), String::new(), String::new(), String::new()]);
+        }
+    }
+    table
+}
+
 /// The description with the process that serves it, and without passwords: those are printed by `up` alone.
-fn document(status: &Description, process: Option<u32>) -> Result<Value, Failure> {
+fn document(status: &Description, process: Option<u32>, nodes: &BTreeMap<String, NodeState>) -> Result<Value, Failure> {
     let mut document =
         serde_json::to_value(status).map_err(|error| Failure::fault("the status does not serialize").cause(&error))?;
     if let Some(object) = document.as_object_mut() {
         object.insert("pid".to_owned(), json!(process));
         object.remove("accounts");
+        if !nodes.is_empty() {
+            object.insert("nodes".to_owned(), json!(nodes));
+        }
     }
     Ok(document)
 }

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use blueprint::changes::{Action, Change};
 use compiler::Output;
@@ -21,7 +21,9 @@ use crate::failure::{Exit, Failure};
 use crate::{folders, repository};
 
 /// How long a background process may take until everything answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a process that has failed may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long an environment may take to end.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -282,6 +284,13 @@ fn detach(states: &StateRoot, identity: &Identity, how: &How, built_in: bool) ->
         Err(error) => Some(error.to_string()),
     };
     let waited = environments::await_ready(states, identity, process, &mut ended, PATIENCE);
+    if waited.is_err() {
+        // It says more before it ends than stands on record.
+        let deadline = Instant::now() + LAST_WORDS;
+        while Instant::now() < deadline && matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
     let said = std::fs::read_to_string(&errors.0).unwrap_or_default();
     let _ = std::fs::remove_file(&errors.0);
     match waited {

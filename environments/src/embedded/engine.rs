@@ -18,7 +18,9 @@ use simulator::Moment;
 use simulator::directory::{Answer, Question};
 use simulator::disk::{Disk, DiskError, SyncTicket};
 use simulator::dns::Zones;
-use simulator::engine::{ConnectionId, Door, Engine, Event, Input, Output, QuestionTicket, RenameTicket, Role};
+use simulator::engine::{
+    ConnectionId, Door, Engine, Event, Input, Output, QuestionTicket, RenameTicket, Role, Topology,
+};
 use simulator::store::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -26,7 +28,6 @@ use values::MailAddress;
 
 use super::connection::{self, Instruction, Occurrence};
 use super::disk::FileDisk;
-use super::ports::Bound;
 use super::seal::{self, Seal};
 use super::{Order, lookups, topology};
 use crate::failure::Failure;
@@ -176,7 +177,8 @@ impl EngineThread {
 
 /// What the engine works with.
 pub(crate) struct Surroundings {
-    pub(crate) directory: Arc<Directory>,
+    /// Where accounts are; the world outside has none.
+    pub(crate) directory: Option<Arc<Directory>>,
     /// Where questions to the directory are asked.
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) log: Log,
@@ -186,19 +188,18 @@ pub(crate) struct Surroundings {
 
 /// Opens the disks, reads them and starts the thread.
 ///
-/// - `zones`: the platform's own names.
-/// - `bound`: the doors; clients name them by their place in this list.
+/// - `topology`: what runs.
+/// - `doors`: node and service of each door; clients name them by their place in this list.
 /// - Returns: the thread, where clients are announced, and every name of the world.
 pub(crate) fn start(
     order: &Order<'_>,
-    zones: Zones,
-    bound: &[Bound],
+    topology: Topology,
+    doors: &[(String, String)],
     around: Surroundings,
     progress: &dyn Progress,
 ) -> Result<(EngineThread, EngineHandle, Arc<Zones>), Failure> {
     let Surroundings { directory, runtime, log, broke } = around;
     let (messages, inbox) = mpsc::channel(WAITING);
-    let topology = topology::topology(order, zones, order.passwords.forwarding.clone());
     let syncing = Arc::new(AtomicUsize::new(0));
     let stores = topology::disks(&topology).into_iter().filter(|(_, role)| *role == Role::Store);
     let stores = stores.map(|(host, _)| host).collect();
@@ -222,7 +223,7 @@ pub(crate) fn start(
     let world = Arc::new(engine.zones().clone());
     let mut desk = Desk {
         engine,
-        doors: bound.iter().map(|bound| (bound.door.node.clone(), topology::door(&bound.door.service))).collect(),
+        doors: doors.iter().map(|(node, service)| (node.clone(), topology::door(service))).collect(),
         clients: BTreeMap::new(),
         renames: BTreeMap::new(),
         last_rename: 0,
@@ -358,7 +359,7 @@ struct Desk {
     last_rename: u64,
     /// Nodes that hold mailboxes.
     stores: Vec<String>,
-    directory: Arc<Directory>,
+    directory: Option<Arc<Directory>>,
     runtime: tokio::runtime::Handle,
     messages: mpsc::Sender<Message>,
     log: Log,
@@ -493,10 +494,13 @@ impl Desk {
     }
 
     fn ask(&self, ticket: QuestionTicket, question: Question) {
-        let directory = Arc::clone(&self.directory);
+        let directory = self.directory.clone();
         let messages = self.messages.clone();
         self.runtime.spawn(async move {
-            let answer = Box::new(lookups::answer(&directory, question, None).await);
+            let answer = match directory {
+                Some(directory) => Box::new(lookups::answer(&directory, question, None).await),
+                None => Box::new(Answer::Unavailable),
+            };
             let _ = messages.send(Message::Answered { ticket, answer }).await;
         });
     }

@@ -22,15 +22,29 @@ use crate::failure::Failure;
 /// The host that the simulated internet's mailboxes are on; launches name it as a door's node.
 pub(crate) const INTERNET: &str = "internet";
 
+/// The service of a domain's own host in the world outside; the node is called as the domain is.
+pub(crate) const INTERNET_MX: &str = "internet-mx";
+
 /// Its address: from the range for tests between networks (RFC 2544), past those the engine gives to single domains.
-const INTERNET_ADDRESS: [u8; 4] = [198, 19, 255, 254];
+pub(crate) const INTERNET_ADDRESS: [u8; 4] = [198, 19, 255, 254];
 
 /// Returns the plan of a platform as the engine wants it.
 ///
 /// - `zones`: the platform's own names.
 pub(crate) fn topology(order: &Order<'_>, zones: Zones, forwarding_secret: Vec<u8>) -> Topology {
+    with_hosts(order, hosts(order.blueprint), zones, forwarding_secret)
+}
+
+/// Returns the plan of the world outside alone, for a platform that runs elsewhere.
+///
+/// - `zones`: names of the world beside those of its domains.
+pub(crate) fn world(order: &Order<'_>, zones: Zones) -> Topology {
+    with_hosts(order, Vec::new(), zones, Vec::new())
+}
+
+/// Returns the plan of some hosts with the world outside.
+fn with_hosts(order: &Order<'_>, mut hosts: Vec<Host>, zones: Zones, forwarding_secret: Vec<u8>) -> Topology {
     let blueprint = order.blueprint;
-    let mut hosts = hosts(blueprint);
     hosts.push(Host {
         name: INTERNET.to_owned(),
         hostname: internet_name(blueprint),
@@ -166,6 +180,7 @@ pub(crate) fn door(service: &str) -> Option<Door> {
         "imap" | "imaps" => Some(Door::Imap),
         "pop3" | "pop3s" => Some(Door::Pop3),
         "internet-imap" => Some(Door::InternetImap),
+        INTERNET_MX => Some(Door::InternetMx),
         _ => None,
     }
 }

@@ -11,10 +11,10 @@ use std::net::IpAddr;
 use blueprint::{Blueprint, Node};
 
 /// The address of the world outside, which is also every node's way out; as in the embedded backend.
-pub(crate) const WORLD: &str = "198.19.255.254";
+const WORLD: &str = "198.19.255.254";
 
 /// The addresses of the world outside: networks for tests between networks (RFC 2544 §C.2.2).
-pub(crate) const WORLD_NETWORK: &str = "198.18.0.0/15";
+const WORLD_NETWORK: &str = "198.18.0.0/15";
 
 /// The same for IPv6 (RFC 5180 §8).
 const WORLD_6: &str = "2001:2::fffe";
@@ -44,6 +44,16 @@ pub(super) fn fabric(blueprint: &Blueprint) -> String {
     // What is nobody's is refused at once, so that nobody waits for it.
     batch.push_str("route add unreachable default\nroute add unreachable ::/0 metric 4096\n");
     batch
+}
+
+/// Returns the address of the world outside.
+pub(super) fn world() -> IpAddr {
+    WORLD.parse().expect("a constant address")
+}
+
+/// Returns how addresses of the world are made unreachable.
+pub(super) fn silent(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(|address| format!("route add unreachable {address} table local\n")).collect()
 }
 
 /// Returns how nodes are hung on the wire.

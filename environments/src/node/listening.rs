@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a single attempt may take.
@@ -13,10 +14,19 @@ const LISTEN: &str = "0A";
 
 /// Returns the TCP ports that something listens on in this network namespace.
 pub(super) fn ports() -> BTreeSet<u16> {
+    listened(Path::new("/proc/net"))
+}
+
+/// Returns the TCP ports that something listens on in the network namespace of a process.
+pub(crate) fn ports_of(process: u32) -> BTreeSet<u16> {
+    listened(&Path::new("/proc").join(process.to_string()).join("net"))
+}
+
+fn listened(tables: &Path) -> BTreeSet<u16> {
     let mut found = BTreeSet::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+    for table in ["tcp", "tcp6"] {
         // A kernel without IPv6 has one table only.
-        found.extend(parse(&std::fs::read_to_string(table).unwrap_or_default()));
+        found.extend(parse(&std::fs::read_to_string(tables.join(table)).unwrap_or_default()));
     }
     found
 }

@@ -429,7 +429,10 @@ impl Engine {
 
     pub(super) fn opened(&mut self, connection: ConnectionId, host: &str, door: Door, peer: IpAddr, tls: bool) {
         let found = self.host_named(host).filter(|&host| {
-            self.machine(host).is_some_and(|machine| machine.up && machine.plan.roles.contains(&door.role()))
+            self.machine(host).is_some_and(|machine| {
+                let exchanges = door == Door::InternetMx && machine.exchanger.is_some();
+                machine.up && (exchanges || machine.plan.roles.contains(&door.role()))
+            })
         });
         let Some(host) = found else {
             self.outputs.push_back(Output::Close { connection });
@@ -442,7 +445,7 @@ impl Engine {
         if self.outer.len() >= bounds.connections || from_peer >= bounds.connections_per_peer || crowded {
             self.log(host, door.name(), Level::Warning, "too many connections", &[("peer", peer.to_string())]);
             let bytes = match door {
-                Door::Mx | Door::Submission => {
+                Door::Mx | Door::Submission | Door::InternetMx => {
                     Reply::new(421, (4, 7, 0), "Error: too many connections from your address").to_bytes()
                 }
                 Door::Imap | Door::InternetImap => b"* BYE Too many connections.\r\n".to_vec(),
@@ -454,7 +457,7 @@ impl Engine {
         }
         let now = self.now;
         let play = match door {
-            Door::Mx | Door::Submission => {
+            Door::Mx | Door::Submission | Door::InternetMx => {
                 let Some(settings) = self.sessions.smtp(host, door.role()) else { return };
                 let session = smtp::server::Session::new(settings, Peer { address: peer, tls }, now);
                 Play::Receiver(Box::new(Receiver::new(session, door.role())))
