@@ -55,8 +55,8 @@ pub use authority::AuthorityFailure;
 pub use ports::DoorFailure;
 
 pub(crate) use doors::places;
-pub(crate) use world::World;
 pub(crate) use ports::{Bound, open as open_ports};
+pub(crate) use world::World;
 
 #[cfg(test)]
 pub(crate) use authority::provider;

@@ -127,15 +127,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     for node in &order.blueprint.nodes {
         agents.begin(plan(&order, node)?)?;
     }
-    let world = World::start(
-        &order.world(),
-        authority,
-        fabric.inside()?,
-        runtime.handle(),
-        &log,
-        &broken,
-        progress,
-    )?;
+    let world = World::start(&order.world(), authority, fabric.inside()?, runtime.handle(), &log, &broken, progress)?;
     fabric.ip(&network::silent(world.unreachable()))?;
     let trust = embedded::trust(&folder.authority())?;
     let mut ways = Vec::new();
@@ -165,7 +157,16 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
             Some(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
-    let namespace = Namespace { doors, agents, world: Some(world), _fabric: fabric, runtime, broke, log: Some(log), writer: Some(writer) };
+    let namespace = Namespace {
+        doors,
+        agents,
+        world: Some(world),
+        _fabric: fabric,
+        runtime,
+        broke,
+        log: Some(log),
+        writer: Some(writer),
+    };
     Ok((namespace, open))
 }
 

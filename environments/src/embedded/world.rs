@@ -63,8 +63,7 @@ impl World {
         let domains = &order.launch.internet.domains;
         let mut placed = vec![(INTERNET.to_owned(), "internet-imap".to_owned())];
         placed.extend(domains.iter().map(|domain| (domain.name.to_string(), INTERNET_MX.to_owned())));
-        let around =
-            Surroundings { directory: None, runtime: runtime.clone(), log: log.clone(), broke: broke.clone() };
+        let around = Surroundings { directory: None, runtime: runtime.clone(), log: log.clone(), broke: broke.clone() };
         let topology = topology::world(order, names(order));
         let (engine, handle, zones) = engine::start(order, topology, &placed, around, progress)?;
         let world = IpAddr::from(INTERNET_ADDRESS);
@@ -175,12 +174,7 @@ fn serve(
     Ok(thread)
 }
 
-async fn listen(
-    serving: &mut JoinSet<()>,
-    places: Vec<Place>,
-    zones: &Arc<Zones>,
-    hall: &Hall,
-) -> std::io::Result<()> {
+async fn listen(serving: &mut JoinSet<()>, places: Vec<Place>, zones: &Arc<Zones>, hall: &Hall) -> std::io::Result<()> {
     for Place { address, door, behind } in places {
         if let Behind::Dns(_) = behind {
             serving.spawn(dns::serve_datagrams(UdpSocket::bind(address).await?, Arc::clone(zones)));
