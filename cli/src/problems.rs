@@ -16,6 +16,18 @@ const MOST_SHOWN: usize = 500;
 
 /// Writes the problems for a person, then a line that counts them all.
 pub(crate) fn write_human(out: &mut dyn Write, sources: &Sources, problems: &[Problem]) -> io::Result<()> {
+    write_each(out, sources, problems)?;
+    if problems.len() > MOST_SHOWN {
+        writeln!(out, "and {} more; --format json has all of them\n", problems.len() - MOST_SHOWN)?;
+    }
+    if !problems.is_empty() {
+        writeln!(out, "{}", count(problems))?;
+    }
+    Ok(())
+}
+
+/// Writes the problems for a person, the first few hundred of them.
+pub(crate) fn write_each(out: &mut dyn Write, sources: &Sources, problems: &[Problem]) -> io::Result<()> {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
@@ -26,12 +38,6 @@ pub(crate) fn write_human(out: &mut dyn Write, sources: &Sources, problems: &[Pr
             text = format!("{}: {}\n", problem.code, problem.message);
         }
         writeln!(out, "{}\n", text.trim_end_matches('\n'))?;
-    }
-    if problems.len() > MOST_SHOWN {
-        writeln!(out, "and {} more; --format json has all of them\n", problems.len() - MOST_SHOWN)?;
-    }
-    if !problems.is_empty() {
-        writeln!(out, "{}", count(problems))?;
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ mod reseller;
 mod reset;
 mod schema;
 mod status;
+mod test;
 mod up;
 
 use std::io::Write;
@@ -39,6 +40,8 @@ pub(crate) enum Verb {
     Try(up::TryArguments),
     /// Tell how an environment is; every door is asked.
     Status(status::Arguments),
+    /// Carry scenarios out and say what does not hold.
+    Test(test::Arguments),
     /// Print what happened in an environment.
     Logs(logs::Arguments),
     /// Run a command inside a node of real daemons.
@@ -93,6 +96,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Serve(arguments) => up::run_serve(&arguments),
         Verb::Status(arguments) => status::run(&arguments),
         Verb::Node(arguments) => Ok(node::run(&arguments)),
+        Verb::Test(arguments) => test::run(&arguments),
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Exec(arguments) => exec::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),

@@ -180,6 +180,9 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
     }
     for scenario in model.scenarios.values() {
         origins.entity("scenario", &scenario.title.value, scenario.span);
+        for (number, step) in scenario.steps.iter().enumerate() {
+            origins.field("scenario", &scenario.title.value, &format!("step {}", number + 1), step.place());
+        }
     }
     origins
 }

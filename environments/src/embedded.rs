@@ -12,11 +12,13 @@
 
 mod aside;
 mod authority;
+mod clock;
 mod connection;
 mod disk;
 mod dns;
 mod doors;
 mod engine;
+mod hands;
 mod lookups;
 mod ports;
 mod seal;
@@ -84,6 +86,10 @@ pub(crate) struct Order<'a> {
 pub(crate) struct Embedded {
     runtime: Option<Runtime>,
     engine: Option<EngineThread>,
+    /// For what only who runs the platform can do.
+    handle: EngineHandle,
+    clock: clock::Clock,
+    internet: blueprint::launch::Internet,
     directory: Arc<Directory>,
     closing: watch::Sender<bool>,
     doors: Vec<JoinHandle<()>>,
@@ -104,7 +110,8 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
         .build()
         .map_err(|source| Failure::Thread { thread: "doors", source })?;
     // The directory is opened while everything else is made ready.
-    let directory = runtime.spawn(open_directory(folder.directory()));
+    let clock = clock::Clock::default();
+    let directory = runtime.spawn(open_directory(folder.directory(), clock.clone()));
     let mut bound = ports::open(order.launch, order.before, &order.avoid)?;
     // Before anybody counts them: the engine knows doors by their place in this list.
     bound.retain(|bound| known(bound, &log, progress));
@@ -127,6 +134,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
         directory: Some(Arc::clone(&directory)),
         runtime: runtime.handle().clone(),
         log: log.clone(),
+        clock: clock.clone(),
         broke: broken,
     };
     let placed: Vec<(String, String)> =
@@ -137,6 +145,9 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     let mut embedded = Embedded {
         runtime: Some(runtime),
         engine: Some(engine),
+        handle: handle.clone(),
+        clock,
+        internet: order.launch.internet.clone(),
         directory: Arc::clone(&directory),
         closing,
         doors: Vec::new(),
@@ -170,9 +181,8 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     Ok((embedded, open))
 }
 
-async fn open_directory(path: std::path::PathBuf) -> Result<Directory, Failure> {
-    let clock = || u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
-    Directory::open(&path, Arc::new(clock), Arc::new(OsChance))
+async fn open_directory(path: std::path::PathBuf, clock: clock::Clock) -> Result<Directory, Failure> {
+    Directory::open(&path, Arc::new(move || clock.milliseconds()), Arc::new(OsChance))
         .await
         .map_err(|source| Failure::Directory { path: path.clone(), source })
 }

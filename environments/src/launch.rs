@@ -14,6 +14,7 @@ use crate::embedded::{self, Embedded};
 use crate::failure::Failure;
 use crate::files::FileFailure;
 use crate::namespace::{self, Namespace};
+use crate::scenarios::{Hands, NoHands};
 use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest, hexadecimal};
 
 /// What is to be brought up, and where its state lives.
@@ -298,6 +299,14 @@ impl Running {
             Some(Platform::Embedded(embedded)) => embedded.wait(signal),
             Some(Platform::Namespace(namespace)) => namespace.wait(signal),
             None => Ended::Asked,
+        }
+    }
+
+    /// Returns what only who runs the environment can do.
+    pub fn hands(&self) -> &dyn Hands {
+        match &self.platform {
+            Some(Platform::Embedded(embedded)) => embedded.as_ref(),
+            Some(Platform::Namespace(_)) | None => &NoHands,
         }
     }
 

@@ -9,6 +9,7 @@
 //! - [`find`], [`list`]: environments as other processes see them; a [`Found`] has `status`, `log_lines`, `stop`, `reset`.
 //! - [`await_ready`]: waits for an environment that another process brings up.
 //! - [`run_node`], [`hold`]: what this program is inside a node of real daemons, and around them.
+//! - [`scenarios`]: scenarios carried out on an environment that runs, and what came of them.
 //! - [`Failure`]: what failed, each with what to do next.
 
 pub mod state;
@@ -28,6 +29,7 @@ mod log;
 mod namespace;
 mod node;
 mod probe;
+pub mod scenarios;
 #[cfg(test)]
 mod tests;
 

@@ -12,6 +12,7 @@ mod delivering;
 mod events;
 mod forwarding;
 mod judging;
+mod looking;
 mod names;
 mod office;
 mod receiving;

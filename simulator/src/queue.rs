@@ -278,6 +278,13 @@ impl Queue {
         self.journal.durable_to()
     }
 
+    /// Returns whether nothing is under way: whatever waits does so for a later moment.
+    pub fn is_at_rest(&self, now: Moment) -> bool {
+        self.busy.is_empty()
+            && self.destinations().all(|(_, due)| due > now)
+            && self.next_tick().is_none_or(|next| next > now)
+    }
+
     /// Returns whether the queue refuses all work until it is opened again.
     pub fn is_failed(&self) -> bool {
         self.journal.is_failed()

@@ -43,7 +43,7 @@ pub(crate) fn document(sources: &Sources, problems: &[Problem]) -> String {
 }
 
 /// XML 1.0 has no way to write most control characters; they become the replacement character.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -1,6 +1,6 @@
 //! How one environment is to be run: the backend's name, doors, accounts to try, secrets, the simulated internet.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 use values::{Bandwidth, Duration, HostName, LocalPart, MailAddress, Name};
@@ -94,6 +94,18 @@ pub struct Internet {
     pub domains: Vec<InternetDomain>,
     /// Senders without a mailbox, sorted by name.
     pub senders: Vec<InternetSender>,
+}
+
+impl Internet {
+    /// Returns the address of a domain's host, or of a sender's: from the range for tests between networks (RFC 2544), in the
+    /// order in which they stand here. At most 50,000 of them have one.
+    pub fn address_of(&self, domain: &HostName) -> Option<Ipv4Addr> {
+        let domains = self.domains.iter().map(|known| &known.name);
+        let index = domains.chain(self.senders.iter().map(|known| &known.name)).position(|known| known == domain)?;
+        let third = u8::try_from(index / 250).ok().filter(|third| *third < 200)?;
+        let last = u8::try_from(index % 250).ok()?.checked_add(1)?;
+        Some(Ipv4Addr::new(198, 18, third, last))
+    }
 }
 
 /// A domain of the simulated internet.

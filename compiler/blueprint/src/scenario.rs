@@ -20,6 +20,6 @@ pub struct Step {
     pub verb: String,
     /// Its arguments in canonical spelling.
     pub arguments: Vec<String>,
-    /// Its settings in canonical spelling.
+    /// Its settings in canonical spelling; several values of one setting stand on lines of their own.
     pub settings: BTreeMap<String, String>,
 }

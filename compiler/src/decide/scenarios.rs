@@ -18,7 +18,7 @@ pub fn scenarios(model: &Model<'_>) -> Vec<Scenario> {
                 .map(|step| {
                     let (arguments, settings) = step.plain();
                     let settings =
-                        settings.into_iter().map(|(name, values)| (name.to_owned(), values.join(", "))).collect();
+                        settings.into_iter().map(|(name, values)| (name.to_owned(), values.join("\n"))).collect();
                     Step { verb: step.name().to_owned(), arguments, settings }
                 })
                 .collect(),

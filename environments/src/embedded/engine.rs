@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use values::MailAddress;
 
+use super::clock::Clock;
 use super::connection::{self, Instruction, Occurrence};
 use super::disk::FileDisk;
 use super::seal::{self, Seal};
@@ -39,6 +40,9 @@ const WAITING: usize = 1024;
 
 /// Messages taken at once, before what follows from them is carried out.
 const BATCH: usize = 256;
+
+/// How long a visit to the engine may take.
+const VISIT: Duration = Duration::from_secs(10);
 
 /// How long an ending waits for syncs that were begun.
 const LAST_SYNCS: Duration = Duration::from_secs(10);
@@ -76,9 +80,14 @@ enum Message {
         to: MailAddress,
         answer: oneshot::Sender<Result<(), StoreError>>,
     },
+    /// Something is to be seen or done by who runs the platform.
+    Visit(Visit),
     Stop,
     Abandon,
 }
+
+/// What is done on the engine's own thread, with the time there.
+type Visit = Box<dyn FnOnce(&mut Engine, Moment) + Send>;
 
 /// Where connections are announced.
 #[derive(Clone)]
@@ -101,9 +110,23 @@ impl EngineHandle {
     pub(crate) async fn open(&self, place: usize, peer: SocketAddr, tls: bool) -> Option<Conversation> {
         let connection = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, instructions) = mpsc::unbounded_channel();
-        let opened = Message::Opened { connection, place, peer: peer.ip(), tls, instructions: sender };
+        let opened = Message::Opened { connection, place, peer: outside(peer.ip()), tls, instructions: sender };
         self.messages.send(opened).await.ok()?;
         Some(Conversation { connection, messages: self.messages.clone(), instructions })
+    }
+
+    /// Does something with the engine, from outside its runtime; `None` when it has ended or does not answer in time.
+    pub(crate) fn visit<T: Send + 'static>(
+        &self,
+        visit: impl FnOnce(&mut Engine, Moment) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let visit: Visit = Box::new(move |engine, now| {
+            // Who asked may have given up.
+            let _ = answer.try_send(visit(engine, now));
+        });
+        self.messages.blocking_send(Message::Visit(visit)).ok()?;
+        answered.recv_timeout(VISIT).ok()
     }
 
     /// Asks what a mailbox holds; whether the engine could take the question.
@@ -121,6 +144,18 @@ impl EngineHandle {
         let (answer, answered) = oneshot::channel();
         self.messages.send(Message::Rename { store, from, to, answer }).await.ok()?;
         answered.await.ok()
+    }
+}
+
+/// Returns the address that a client is known by in the world: who comes from 127.18.x.y or 127.19.x.y is taken for the host
+/// of the simulated internet at 198.18.x.y or 198.19.x.y (RFC 2544). Only this machine itself can come from there.
+fn outside(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(address) => match address.octets() {
+            [127, second @ (18 | 19), third, fourth] => IpAddr::from([198, second, third, fourth]),
+            _ => peer,
+        },
+        IpAddr::V6(_) => peer,
     }
 }
 
@@ -182,6 +217,7 @@ pub(crate) struct Surroundings {
     /// Where questions to the directory are asked.
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) log: Log,
+    pub(crate) clock: Clock,
     /// Told why when the engine ends by itself.
     pub(crate) broke: watch::Sender<Option<String>>,
 }
@@ -198,7 +234,7 @@ pub(crate) fn start(
     around: Surroundings,
     progress: &dyn Progress,
 ) -> Result<(EngineThread, EngineHandle, Arc<Zones>), Failure> {
-    let Surroundings { directory, runtime, log, broke } = around;
+    let Surroundings { directory, runtime, log, clock, broke } = around;
     let (messages, inbox) = mpsc::channel(WAITING);
     let syncing = Arc::new(AtomicUsize::new(0));
     let stores = topology::disks(&topology).into_iter().filter(|(_, role)| *role == Role::Store);
@@ -214,7 +250,7 @@ pub(crate) fn start(
         // Asked for once per role; a second time there is nothing to give.
         disks.remove(&(host.to_owned(), role)).unwrap_or_else(|| Box::new(NoDisk))
     };
-    let opened = Engine::new(topology, &mut maker, order.seed, now());
+    let opened = Engine::new(topology, &mut maker, order.seed, clock.now());
     let engine = opened.map_err(|error| topology::failure(order, error, &seals))?;
     for ((host, _), seal) in &seals {
         seal.open().map_err(|source| Failure::Disk { node: host.clone(), source })?;
@@ -232,6 +268,7 @@ pub(crate) fn start(
         runtime,
         messages: messages.clone(),
         log,
+        clock,
         syncing,
         health: Health::Whole,
     };
@@ -343,10 +380,6 @@ impl Disk for NoDisk {
     fn begin_sync(&mut self, _: SyncTicket) {}
 }
 
-fn now() -> Moment {
-    Moment(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default())
-}
-
 /// The engine with everything it speaks through.
 struct Desk {
     engine: Engine,
@@ -363,6 +396,7 @@ struct Desk {
     runtime: tokio::runtime::Handle,
     messages: mpsc::Sender<Message>,
     log: Log,
+    clock: Clock,
     /// Syncs under way.
     syncing: Arc<AtomicUsize>,
     health: Health,
@@ -383,7 +417,7 @@ impl Desk {
                     return Err(format!("a disk did not finish its last sync within {} s", LAST_SYNCS.as_secs()));
                 }
             }
-            let wake = self.engine.next_wake().map(|at| Duration::from_millis(at.since(now()).max(1)));
+            let wake = self.engine.next_wake().map(|at| Duration::from_millis(at.since(self.clock.now()).max(1)));
             let wake =
                 if ending.is_some() { Some(wake.unwrap_or(LAST_SYNCS).min(Duration::from_millis(100))) } else { wake };
             let received = match wake {
@@ -391,9 +425,9 @@ impl Desk {
                 None => inbox.recv_many(&mut batch, BATCH).await,
             };
             if received == 0 {
-                self.engine.handle(now(), Input::Tick);
+                self.engine.handle(self.clock.now(), Input::Tick);
             }
-            let at = now();
+            let at = self.clock.now();
             for message in batch.drain(..) {
                 match message {
                     Message::Abandon => return Ok(Health::Doubtful),
@@ -441,6 +475,10 @@ impl Desk {
                 let ticket = RenameTicket(self.last_rename);
                 self.renames.insert(ticket, answer);
                 Input::Rename { ticket, store, from, to }
+            }
+            Message::Visit(visit) => {
+                visit(&mut self.engine, at);
+                Input::Tick
             }
             Message::Stop | Message::Abandon => return,
         };

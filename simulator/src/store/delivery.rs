@@ -111,6 +111,34 @@ impl MailStore {
         Ok(Delivered { position, repeated: false })
     }
 
+    /// Lets everything that is held apart for an address go to its inbox, whatever its quota; returns how many messages
+    /// those were.
+    ///
+    /// - Errors: limits, the disk's. What was begun comes to its end when it is tried again.
+    pub fn release(
+        &mut self,
+        disk: &mut dyn Disk,
+        now: Moment,
+        address: &MailAddress,
+        quota: Option<u64>,
+    ) -> Result<u64, StoreError> {
+        let key = address.key();
+        let held: Vec<HeldMessage> = self.state.held.iter().filter(|held| held.address == key).cloned().collect();
+        for (number, message) in held.iter().enumerate() {
+            let content = self.read(disk, message.content)?;
+            let id = format!("released {} {number}", message.when);
+            let parts: [&[u8]; 1] = [&content];
+            // The mailbox's own bound stands when it is entered, and a released message is let in beyond it.
+            let limit = quota.map(|quota| quota.saturating_add(content.len() as u64));
+            let delivery = NewDelivery { id: &id, address, quota: limit, folder: "INBOX", content: &parts };
+            let _ = self.deliver(disk, now, delivery)?;
+        }
+        if !held.is_empty() {
+            self.write(disk, Record::Released { address: key }, &[])?;
+        }
+        Ok(held.len() as u64)
+    }
+
     /// Returns every message that is held apart, oldest first.
     pub fn held(&self) -> &[HeldMessage] {
         &self.state.held

@@ -75,6 +75,8 @@ pub(super) enum Record {
     Claimed { user: UserId, mailbox: MailboxId, recent_from: u32 },
     /// A message is held apart; the body is its content.
     Held { address: String, reason: String, when: u64, delivery: (DeliveryKey, u64) },
+    /// Nothing is held apart for an address any more.
+    Released { address: String },
 }
 
 impl Record {
@@ -138,6 +140,9 @@ impl Record {
             }
             Self::Held { address, reason, when, delivery } => {
                 out.kind(13).text(address).text(reason).number(*when).delivery(delivery);
+            }
+            Self::Released { address } => {
+                out.kind(14).text(address);
             }
         }
         out.0
@@ -208,6 +213,7 @@ impl Record {
                 when: input.number()?,
                 delivery: input.delivery()?,
             },
+            14 => Self::Released { address: input.text()? },
             other => return Err(format!("record kind {other} is unknown")),
         };
         if input.0.is_empty() { Ok(record) } else { Err(format!("record kind {kind} is longer than it should be")) }
@@ -430,11 +436,12 @@ mod tests {
         }
         check(&Record::Claimed { user, mailbox, recent_from: 12 });
         check(&Record::Held { address: "a@b".to_owned(), reason: "EICAR".to_owned(), when: 1, delivery: ([0; 16], 2) });
+        check(&Record::Released { address: "a@b".to_owned() });
     }
 
     proptest! {
         #[test]
-        fn foreign_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..80), kind in 0u8..15) {
+        fn foreign_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..80), kind in 0u8..16) {
             let _ = Record::decode(&bytes);
             bytes.splice(0..0, [FORMAT, kind]);
             let _ = Record::decode(&bytes);

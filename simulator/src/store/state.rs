@@ -190,6 +190,7 @@ impl State {
                 self.remember(delivery, position);
                 self.held.push(HeldMessage { address, reason, when, content: body });
             }
+            Record::Released { address } => self.held.retain(|held| held.address != address),
         }
         Ok(())
     }

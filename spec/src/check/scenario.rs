@@ -2,7 +2,7 @@
 
 use super::exactly_one;
 use crate::decode::Decoder;
-use crate::model::{Expect, Fault, Heal, Scenario, Step};
+use crate::model::{Expect, Fault, Heal, Say, Scenario, Step};
 use crate::problem::Problem;
 use crate::tree::{Span, Spanned};
 
@@ -30,6 +30,7 @@ pub(crate) fn scenario(scenario: &Scenario, decoder: &mut Decoder) {
             Step::Expect(step) => expect(step, decoder),
             Step::Fault(step) => fault(step, decoder),
             Step::Heal(step) => heal(step, decoder),
+            Step::Say(step) => say(step, decoder),
             _ => {}
         }
     }
@@ -38,8 +39,9 @@ pub(crate) fn scenario(scenario: &Scenario, decoder: &mut Decoder) {
 /// Tells whether a step can fail by what the platform does.
 fn asserts(step: &Step) -> bool {
     match step {
-        Step::Expect(_) | Step::SignIn(_) | Step::Provision(_) => true,
-        Step::Send(send) => send.reply.is_some(),
+        Step::Expect(_) | Step::SignIn(_) | Step::Provision(_) | Step::Call(_) => true,
+        Step::Send(send) => send.reply.is_some() || send.enhanced.is_some(),
+        Step::Say(say) => !say.reply.is_empty() || !say.has.is_empty() || !say.lacks.is_empty() || say.closed.value,
         _ => false,
     }
 }
@@ -66,12 +68,17 @@ fn heal(heal: &Heal, decoder: &mut Decoder) {
     }
 }
 
+fn say(say: &Say, decoder: &mut Decoder) {
+    let written = [say.lines.first().map(Spanned::span), span(say.raw.as_ref())];
+    exactly_one("say", say.span, &written, "lines or `raw=\"…\"`: what is said", decoder);
+}
+
 fn expect(expect: &Expect, decoder: &mut Decoder) {
     let about = [
         span(expect.mailbox.as_ref()),
         span(expect.quarantine.as_ref()),
         span(expect.queue.as_ref()),
-        span(expect.reply.as_ref()),
+        span(expect.reply.as_ref()).or(span(expect.enhanced.as_ref())),
         span(expect.dns.as_ref()),
         span(expect.page.as_ref()),
         span(expect.lost.as_ref()).or(span(expect.duplicated_at_most.as_ref())),
@@ -80,6 +87,7 @@ fn expect(expect: &Expect, decoder: &mut Decoder) {
         "`mailbox`, `quarantine`, `queue`, `reply`, `dns`, `page`, `lost` or `duplicated-at-most`: what it is about";
     exactly_one("expect", expect.span, &about, ways, decoder);
     needs("folder", span(expect.folder.as_ref()), "mailbox", expect.mailbox.is_some(), decoder);
+    needs("flag", span(expect.flag.as_ref()), "mailbox", expect.mailbox.is_some(), decoder);
     needs("record", span(expect.record.as_ref()), "dns", expect.dns.is_some(), decoder);
     let value = expect.header.is_some() || expect.dns.is_some();
     needs("value", span(expect.value.as_ref()), "header", value, decoder);

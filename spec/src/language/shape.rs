@@ -379,7 +379,6 @@ macro_rules! variants {
     ) => {
         $(#[doc = $about])+
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[expect(clippy::large_enum_variant, reason = "few of them live, and boxes would only be in the way")]
         pub enum $name {
             $( $(#[doc = $doc])+ $variant($variant), )+
         }

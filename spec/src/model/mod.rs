@@ -7,6 +7,7 @@
 mod brand;
 mod cluster;
 mod defense;
+mod dialogue;
 mod domain;
 mod environment;
 mod internet;
@@ -22,6 +23,7 @@ mod verbs;
 pub use brand::*;
 pub use cluster::*;
 pub use defense::*;
+pub use dialogue::*;
 pub use domain::*;
 pub use environment::*;
 pub use internet::*;

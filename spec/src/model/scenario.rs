@@ -3,7 +3,8 @@
 use values::Line;
 
 use super::{
-    Advance, Browse, Evacuate, Expect, Fault, Fetch, Heal, Load, Migrate, Provision, Restore, Send, SignIn, Snapshot,
+    Advance, Browse, Call, Close, Connect, Evacuate, Expect, Fault, Fetch, Heal, Load, Migrate, Provision, Release,
+    Restore, Say, Secure, Send, SignIn, Snapshot,
 };
 use crate::language::{argument, either, kind, named, variants};
 use crate::tree::{Span, Spanned};
@@ -33,6 +34,18 @@ variants! {
         SignIn = "sign-in",
         /// A page is opened.
         Browse = "browse",
+        /// A method of the API is called.
+        Call = "call",
+        /// A connection to a service is opened.
+        Connect = "connect",
+        /// Lines are said on a connection, and answered.
+        Say = "say",
+        /// A connection is protected with TLS.
+        Secure = "secure",
+        /// A connection is closed.
+        Close = "close",
+        /// A message that is held apart is let go to its mailbox.
+        Release = "release",
         /// Many messages are sent.
         Load = "load",
         /// Something breaks.

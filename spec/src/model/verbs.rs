@@ -1,6 +1,6 @@
 //! The verbs of scenarios.
 
-use values::{ByteSize, Duration, HostName, Line, MailAddress, Name, Rate, RepositoryPath};
+use values::{AddressPattern, ByteSize, Duration, HostName, Line, MailAddress, Name, Rate, RepositoryPath};
 
 use crate::language::{argument, choice, kind, named};
 use crate::tree::Spanned;
@@ -16,8 +16,100 @@ kind! {
         by: Option<Spanned<MailAddress>> = named("by").example("admin@acme.adm");
         /// Whether it is deleted.
         delete: Spanned<bool> = named("delete").default("false");
+        /// Whether a deleted one is brought back.
+        restore: Spanned<bool> = named("restore").default("false");
+        /// What it is; a mailbox where nothing is said.
+        kind: Option<Spanned<AccountForm>> = named("kind").example("forward");
+        /// What people call it.
+        name: Option<Spanned<Line>> = named("name").example("Alice Example");
+        /// The bytes it may hold.
+        quota: Option<Spanned<ByteSize>> = named("quota").example("20KiB");
+        /// Other addresses of it.
+        alias: Vec<Spanned<MailAddress>> = named("alias").example("al@acme.example");
+        /// Where its mail is sent on to.
+        forward: Vec<Spanned<MailAddress>> = named("forward").example("bob@bigmail.example");
+        /// Whether it keeps what it sends on.
+        keep: Option<Spanned<bool>> = named("keep").example("true");
+        /// Whether only those it sends on to may write to it.
+        restricted: Option<Spanned<bool>> = named("restricted").example("true");
+        /// What it answers by itself; the empty text ends it.
+        autoreply: Option<Spanned<Line>> = named("autoreply").example("I am away.");
+        /// Its Sieve script; the empty text removes it.
+        sieve: Option<Spanned<Line>> = named("sieve").example("discard;");
+        /// Whether it is suspended, or no longer.
+        suspend: Option<Spanned<bool>> = named("suspend").example("true");
+        /// Services that are switched off.
+        off: Vec<Spanned<AccountService>> = named("off").example("imap");
+        /// Services that are switched on.
+        on: Vec<Spanned<AccountService>> = named("on").example("imap");
+        /// Recipients it may send to within a day.
+        send_limit: Option<Spanned<u64>> = named("send-limit").example("3").most("10000");
+        /// How strict its spam filter is.
+        spam_level: Option<Spanned<SpamLevel>> = named("spam-level").example("high");
+        /// What becomes of its spam.
+        spam: Option<Spanned<SpamDelivery>> = named("spam").example("passthrough");
+        /// The folder its spam goes to.
+        spam_folder: Option<Spanned<Line>> = named("spam-folder").example("Junk");
+        /// What is put before the subject of its spam.
+        spam_tag: Option<Spanned<Line>> = named("spam-tag").example("[JUNK]");
+        /// Whether its spam is refused.
+        reject_spam: Option<Spanned<bool>> = named("reject-spam").example("true");
+        /// Senders that are never spam.
+        allow: Vec<Spanned<AddressPattern>> = named("allow").example("*@partner.example");
+        /// Senders that are refused.
+        block: Vec<Spanned<AddressPattern>> = named("block").example("*@spam.example");
         /// Whether it must be refused.
         refused: Spanned<bool> = named("refused").default("false");
+        /// The number of the error it must be refused with.
+        error: Option<Spanned<u64>> = named("error").example("9").most("999");
+    }
+}
+
+choice! {
+    /// What an account is.
+    pub enum AccountForm: "kind of account" {
+        /// A mailbox.
+        Mailbox = "mailbox",
+        /// An address that only sends on.
+        Forward = "forward",
+    }
+}
+
+choice! {
+    /// A service of an account.
+    pub enum AccountService: "service" {
+        /// Reading over IMAP.
+        Imap = "imap",
+        /// Reading over POP3.
+        Pop3 = "pop3",
+        /// Getting mail.
+        Receiving = "receiving",
+        /// Sending mail.
+        Sending = "sending",
+        /// Webmail.
+        Webmail = "webmail",
+    }
+}
+
+choice! {
+    /// How strict a spam filter is.
+    pub enum SpamLevel: "spam level" {
+        /// As the platform has it.
+        Normal = "normal",
+        /// Stricter.
+        High = "high",
+        /// As strict as can be.
+        VeryHigh = "very-high",
+    }
+}
+
+choice! {
+    /// What becomes of spam.
+    pub enum SpamDelivery: "spam delivery" {
+        /// It goes to its folder.
+        Quarantine = "quarantine",
+        /// It goes to the inbox, tagged.
+        Passthrough = "passthrough",
     }
 }
 
@@ -40,8 +132,24 @@ kind! {
         attach: Option<Spanned<Attachment>> = named("attach").example("eicar");
         /// The file of a whole message that is sent instead.
         message: Option<Spanned<RepositoryPath>> = named("message").example("messages/nested.eml");
+        /// Further lines of its header.
+        header: Vec<Spanned<Line>> = named("header").example("Precedence: bulk");
+        /// How large it is made.
+        size: Option<Spanned<ByteSize>> = named("size").example("20KiB").most("1GiB");
+        /// Whether its reverse-path is empty, as that of a notice is.
+        null_sender: Spanned<bool> = named("null-sender").default("false");
+        /// The domain of the simulated internet whose host sends it; that of `from` where nothing is said.
+        host: Option<Spanned<HostName>> = named("host").example("bigmail.example");
+        /// The domain that signs it (DKIM).
+        signed: Option<Spanned<HostName>> = named("signed").example("bigmail.example");
+        /// Whether it is changed after it was signed.
+        tampered: Spanned<bool> = named("tampered").default("false");
+        /// When its sender wants a notice (RFC 3461).
+        notify: Option<Spanned<Notify>> = named("notify").example("success");
         /// The code of the last answer it must get.
         reply: Option<Spanned<u64>> = named("reply").example("250").least("200").most("599");
+        /// The enhanced code of the last answer it must get.
+        enhanced: Option<Spanned<Line>> = named("enhanced").example("5.1.1");
     }
 }
 
@@ -54,6 +162,20 @@ choice! {
         Gtube = "gtube",
         /// A small picture.
         Picture = "picture",
+    }
+}
+
+choice! {
+    /// When a sender wants a notice.
+    pub enum Notify: "occasion" {
+        /// Never.
+        Never = "never",
+        /// When the message was delivered.
+        Success = "success",
+        /// When it cannot be delivered.
+        Failure = "failure",
+        /// When it is late.
+        Delay = "delay",
     }
 }
 
@@ -272,10 +394,16 @@ kind! {
         header: Option<Spanned<Line>> = named("header").example("X-Spam-Status");
         /// The header's value, or the record's.
         value: Option<Spanned<Line>> = named("value").example("Yes");
+        /// Messages with this flag.
+        flag: Option<Spanned<Line>> = named("flag").example("\\Seen");
+        /// Whether they arrived with the very bytes that the last message was sent with.
+        as_sent: Spanned<bool> = named("as-sent").default("false");
         /// The code of the last answer.
         reply: Option<Spanned<u64>> = named("reply").example("550").least("200").most("599");
+        /// The enhanced code of the last answer.
+        enhanced: Option<Spanned<Line>> = named("enhanced").example("5.7.1");
         /// A DNS record of this name.
-        dns: Option<Spanned<HostName>> = named("dns").example("acme.example");
+        dns: Option<Spanned<Line>> = named("dns").example("_dmarc.acme.example");
         /// The record's type.
         record: Option<Spanned<DnsRecord>> = named("record").example("MX");
         /// The code of the last page.

@@ -1,0 +1,259 @@
+//! `mailwright test`: carries scenarios out on an environment and says what did not hold.
+
+mod chosen;
+mod evidence;
+mod junit;
+mod shown;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use blueprint::Scenario;
+use compiler::Output;
+use environments::scenarios::{Hands, NoHands, Report, ScenarioReport, Trial};
+use environments::{Description, Identity, LaunchRequest, Running, StateRoot};
+
+use super::address::from_environments;
+use super::compiled::{self, say};
+use crate::failure::{Exit, Failure};
+use crate::{folders, repository};
+
+/// Carry scenarios out and say what does not hold.
+///
+/// A fresh environment is brought up for them and thrown away afterwards, beside whatever else runs; with --running they are
+/// carried out on the environment that is up. What a scenario needs and the backend cannot do is skipped, with the reason.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  mailwright test examples/northmail\n  \
+    mailwright test smoke \"a virus never reaches a mailbox\" examples/northmail\n  \
+    mailwright test --list\n  \
+    mailwright test --backend namespace --junit report.xml\n\n\
+    Exit codes: 0 all that was tried holds, 1 something does not, 5 the environment failed.")]
+pub(crate) struct Arguments {
+    /// Scenarios by title, by a part of it, or by their file's name; all where none is named. The last argument may be the
+    /// folder that holds platform.kdl.
+    #[arg(value_name = "SCENARIO")]
+    names: Vec<String>,
+    /// The environment; `dev` when it is not named.
+    #[arg(long)]
+    env: Option<String>,
+    /// The backend to run it with, instead of the one the environment names.
+    #[arg(long, conflicts_with = "running")]
+    backend: Option<String>,
+    /// Use the environment that is up, with what it holds.
+    #[arg(long)]
+    running: bool,
+    /// Write the outcome as JUnit XML too.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Where messages, dialogues and logs of what did not hold are kept.
+    #[arg(long, value_name = "FOLDER")]
+    evidence: Option<PathBuf>,
+    /// A root file system to take instead of one that is built: unpacked, with every package the platform needs.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "running")]
+    root: Option<PathBuf>,
+    /// Seconds that an answer, and an expectation without `within`, may take.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    patience: u64,
+    /// The seed of the run.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print the Report as one JSON document.
+    #[arg(long)]
+    json: bool,
+    /// Only list the scenarios.
+    #[arg(long)]
+    list: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let (names, folder) = chosen::split(&arguments.names);
+    let repository = repository::read(&folder)?;
+    let output = compiled::compile(&repository.sources, arguments.env.as_deref())?;
+    let scenarios = chosen::choose(&output, &repository.sources, &names)?;
+    if arguments.list {
+        return list(&output, &repository.sources, &scenarios, arguments.json);
+    }
+    let files = chosen::files(&repository.sources);
+    let stop = interruption()?;
+    let kept = match &arguments.evidence {
+        Some(folder) => folder.clone(),
+        None => folders::state()?.join("evidence").join(output.launch.environment.as_str()),
+    };
+    let began = std::time::Instant::now();
+    let plan = Plan { arguments, scenarios: &scenarios, files: &files, stop: &stop };
+    let told = shown::Told::new(arguments.json, scenarios.len());
+    let (report, log) = match arguments.running {
+        true => on_running(&plan, &repository, &output, &told)?,
+        false => on_fresh(&plan, &repository, output.clone(), &told)?,
+    };
+    let kept = evidence::write(&kept, &report, log.as_deref())?;
+    if let Some(path) = &arguments.junit {
+        std::fs::write(path, junit::document(&report))
+            .map_err(|error| Failure::failed(format!("could not write {}", path.display())).cause(&error))?;
+    }
+    shown::failures(&report, &output.origins, &repository.sources)?;
+    let tally = report.tally();
+    if arguments.json {
+        let document = serde_json::to_value(&report)
+            .map_err(|error| Failure::fault("the report does not serialize").cause(&error))?;
+        super::print_json(&document)?;
+    } else {
+        shown::end(&report, began.elapsed(), kept.as_deref())?;
+    }
+    Ok(match () {
+        () if stop.load(Ordering::Relaxed) => Exit::Interrupted,
+        () if tally.broken > 0 => Exit::Environment,
+        () if tally.failed > 0 => Exit::Problems,
+        () => Exit::Done,
+    })
+}
+
+struct Plan<'a> {
+    arguments: &'a Arguments,
+    scenarios: &'a [Scenario],
+    files: &'a BTreeMap<String, Vec<u8>>,
+    stop: &'a AtomicBool,
+}
+
+impl Plan<'_> {
+    fn carry_out(&self, description: &Description, hands: &dyn Hands, told: &shown::Told) -> Result<Report, Failure> {
+        let trial = Trial {
+            description,
+            scenarios: self.scenarios,
+            files: self.files,
+            hands,
+            patience: Duration::from_secs(self.arguments.patience),
+            stop: self.stop,
+        };
+        trial.run(&|report: &ScenarioReport| told.ended(report)).map_err(Failure::failed)
+    }
+}
+
+/// Where the environment's log lies, read before the environment is thrown away.
+type Log = Option<Vec<u8>>;
+
+fn on_running(
+    plan: &Plan<'_>,
+    repository: &repository::Repository,
+    output: &Output,
+    told: &shown::Told,
+) -> Result<(Report, Log), Failure> {
+    let root = StateRoot::new(folders::state()?);
+    let identity = Identity::new(&repository.path, output.launch.environment.as_str());
+    let found = environments::find(&root, &identity).map_err(from_environments)?;
+    let Some(found) = found.filter(environments::Found::is_up) else {
+        return Err(Failure::usage(format!("{identity} does not run"))
+            .help("bring it up with mailwright up --detach, or leave --running out"));
+    };
+    let description = found.description().map_err(from_environments)?;
+    let report = plan.carry_out(&description, &NoHands, told)?;
+    Ok((report, std::fs::read(found.folder().log()).ok()))
+}
+
+fn on_fresh(
+    plan: &Plan<'_>,
+    repository: &repository::Repository,
+    output: Output,
+    told: &shown::Told,
+) -> Result<(Report, Log), Failure> {
+    let state = FreshState::new()?;
+    let bundle = compiler::render(&output, &repository.sources);
+    let variables = match output.launch.secrets {
+        blueprint::launch::Secrets::EnvironmentVariables => std::env::vars().collect(),
+        _ => BTreeMap::new(),
+    };
+    let request = LaunchRequest {
+        state: StateRoot::new(&state.0),
+        repository: repository.path.clone(),
+        blueprint: output.blueprint,
+        roster: output.roster,
+        launch: output.launch,
+        bundle,
+        backend: plan.arguments.backend.clone(),
+        seed: plan.arguments.seed,
+        variables,
+        program: std::env::current_exe()
+            .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
+        root: plan.arguments.root.clone().or_else(folders::root_file_system),
+    };
+    say(plan.arguments.json, &format!("seed {}", plan.arguments.seed));
+    let running: Running = environments::launch(request, &()).map_err(from_environments)?;
+    let report = plan.carry_out(running.description(), running.hands(), told);
+    let log = running.folder().log();
+    let stopped = running.stop().map_err(from_environments);
+    let log = std::fs::read(log).ok();
+    let report = report?;
+    stopped?;
+    Ok((report, log))
+}
+
+/// A state folder that is gone afterwards.
+struct FreshState(PathBuf);
+
+impl FreshState {
+    fn new() -> Result<Self, Failure> {
+        let folder = folders::state()?.join("tests").join(std::process::id().to_string());
+        let made = remove(&folder).and_then(|()| std::fs::create_dir_all(&folder));
+        made.map_err(|error| Failure::failed(format!("could not make {}", folder.display())).cause(&error))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for FreshState {
+    fn drop(&mut self) {
+        // What is left lies in a folder of its own, and the next run of this process number removes it.
+        let _ = remove(&self.0);
+    }
+}
+
+fn remove(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Returns what turns true when the process is asked to end; running scenarios come to their end then.
+fn interruption() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let failed = |error: std::io::Error| Failure::failed("could not wait for Ctrl-C").cause(&error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let asked = Arc::clone(&stop);
+    std::thread::Builder::new()
+        .name("interruption".to_owned())
+        .spawn(move || {
+            runtime.block_on(environments::interruption());
+            asked.store(true, Ordering::Relaxed);
+            let _ = writeln!(std::io::stderr(), "ending: no further scenario is begun");
+        })
+        .map_err(failed)?;
+    Ok(stop)
+}
+
+fn list(output: &Output, sources: &spec::Sources, scenarios: &[Scenario], json: bool) -> Result<Exit, Failure> {
+    let rows: Vec<(String, u32, &str)> = scenarios
+        .iter()
+        .map(|scenario| {
+            let place = chosen::place(output, sources, &scenario.name);
+            let (file, line) = place.unwrap_or_default();
+            (file, line, scenario.name.as_str())
+        })
+        .collect();
+    if json {
+        let rows: Vec<serde_json::Value> = rows
+            .iter()
+            .map(|(file, line, name)| serde_json::json!({ "scenario": name, "file": file, "line": line }))
+            .collect();
+        super::print_json(&serde_json::json!({ "version": 1, "scenarios": rows }))?;
+        return Ok(Exit::Done);
+    }
+    let mut out = std::io::stdout().lock();
+    for (file, line, name) in &rows {
+        writeln!(out, "{name}  ({file}:{line})")?;
+    }
+    Ok(Exit::Done)
+}
