@@ -273,6 +273,17 @@ const OWN: &[Code] = &[
          another version wrote it. Bring it back from the repository's history, or remove it and pin anew.",
     ),
     code(
+        "scenario::broken",
+        "While a scenario was carried out, the environment did not do what every environment does: a door took no connection, or \
+         the backend failed. This says nothing of what the scenario expects. See `mailwright logs`, and the evidence that `test` \
+         has kept.",
+    ),
+    code(
+        "scenario::unmet",
+        "A step of a scenario did not come out as it must: another reply, another count, something that is missing or should not \
+         be there. The marked line is the step; the evidence that `test` has kept holds every dialogue and message.",
+    ),
+    code(
         "spec::unknown-brand",
         "A domain names a brand that its reseller does not declare. Brands belong to one reseller each and cannot be borrowed.",
     ),
@@ -308,17 +319,6 @@ const OWN: &[Code] = &[
         "spec::unknown-tier",
         "A domain, a mailbox or a contract names a tier that the platform does not declare. Tiers are the operator's; the help lists \
          those there are.",
-    ),
-    code(
-        "scenario::broken",
-        "While a scenario was carried out, the environment did not do what every environment does: a door took no connection, or \
-         the backend failed. This says nothing of what the scenario expects. See `mailwright logs`, and the evidence that `test` \
-         has kept.",
-    ),
-    code(
-        "scenario::unmet",
-        "A step of a scenario did not come out as it must: another reply, another count, something that is missing or should not \
-         be there. The marked line is the step; the evidence that `test` has kept holds every dialogue and message.",
     ),
 ];
 

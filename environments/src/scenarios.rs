@@ -141,7 +141,7 @@ fn interrupted(scenario: &Scenario) -> ScenarioReport {
 
 fn carry_out(stage: &Stage<'_>, scenario: &Scenario) -> ScenarioReport {
     let began = Instant::now();
-    let mut play = Play::new(stage);
+    let mut play = Play::new(stage, scenario);
     let mut steps = Vec::new();
     let mut outcome = Outcome::Passed;
     let breaks = scenario.steps.iter().any(|step| step.verb == "fault");

@@ -278,11 +278,16 @@ impl Queue {
         self.journal.durable_to()
     }
 
-    /// Returns whether nothing is under way: whatever waits does so for a later moment.
-    pub fn is_at_rest(&self, now: Moment) -> bool {
-        self.busy.is_empty()
-            && self.destinations().all(|(_, due)| due > now)
-            && self.next_tick().is_none_or(|next| next > now)
+    /// Returns whether nothing of some messages is under way: whatever of them waits does so for a later moment.
+    ///
+    /// - `concerns`: which messages.
+    pub fn is_at_rest(&self, now: Moment, concerns: &dyn Fn(&Entry) -> bool) -> bool {
+        let is_due = |state: &TargetState| matches!(state, TargetState::Waiting { next, .. } if *next <= now);
+        !self.entries().filter(|(_, entry)| concerns(entry)).any(|(id, entry)| {
+            let mut targets = entry.targets.iter().enumerate();
+            self.unreported.contains(&id)
+                || targets.any(|(index, target)| self.busy.contains(&(id, index)) || is_due(&target.state))
+        })
     }
 
     /// Returns whether the queue refuses all work until it is opened again.

@@ -1,5 +1,6 @@
 //! What no client can do from outside, and so needs the backend's own hands.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -78,9 +79,11 @@ pub trait Hands: Sync {
         Err(lacks("let go what is held apart"))
     }
 
-    /// Tells whether all mail is where it will stay for now: delivered, or waiting for its next attempt. `None` where nobody
-    /// can tell.
-    fn is_settled(&self) -> Option<bool> {
+    /// Tells whether mail from or to some addresses is where it will stay for now: delivered, or waiting for its next attempt.
+    /// `None` where nobody can tell.
+    ///
+    /// - `about`: the addresses by their keys; all mail where there are none.
+    fn is_settled(&self, _about: &BTreeSet<String>) -> Option<bool> {
         None
     }
 

@@ -1,11 +1,12 @@
 //! The environment as all scenarios share it, and one scenario while it is played.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use blueprint::Scenario;
 use blueprint::launch::AccountKind;
 use blueprint::platform::Tls;
 use rustls::ClientConfig;
@@ -109,6 +110,8 @@ pub(super) struct Play<'a> {
     pub(super) stage: &'a Stage<'a>,
     pub(super) transcript: Transcript,
     pub(super) lines: BTreeMap<String, Line>,
+    /// The platform's addresses that the scenario is about, by their keys.
+    pub(super) about: BTreeSet<String>,
     /// The last answer to a message that was sent, or on a connection.
     pub(super) last: Option<Answer>,
     /// The status of the last page, and its text.
@@ -122,10 +125,24 @@ pub(super) struct Play<'a> {
     connections: u32,
 }
 
+/// Returns the addresses that a scenario names, but for those of the simulated internet, which all scenarios share.
+fn about(stage: &Stage<'_>, scenario: &Scenario) -> BTreeSet<String> {
+    let accounts = stage.trial.description.accounts.iter();
+    let outside: BTreeSet<String> = accounts
+        .filter(|account| account.kind == AccountKind::Internet)
+        .filter_map(|account| Some(account.address.parse::<MailAddress>().ok()?.key()))
+        .collect();
+    let words = scenario.steps.iter().flat_map(|step| step.arguments.iter().chain(step.settings.values()));
+    let words = words.flat_map(|text| text.split(|c: char| c.is_whitespace() || "<>{}\"".contains(c)));
+    let addresses = words.filter_map(|word| word.parse::<MailAddress>().ok());
+    addresses.map(|address| address.key()).filter(|key| !outside.contains(key)).collect()
+}
+
 impl<'a> Play<'a> {
-    pub(super) fn new(stage: &'a Stage<'a>) -> Self {
+    pub(super) fn new(stage: &'a Stage<'a>, scenario: &Scenario) -> Self {
         Self {
             stage,
+            about: about(stage, scenario),
             transcript: Transcript::default(),
             lines: BTreeMap::new(),
             last: None,

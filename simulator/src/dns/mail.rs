@@ -14,7 +14,7 @@ pub enum MailRoute {
     Hosts(Vec<MailHost>),
     /// The domain takes no mail (RFC 7505): failed for good, 556 5.1.10.
     Null,
-    /// The domain does not exist: failed for good, 5.1.2.
+    /// The domain does not exist: failed for good, 5.4.4.
     NoDomain,
     /// It exists and names no host with an address: failed for good, 5.4.4.
     NoHost,

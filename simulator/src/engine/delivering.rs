@@ -170,7 +170,7 @@ impl Engine {
                 Ok(found)
             }
             MailRoute::Null => Err(Failure::ours((5, 1, 10), format!("domain {domain} takes no mail (null MX)"))),
-            MailRoute::NoDomain => Err(Failure::ours((5, 1, 2), format!("domain {domain} does not exist"))),
+            MailRoute::NoDomain => Err(Failure::ours((5, 4, 4), format!("domain {domain} does not exist"))),
             MailRoute::NoHost => Err(Failure::ours((5, 4, 4), format!("domain {domain} names no host for mail"))),
             MailRoute::Broken => Err(Failure::ours((4, 4, 3), format!("the names of {domain} cannot be followed"))),
         }

@@ -1,16 +1,27 @@
 //! What can be seen of a platform, and done to it, by who runs it: queues, and messages that are held apart.
 
+use std::collections::BTreeSet;
+
 use values::MailAddress;
 
 use super::{Engine, Role};
 use crate::Moment;
 use crate::disk::DiskError;
+use crate::queue::Entry;
 use crate::store::StoreError;
 
 impl Engine {
-    /// Returns whether all mail is where it stays for now: delivered, or waiting for its next attempt.
-    pub fn is_settled(&self) -> bool {
-        self.offices.values().filter_map(super::office::Office::queue).all(|queue| queue.is_at_rest(self.now))
+    /// Returns whether mail is where it stays for now: delivered, or waiting for its next attempt.
+    ///
+    /// - `about`: asks only for messages from or to one of these addresses, by their keys; for all where there are none.
+    pub fn is_settled(&self, about: &BTreeSet<String>) -> bool {
+        let concerns = |entry: &Entry| {
+            let sender = entry.header.sender.iter();
+            let addressees = entry.header.addressees.iter().map(|addressee| &addressee.address);
+            let mut all = sender.chain(addressees).chain(entry.targets.iter().map(|target| &target.address));
+            about.is_empty() || all.any(|address| about.contains(&address.key()))
+        };
+        self.offices.values().filter_map(super::office::Office::queue).all(|queue| queue.is_at_rest(self.now, &concerns))
     }
 
     /// Returns how many messages wait on all hosts of a role.

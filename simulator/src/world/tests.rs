@@ -193,7 +193,7 @@ fn what_cannot_be_delivered_comes_back_to_its_sender() {
     assert_eq!(notices.len(), 1, "{:#?}", world.log);
     let text = String::from_utf8_lossy(&notices[0]);
     assert!(
-        text.contains("Final-Recipient: rfc822; x@nowhere.example\r\nAction: failed\r\nStatus: 5.1.2\r\n"),
+        text.contains("Final-Recipient: rfc822; x@nowhere.example\r\nAction: failed\r\nStatus: 5.4.4\r\n"),
         "{text}"
     );
     assert!(

@@ -72,8 +72,8 @@ choice! {
 kind! {
     /// Lines are said on a connection, all at once, and answered one by one.
     ///
-    /// In them `{password ADDRESS}`, `{plain ADDRESS}` and `{base64 TEXT}` stand for an account's password, for its
-    /// credentials of SASL PLAIN, and for a text in Base64.
+    /// In them `{}` stands for nothing, so that a line can be empty; `{password ADDRESS}`, `{plain ADDRESS}` and `{base64 TEXT}` stand
+    /// for an account's password, for its credentials of SASL PLAIN, and for a text in Base64.
     pub struct Say {
         /// The lines; each gets its line end.
         lines: Vec<Spanned<Line>> = arguments("line").example("EHLO desk.example");

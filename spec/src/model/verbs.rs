@@ -32,9 +32,11 @@ kind! {
         keep: Option<Spanned<bool>> = named("keep").example("true");
         /// Whether only those it sends on to may write to it.
         restricted: Option<Spanned<bool>> = named("restricted").example("true");
-        /// What it answers by itself; the empty text ends it.
+        /// What it answers by itself.
         autoreply: Option<Spanned<Line>> = named("autoreply").example("I am away.");
-        /// Its Sieve script; the empty text removes it.
+        /// Whether it no longer answers by itself.
+        no_autoreply: Spanned<bool> = named("no-autoreply").default("false");
+        /// Its Sieve script.
         sieve: Option<Spanned<Line>> = named("sieve").example("discard;");
         /// Whether it is suspended, or no longer.
         suspend: Option<Spanned<bool>> = named("suspend").example("true");

@@ -288,6 +288,7 @@ fn filled(play: &mut Play<'_>, text: &str) -> Result<String, Trouble> {
                 };
                 out.push_str(&base64(text.as_bytes()));
             }
+            None if inner.is_empty() => {}
             // Literals and the like.
             _ => {
                 out.push('{');

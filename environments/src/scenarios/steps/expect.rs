@@ -82,6 +82,7 @@ fn counted(
     play: &mut Play<'_>,
     settings: &Settings<'_>,
     within: Duration,
+    is_about_mail: bool,
     mut count: impl FnMut(&mut Play<'_>) -> Result<u64, Trouble>,
 ) -> Result<(), Trouble> {
     let bounds = Bounds::of(settings)?;
@@ -91,9 +92,9 @@ fn counted(
     let grace = (play.patience() / 10).min(within);
     let began = std::time::Instant::now();
     let waited = play.until(within, |play| {
-        let settled = bounds.are_open_above() || {
+        let settled = !is_about_mail || bounds.are_open_above() || {
             // Asked before counting, so that nothing comes in between.
-            play.stage.trial.hands.is_settled().unwrap_or_else(|| began.elapsed() >= grace)
+            play.stage.trial.hands.is_settled(&play.about).unwrap_or_else(|| began.elapsed() >= grace)
         };
         last = count(play)?;
         Ok(match (bounds.hold(last), settled) {
@@ -120,7 +121,7 @@ fn mailbox(play: &mut Play<'_>, settings: &Settings<'_>, address: &str, within: 
     let mut reader = Reader::open(play, service, address, &password)?;
     let mut found: Vec<Stored> = Vec::new();
     let mut all: Vec<Stored> = Vec::new();
-    let counted = counted(play, settings, within, |play| {
+    let counted = counted(play, settings, within, true, |play| {
         all = reader.messages(&folder)?;
         found = all.iter().filter(|stored| fits(play, settings, stored)).cloned().collect();
         Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
@@ -179,7 +180,7 @@ fn is_as_sent(stored: &[u8], sent: &[u8]) -> bool {
 
 fn quarantine(play: &mut Play<'_>, settings: &Settings<'_>, address: &str, within: Duration) -> Result<(), Trouble> {
     let address = address.parse().map_err(|_| wrong("`quarantine` is no address"))?;
-    counted(play, settings, within, |play| {
+    counted(play, settings, within, true, |play| {
         let held = play.stage.trial.hands.held(&address)?;
         let held = held.iter().filter(|bytes| {
             settings
@@ -193,7 +194,7 @@ fn quarantine(play: &mut Play<'_>, settings: &Settings<'_>, address: &str, withi
 fn queue(play: &mut Play<'_>, settings: &Settings<'_>, role: &str, within: Duration) -> Result<(), Trouble> {
     let role = Role::ALL.into_iter().find(|known| known.name() == role);
     let role = role.ok_or_else(|| wrong("`queue` is no role"))?;
-    counted(play, settings, within, |play| Ok(play.stage.trial.hands.queued(role)?))
+    counted(play, settings, within, false, |play| Ok(play.stage.trial.hands.queued(role)?))
 }
 
 fn reply(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<(), Trouble> {
@@ -229,7 +230,7 @@ fn records(play: &mut Play<'_>, settings: &Settings<'_>, name: &str, within: Dur
     if let Some(value) = settings.text("value") {
         play.expects(format!("{kind} {value}"));
     }
-    let counted = counted(play, settings, within, |_| {
+    let counted = counted(play, settings, within, false, |_| {
         let found = dns::ask(server, name, kind, patience)?;
         code = found.code;
         last = found.records;

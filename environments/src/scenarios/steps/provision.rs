@@ -114,7 +114,10 @@ fn attributes(settings: &Settings<'_>) -> Result<Map<String, Value>, Trouble> {
     }
     if let Some(text) = settings.text("autoreply") {
         set("autoresponder", text.into());
-        set("delivery_autoresponder", (!text.is_empty()).into());
+        set("delivery_autoresponder", true.into());
+    }
+    if settings.flag("no-autoreply") {
+        set("delivery_autoresponder", false.into());
     }
     if let Some(level) = settings.text("spam-level") {
         let level = match level {
