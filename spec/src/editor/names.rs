@@ -124,6 +124,9 @@ pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("scenario/browse/sign-in", Holds::UsesAddress),
     ("scenario/load/to", Holds::Uses(Class::Domain)),
     ("scenario/load/from", Holds::Uses(Class::Domain)),
+    ("scenario/call/by", Holds::UsesAddress),
+    ("scenario/connect/sign-in", Holds::UsesAddress),
+    ("scenario/release/mailbox", Holds::UsesAddress),
     ("scenario/expect/mailbox", Holds::UsesAddress),
     ("scenario/expect/quarantine", Holds::UsesAddress),
 ];

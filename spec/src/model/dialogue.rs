@@ -1,6 +1,6 @@
 //! The verbs of dialogues: what is said on a connection word for word, and methods of the API.
 
-use values::{HostName, Line, MailAddress, Name};
+use values::{HostName, Line, MailAddress};
 
 use crate::language::{argument, arguments, choice, kind, named};
 use crate::tree::Spanned;
@@ -33,7 +33,7 @@ kind! {
         /// The service.
         service: Spanned<LineService> = argument("service").example("mx");
         /// What the connection is called, where a scenario has several.
-        name: Spanned<Name> = named("name").default("main");
+        name: Spanned<Line> = named("name").default("main");
         /// The domain of the simulated internet whose host connects.
         host: Option<Spanned<HostName>> = named("host").example("bigmail.example");
         /// Who signs in, over TLS.
@@ -78,7 +78,7 @@ kind! {
         /// The lines; each gets its line end.
         lines: Vec<Spanned<Line>> = arguments("line").example("EHLO desk.example");
         /// The connection, where a scenario has several.
-        name: Spanned<Name> = named("name").default("main");
+        name: Spanned<Line> = named("name").default("main");
         /// Bytes as they are instead, where `\r`, `\n`, `\0`, `\\` and `\xHH` stand for what they do in Rust.
         raw: Option<Spanned<Line>> = named("raw").example("NOOP\r\n");
         /// How often all of it is said.
@@ -98,7 +98,7 @@ kind! {
     /// A connection is protected with TLS: STARTTLS or STLS, and the handshake.
     pub struct Secure {
         /// The connection, where a scenario has several.
-        name: Spanned<Name> = named("name").default("main");
+        name: Spanned<Line> = named("name").default("main");
     }
 }
 
@@ -106,7 +106,7 @@ kind! {
     /// A connection is closed without a word.
     pub struct Close {
         /// The connection, where a scenario has several.
-        name: Spanned<Name> = named("name").default("main");
+        name: Spanned<Line> = named("name").default("main");
     }
 }
 

@@ -1,0 +1,161 @@
+//! The suite of scenarios on every backend that is present, and the Reports of all of them compared.
+
+#![expect(clippy::print_stdout, reason = "counts and what was skipped are told")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use environments::scenarios::{Known, Outcome, Report, Trial, compare, judge};
+use environments::{Backend, LaunchRequest, StateRoot};
+use spec::{Asset, SourceFile, Sources, Trust};
+
+fn folder() -> PathBuf {
+    tests::root().join("tests/suite")
+}
+
+/// Reads a repository as the program does: texts with whom to trust, everything else as assets.
+fn sources(root: &Path) -> Sources {
+    let (mut files, mut assets) = (Vec::new(), Vec::new());
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("the suite's folder can be read").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root).expect("it lies below").to_string_lossy().into_owned();
+            let bytes = fs::read(&path).expect("the file can be read");
+            match name.strip_prefix("resellers/").and_then(|rest| rest.split_once('/')) {
+                _ if !name.ends_with(".kdl") => assets.push(Asset { path: name, bytes }),
+                Some((reseller, _)) => {
+                    let trust = Trust::Reseller(reseller.to_owned());
+                    files.push(SourceFile { path: name, bytes, trust });
+                }
+                None => files.push(SourceFile { path: name, bytes, trust: Trust::Operator }),
+            }
+        }
+    }
+    Sources::new(files, assets)
+}
+
+/// Brings the suite's platform up and carries everything out; says why where the backend cannot run here.
+fn carry_out(backend: Backend, patience: Duration) -> Result<Report, String> {
+    let sources = sources(&folder());
+    let parsed = spec::parse(&sources);
+    let compiled = compiler::compile(&sources, &parsed, "dev");
+    let output = compiled.output.unwrap_or_else(|| panic!("the suite has problems: {:?}", compiled.problems));
+    let lacks = backend.fit(&output.blueprint, &output.launch);
+    if let Some(lack) = lacks.first() {
+        return Err(lack.to_string());
+    }
+    let root = std::env::var_os("MAILWRIGHT_ROOT").map(PathBuf::from);
+    // A root file system is built with a minute of work and packages from the network; tests take one that is there.
+    if backend != Backend::Embedded && root.is_none() {
+        return Err("MAILWRIGHT_ROOT names no root file system".to_owned());
+    }
+    let program = program();
+    if backend != Backend::Embedded && program.is_none() {
+        return Err("the program `mailwright` is not built".to_owned());
+    }
+    let bundle = compiler::render(&output, &sources);
+    let files: BTreeMap<String, Vec<u8>> = (sources.assets().iter())
+        .filter_map(|asset| Some((asset.path.strip_prefix("scenarios/")?.to_owned(), asset.bytes.clone())))
+        .collect();
+    let state = tempfile::tempdir().expect("a temporary folder");
+    let request = LaunchRequest {
+        state: StateRoot::new(state.path()),
+        repository: folder(),
+        blueprint: output.blueprint,
+        roster: output.roster,
+        launch: output.launch,
+        bundle,
+        backend: Some(backend.name().to_owned()),
+        seed: 1,
+        variables: BTreeMap::new(),
+        program: program.unwrap_or_default(),
+        root,
+    };
+    let running = environments::launch(request, &()).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let began = Instant::now();
+    let stop = AtomicBool::new(false);
+    let trial = Trial {
+        description: running.description(),
+        scenarios: &output.scenarios,
+        files: &files,
+        hands: running.hands(),
+        patience,
+        stop: &stop,
+    };
+    let report = trial.run(&|_| ()).expect("the environment can be spoken to");
+    running.stop().expect("it ends");
+    println!("{}: {} in {:.1} s", backend.name(), report.tally(), began.elapsed().as_secs_f64());
+    for scenario in &report.scenarios {
+        match &scenario.outcome {
+            Outcome::Passed => {}
+            Outcome::Skipped(reason) => println!("skipped: {}: {reason}", scenario.name),
+            other => println!("{}: {}\n{}", other.name(), scenario.name, scenario.evidence.dialogue),
+        }
+    }
+    Ok(report)
+}
+
+/// Returns where this workspace's program lies, which nodes of real daemons begin with.
+fn program() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    let program = own.parent()?.parent()?.join("mailwright");
+    program.is_file().then_some(program)
+}
+
+/// Reads the table of differences that are known.
+fn known() -> Vec<Known> {
+    let text = fs::read_to_string(folder().join("differences.md")).expect("the table is there");
+    let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [scenario, step, reason] = cells.as_slice() else { panic!("a row has three cells: {row}") };
+        assert!(!reason.is_empty(), "a difference has a reason: {row}");
+        let step = (!step.is_empty()).then(|| step.parse().expect("a step is a number"));
+        Known { scenario: (*scenario).to_owned(), step, reason: (*reason).to_owned() }
+    })
+    .collect()
+}
+
+fn unmet(report: &Report) -> Vec<String> {
+    let bad = report.scenarios.iter().filter(|one| matches!(one.outcome, Outcome::Failed(_) | Outcome::Broken(_)));
+    bad.map(|one| format!("{}: {}", one.name, one.outcome.reason().unwrap_or_default())).collect()
+}
+
+#[test]
+fn at_least_120_behaviours_hold_on_the_embedded_backend_each_in_a_file_of_its_own() {
+    let report = carry_out(Backend::Embedded, Duration::from_secs(60)).expect("it runs everywhere");
+    assert_eq!(unmet(&report), [""; 0]);
+    assert!(report.tally().passed >= 120, "{}", report.tally());
+    let files = fs::read_dir(folder().join("scenarios")).expect("the scenarios are there").flatten();
+    let files = files.filter(|file| file.file_name().to_string_lossy().ends_with(".kdl")).count();
+    assert_eq!(files, report.scenarios.len());
+}
+
+#[test]
+fn real_daemons_do_the_same_but_for_what_is_listed() {
+    let real = match carry_out(Backend::Namespace, Duration::from_secs(60)) {
+        Ok(report) => report,
+        Err(why) => return println!("skipped: the backend `namespace`: {why}"),
+    };
+    let embedded = carry_out(Backend::Embedded, Duration::from_secs(60)).expect("it runs everywhere");
+    let wrong: Vec<String> = judge(&compare(&embedded, &real), &known()).iter().map(ToString::to_string).collect();
+    assert_eq!(wrong, [""; 0], "differences that tests/suite/differences.md does not name, or no longer should");
+}
+
+#[test]
+fn the_table_of_differences_names_scenarios_that_are_there() {
+    let sources = sources(&folder());
+    let parsed = spec::parse(&sources);
+    let output = compiler::compile(&sources, &parsed, "dev").output.expect("the suite has no errors");
+    for known in known() {
+        assert!(output.scenarios.iter().any(|scenario| scenario.name == known.scenario), "{}", known.scenario);
+    }
+}
