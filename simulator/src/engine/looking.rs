@@ -21,7 +21,10 @@ impl Engine {
             let mut all = sender.chain(addressees).chain(entry.targets.iter().map(|target| &target.address));
             about.is_empty() || all.any(|address| about.contains(&address.key()))
         };
-        self.offices.values().filter_map(super::office::Office::queue).all(|queue| queue.is_at_rest(self.now, &concerns))
+        self.offices
+            .values()
+            .filter_map(super::office::Office::queue)
+            .all(|queue| queue.is_at_rest(self.now, &concerns))
     }
 
     /// Returns how many messages wait on all hosts of a role.
