@@ -74,16 +74,16 @@ pub(crate) fn read(folder: &Path, bare: bool, commit: &str, place: impl Fn(&str)
         let path = place(path);
         let words: Vec<&str> = head.split_whitespace().collect();
         // Links are passed over as they are on disk, and so are repositories inside this one.
-        let (object, size) = match words.as_slice() {
-            &["120000", ..] => {
+        let (object, size) = match *words.as_slice() {
+            ["120000", ..] => {
                 tree.passed_over.push(format!("{path} is a symbolic link"));
                 continue;
             }
-            &["160000", ..] => {
+            ["160000", ..] => {
                 tree.passed_over.push(format!("{path} is another repository"));
                 continue;
             }
-            &[_, "blob", object, size] => (object, size),
+            [_, "blob", object, size] => (object, size),
             _ => continue,
         };
         let Some(kind) = Kind::of(&path) else { continue };
