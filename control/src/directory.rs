@@ -9,6 +9,7 @@ mod effective;
 mod facts;
 mod pending;
 mod recipient;
+mod renames;
 mod seed;
 mod settings;
 mod sign_in;

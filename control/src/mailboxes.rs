@@ -81,11 +81,21 @@ impl directory::Directory {
         let failed = |account: &Account| DirectoryError::Mailbox { mailbox: account.address.to_string() };
         for account in self.due().await? {
             if let Some(store) = &account.store {
-                let moved = mailboxes.set_aside(&account.address, store, account.id).await;
+                let moved = mailboxes.set_aside(&directory::aside::lies_under(&account), store, account.id).await;
                 moved.map_err(|_| failed(&account))?;
             }
             let mut transaction = self.write().await?;
             directory::aside::note_aside(&mut transaction, account).await?;
+            self.commit(transaction).await?;
+        }
+        // All of them leave before the first arrives: the new address of one may be the old one of another.
+        for account in self.moving().await? {
+            if let Some(store) = &account.store {
+                let moved = mailboxes.set_aside(&directory::aside::lies_under(&account), store, account.id).await;
+                moved.map_err(|_| failed(&account))?;
+            }
+            let mut transaction = self.write().await?;
+            directory::aside::note_on_its_way(&mut transaction, account).await?;
             self.commit(transaction).await?;
         }
         for account in self.returning().await? {

@@ -1,6 +1,6 @@
 //! Passwords of accounts to try and first passwords of declared mailboxes: made up once, or read from variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use blueprint::Roster;
 use blueprint::launch::{Account, AccountKind, Launch, Secrets as Source};
@@ -40,6 +40,7 @@ pub(crate) fn passwords(
     secrets: &mut Secrets,
 ) -> Result<Passwords, SecretFailure> {
     let mut passwords = Passwords::default();
+    follow_renames(roster, secrets);
     let owners: BTreeMap<_, _> = roster.domains.iter().map(|domain| (&domain.name, &domain.reseller)).collect();
     for mailbox in &roster.mailboxes {
         let (Some(secret), Some(owner)) = (&mailbox.initial_password, owners.get(mailbox.address.domain())) else {
@@ -92,6 +93,39 @@ pub(crate) fn secret(
     match source {
         Source::EnvironmentVariables if !between_daemons => variable(variables, owner, name),
         _ => Ok(secrets.get_or_generate(&format!("secret {owner}/{name}"))?.to_owned()),
+    }
+}
+
+/// What has another name now keeps the password that was made up for it.
+fn follow_renames(roster: &Roster, secrets: &mut Secrets) {
+    let mut follow = |from: String, to: String| {
+        if secrets.get(&to).is_none()
+            && let Some(password) = secrets.get(&from).map(str::to_owned)
+        {
+            secrets.set(&to, &password);
+        }
+    };
+    for rename in &roster.renames {
+        match rename.kind.as_str() {
+            "mailbox" => follow(format!("account {}", rename.from), format!("account {}", rename.to)),
+            "reseller" => {
+                for admin in
+                    roster.resellers.iter().filter(|it| it.name.as_str() == rename.to).flat_map(|it| &it.admins)
+                {
+                    let before = format!("account {}@{}.adm", admin.local(), rename.from);
+                    follow(before, purpose(admin));
+                }
+                let domains: BTreeSet<_> = (roster.domains.iter().filter(|it| it.reseller.as_str() == rename.to))
+                    .map(|domain| &domain.name)
+                    .collect();
+                let of_reseller = |mailbox: &&blueprint::roster::Mailbox| domains.contains(mailbox.address.domain());
+                for secret in roster.mailboxes.iter().filter(of_reseller).filter_map(|it| it.initial_password.as_ref())
+                {
+                    follow(format!("secret {}/{secret}", rename.from), format!("secret {}/{secret}", rename.to));
+                }
+            }
+            _ => {}
+        }
     }
 }
 

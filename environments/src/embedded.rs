@@ -207,6 +207,10 @@ async fn seed(directory: &Directory, order: &Order<'_>) -> Result<control::SeedR
 
 fn report_seed(report: &control::SeedReport, log: &Log, progress: &dyn Progress) {
     let removed = report.suspended.len() + report.deleted.len();
+    for (from, to) in &report.renamed {
+        let entry = Entry::now(Level::Info, None, "account renamed");
+        log.write(entry.with("from", from.to_string().as_str()).with("to", to.to_string().as_str()));
+    }
     if !report.created.is_empty() || removed > 0 {
         log.write(
             Entry::now(Level::Info, None, "accounts seeded")

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use blueprint::changes::{Action, Change};
+use blueprint::changes::Change;
 use compiler::Output;
 use environments::{Description, Ended, Identity, LaunchRequest, Progress, StateRoot, Step};
 
@@ -142,21 +142,12 @@ fn refuse_losses(
         return Ok(());
     }
     let changes = plan::with_record(recorded, output, &repository.sources);
-    // The directory knows accounts by their address: what has another one begins anew, and the old one is suspended.
-    let begins_anew = |change: &Change| {
-        change.action == Action::Renamed && matches!(change.kind.as_str(), "domain" | "mailbox" | "forward" | "list")
-    };
-    let lost: Vec<&Change> =
-        changes.changes.iter().filter(|change| change.destructive || begins_anew(change)).collect();
+    let lost: Vec<&Change> = changes.changes.iter().filter(|change| change.destructive).collect();
     if lost.is_empty() {
         return Ok(());
     }
-    let renamed = match lost.iter().any(|change| begins_anew(change)) {
-        true => "\n  (an environment on this desk does not carry renames out: what is renamed begins anew)",
-        false => "",
-    };
     let mut failure = Failure::usage(format!(
-        "bringing this up would destroy what the environment holds:\n{}{renamed}",
+        "bringing this up would destroy what the environment holds:\n{}",
         plan::shown::losses(&lost).trim_end()
     ))
     .help("see everything with mailwright plan; if it is meant, say so with --allow-destroy");

@@ -17,6 +17,7 @@ use super::{
     changes, domain,
 };
 use crate::directory::changes::Change;
+use crate::directory::renames::Renaming;
 use crate::password;
 
 /// What the directory is seeded from.
@@ -36,6 +37,8 @@ pub struct Seed<'a> {
 pub struct SeedReport {
     /// Accounts and admins that were made.
     pub created: Vec<MailAddress>,
+    /// Accounts that have another address now, as the old and the new one.
+    pub renamed: Vec<(MailAddress, MailAddress)>,
     /// Accounts that are no longer declared and were suspended.
     pub suspended: Vec<MailAddress>,
     /// Accounts that are no longer declared and were deleted.
@@ -179,6 +182,9 @@ impl Directory {
         let mut report = SeedReport::default();
         let mut transaction = self.write().await?;
         let now = self.now();
+        let is_admin = |key: &str| admins.contains_key(key);
+        let renaming = Renaming { roster: seed.roster, admins: &is_admin, now };
+        report.renamed = renaming.carry_out(&mut transaction, &mut report.conflicts).await?;
         platform(&mut transaction, &facts, seed.roster, now).await?;
         stores(&mut transaction, seed.blueprint).await?;
         seed_admins(&mut transaction, &admins, &hashes, now, &mut report).await?;

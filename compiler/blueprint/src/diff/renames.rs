@@ -1,5 +1,6 @@
 //! Renames between two revisions, and the differences that are nothing but their echo.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -11,26 +12,32 @@ use crate::rename::Rename;
 
 /// What the target says its things were called before.
 pub(crate) struct Renames<'a> {
-    former: BTreeMap<&'a str, BTreeMap<&'a str, &'a str>>,
+    former: BTreeMap<&'a str, BTreeMap<&'a str, Cow<'a, str>>>,
 }
 
 impl<'a> Renames<'a> {
     /// Takes the renames of the target. One whose new name the source has already was carried out before, and is left out.
     pub(crate) fn of(source: Revision<'a>, target: Revision<'a>) -> Self {
-        let mut former: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+        let mut former: BTreeMap<&str, BTreeMap<&str, Cow<'_, str>>> = BTreeMap::new();
         let owners = [owners(source), owners(target)];
         let mut settled = Settled { source, names: BTreeMap::new() };
         for rename in all(target) {
             if !settled.has(&rename.kind, &rename.to) && stays_with_its_owner(rename, &owners, target) {
-                former.entry(&rename.kind).or_default().insert(&rename.to, &rename.from);
+                let from = match within_renamed(rename) {
+                    Some(here) if !settled.has(&rename.kind, &rename.from) && settled.has(&rename.kind, &here) => {
+                        Cow::Owned(here)
+                    }
+                    _ => Cow::Borrowed(rename.from.as_str()),
+                };
+                former.entry(&rename.kind).or_default().insert(&rename.to, from);
             }
         }
         Self { former }
     }
 
     /// Returns what a thing of the target was called in the source.
-    pub(crate) fn former(&self, kind: &str, name: &str) -> Option<&'a str> {
-        self.former.get(kind)?.get(name).copied()
+    pub(crate) fn former(&self, kind: &str, name: &str) -> Option<&str> {
+        self.former.get(kind)?.get(name).map(AsRef::as_ref)
     }
 
     /// Tells whether a field differs only because what it names has another name now.
@@ -58,6 +65,15 @@ impl<'a> Renames<'a> {
             },
         }
     }
+}
+
+/// Returns what a thing was called when only what it is in has another name, and its own rename was carried out before.
+fn within_renamed(rename: &Rename) -> Option<String> {
+    if let (Some((local, _)), Some((_, domain))) = (rename.to.rsplit_once('@'), rename.from.rsplit_once('@')) {
+        return Some(format!("{local}@{domain}"));
+    }
+    let (scope, name) = (rename.from.split_once('/')?.0, rename.to.split_once('/')?.1);
+    Some(format!("{scope}/{name}"))
 }
 
 /// Tells whether the domain that a rename is of, or is in, was the same reseller's before.
@@ -152,7 +168,7 @@ pub(super) fn bare(source: Revision<'_>, renames: &Renames<'_>, changes: &mut Ve
     for kind in ["cluster", "storage", "workgroup"] {
         let Some(renamed) = renames.former.get(kind) else { continue };
         let names = names(source, kind);
-        for (to, from) in renamed.iter().filter(|(_, from)| names.contains(**from)) {
+        for (to, from) in renamed.iter().filter(|(_, from)| names.contains(from.as_ref())) {
             let text = |name: &str| Value::String(name.to_owned());
             changes.push(Change {
                 action: Action::Renamed,
@@ -169,6 +185,11 @@ pub(super) fn bare(source: Revision<'_>, renames: &Renames<'_>, changes: &mut Ve
 /// Returns the renames of the target from names that the source does not have, to names that it does not have either.
 pub(super) fn from_nothing(source: Revision<'_>, target: Revision<'_>, renames: &Renames<'_>) -> Vec<Rename> {
     let mut known = Settled { source, names: BTreeMap::new() };
-    let open = all(target).filter(|rename| renames.former(&rename.kind, &rename.to).is_some());
-    open.filter(|rename| !known.has(&rename.kind, &rename.from)).cloned().collect()
+    all(target)
+        .filter(|rename| {
+            let former = renames.former(&rename.kind, &rename.to);
+            former.is_some_and(|from| !known.has(&rename.kind, from))
+        })
+        .cloned()
+        .collect()
 }
