@@ -174,8 +174,12 @@ async fn seeded(directory: &Directory, given: &Given) -> Result<(), Failure> {
     };
     let report = directory.seed(seed).await.map_err(Failure::Seed)?;
     directory.settle_mailboxes(&ByNumber).await.map_err(Failure::Seed)?;
-    let SeedReport { created, suspended, deleted, conflicts } = report;
-    say(&format!("seeded: {} created, {} suspended, {} deleted", created.len(), suspended.len(), deleted.len()));
+    let SeedReport { created, renamed, suspended, deleted, conflicts } = report;
+    let counts = [created.len(), renamed.len(), suspended.len(), deleted.len()];
+    say(&format!(
+        "seeded: {} created, {} renamed, {} suspended, {} deleted",
+        counts[0], counts[1], counts[2], counts[3]
+    ));
     for conflict in conflicts {
         say(&format!("not seeded: {conflict}"));
     }
