@@ -29,7 +29,7 @@ pub(super) struct Renaming<'r> {
     /// The roster that says them.
     pub(super) roster: &'r Roster,
     /// The keys of the admins that are declared now.
-    pub(super) admins: &'r dyn Fn(&str) -> bool,
+    pub(super) admins: &'r (dyn Fn(&str) -> bool + Sync),
     /// The time, in seconds.
     pub(super) now: i64,
 }
