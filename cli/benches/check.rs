@@ -1,14 +1,15 @@
 //! `check` of a generated repository of a million mailboxes, beside the kdl crate on a part of the same text.
 //!
-//! `cargo bench -p mailwright --bench check [-- MAILBOXES]`. Prints the whole process's time and memory, then how fast the
-//! kdl crate reads one of the generated files and what that would mean for all of them.
+//! `cargo bench -p mailwright --bench check [-- MAILBOXES]`. Prints whole processes' time and memory: checked cold, checked again with
+//! one file changed, planned with one file changed, and the example; then how fast the kdl crate reads one of the generated files and
+//! what that would mean for all of them.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const DOMAINS_EACH: usize = 10;
 const MAILBOXES_EACH: usize = 100;
@@ -25,33 +26,91 @@ fn main() {
         resellers * DOMAINS_EACH * MAILBOXES_EACH,
         bytes as f64 / 1e6
     );
+    let cache = folder.path().join("cache");
+    let check = |how: &[&str]| measure(&cache, &["check"], &repository, how);
+    println!("{:<44} {:>7} {:>7} {:>9}", "", "wall s", "cpu s", "MiB");
     for round in 1..=3 {
-        let begin = Instant::now();
-        let output = Command::new("/usr/bin/env")
-            .args(["bash", "-c", "\"$0\" check \"$1\" 2>&1; code=$?; exit $code"])
-            .arg(env!("CARGO_BIN_EXE_mailwright"))
-            .arg(&repository)
-            .output()
-            .expect("mailwright starts");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let last = said.lines().last().unwrap_or_default();
-        println!("check, round {round}: {:.2} s, {last}", begin.elapsed().as_secs_f64());
+        row(&format!("check, cold, nothing kept, round {round}"), check(&["--no-cache"]));
     }
-    let memory = Command::new("/usr/bin/time")
-        .args(["-f", "%M"])
-        .arg(env!("CARGO_BIN_EXE_mailwright"))
-        .arg("check")
-        .arg(&repository)
-        .output();
-    match memory {
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            let kib: f64 = said.lines().last().and_then(|line| line.trim().parse().ok()).unwrap_or(f64::NAN);
-            println!("peak memory: {:.0} MiB", kib / 1024.0);
-        }
-        Err(_) => println!("peak memory: skipped: /usr/bin/time is not installed"),
+    row("check, cold, outlines kept", check(&[]));
+    // A file system's clock is coarse: what changed a moment ago is read once more.
+    std::thread::sleep(Duration::from_millis(3100));
+    row("check, nothing changed since, files read", check(&[]));
+    for round in 1..=3 {
+        change(&repository, round);
+        row(&format!("check, one file changed, round {round}"), check(&[]));
     }
+    row("check, nothing changed", check(&[]));
+    let before = folder.path().join("before");
+    generate(&before, resellers);
+    row(
+        "plan, one file changed",
+        measure(&cache, &["plan", "--from-folder"], &before, &[&repository.to_string_lossy()]),
+    );
+    example(&cache);
     peer(&repository, bytes);
+}
+
+/// What a whole process took.
+struct Figures {
+    wall: f64,
+    cpu: f64,
+    mebibytes: f64,
+    said: String,
+}
+
+/// Runs the program as `VERB PATH HOW`.
+fn measure(cache: &Path, verb: &[&str], path: &Path, how: &[&str]) -> Figures {
+    let mut command = match Path::new("/usr/bin/time").exists() {
+        true => {
+            let mut command = Command::new("/usr/bin/time");
+            command.args(["-f", "%e %U %S %M"]).arg(env!("CARGO_BIN_EXE_mailwright"));
+            command
+        }
+        false => Command::new(env!("CARGO_BIN_EXE_mailwright")),
+    };
+    command.args(verb).arg(path).args(how).env("XDG_CACHE_HOME", cache);
+    let begin = Instant::now();
+    let output = command.output().expect("mailwright starts");
+    let wall = begin.elapsed().as_secs_f64();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let mut lines: Vec<&str> = said.lines().collect();
+    let numbers: Vec<f64> =
+        lines.last().map(|line| line.split(' ').filter_map(|word| word.parse().ok()).collect()).unwrap_or_default();
+    let (cpu, kibibytes) = match numbers.as_slice() {
+        [_, user, system, kibibytes] => (user + system, *kibibytes),
+        _ => (f64::NAN, f64::NAN),
+    };
+    if cpu.is_finite() {
+        lines.pop();
+    }
+    let said = lines.last().copied().unwrap_or_default().to_owned();
+    Figures { wall, cpu, mebibytes: kibibytes / 1024.0, said }
+}
+
+fn row(what: &str, figures: Figures) {
+    let Figures { wall, cpu, mebibytes, said } = figures;
+    println!("{what:<44} {wall:>7.3} {cpu:>7.2} {mebibytes:>9.0}  {said}");
+}
+
+/// Gives one mailbox of one reseller another name.
+fn change(repository: &Path, round: usize) {
+    let path = repository.join("resellers/r0/r0.kdl");
+    let text = fs::read_to_string(&path).expect("a generated file");
+    let (before, rest) = text.split_once("name \"User").expect("a generated mailbox");
+    fs::write(path, format!("{before}name \"User {round}{rest}")).expect("it can be written");
+}
+
+/// Checks the example as a whole process, as CI does on each commit.
+fn example(cache: &Path) {
+    let northmail = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").join("examples/northmail");
+    let mut walls: Vec<f64> = (0..21).map(|_| measure(cache, &["check"], &northmail, &[]).wall).collect();
+    walls.sort_by(f64::total_cmp);
+    println!(
+        "check of examples/northmail: {:.1} ms, the middle of {}",
+        walls.get(10).unwrap_or(&f64::NAN) * 1e3,
+        walls.len()
+    );
 }
 
 fn peer(repository: &Path, bytes: usize) {
@@ -98,7 +157,7 @@ fn generate(repository: &Path, resellers: usize) -> usize {
     text.push_str("}\n");
     let mut bytes = put(&repository.join("platform.kdl"), &text);
     let dev = "language 1\nenvironment \"dev\" {\n    platform \"northmail\" release=\"2026.11\"\n    backend \"embedded\"\n    \
-               scale \"smallest\"\n    accounts \"none\"\n    secrets \"generate\"\n    internet \"simulated\"\n}\n";
+               scale \"smallest\"\n    secrets \"generate\"\n    internet \"simulated\"\n}\n";
     bytes += put(&repository.join("environments/dev.kdl"), dev);
     for reseller in 0..resellers {
         let mut text = format!(

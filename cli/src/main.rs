@@ -1,9 +1,11 @@
 //! The `mailwright` program: one file per verb, and the only room that reads the environment's variables, prints and exits.
 
 mod built_in;
+mod checked;
 mod failure;
 mod folders;
 mod git;
+mod kept;
 mod pins;
 mod problems;
 mod repository;

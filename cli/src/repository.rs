@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use blueprint::lock;
 use spec::{Asset, SourceFile, Sources, Trust};
@@ -38,16 +39,21 @@ pub(crate) fn read(path: &Path) -> Result<Repository, Failure> {
 /// Reads the repository at a path as far as it can be had from this machine.
 pub(crate) fn read_with(path: &Path, reach: Reach) -> Result<Repository, Failure> {
     let (path, found) = find(path)?;
-    let lock = lock_of(&path)?;
-    let sources = pins::join(found, &path, lock.as_deref(), reach).ok_or_else(|| {
-        Failure::usage(format!("{} {NOTHING_THERE}", path.display()))
-            .help("a repository has a platform.kdl, resellers/NAME/*.kdl and environments/*.kdl")
-    })?;
+    let sources = join(&path, found, reach)?;
     Ok(Repository { path, sources })
 }
 
-/// Returns the canonical path of a repository, and the files that lie in it.
-pub(crate) fn find(path: &Path) -> Result<(PathBuf, Found), Failure> {
+/// Puts the resellers' revisions that a repository's lock pins beside its own files.
+pub(crate) fn join(path: &Path, found: Found, reach: Reach) -> Result<Sources, Failure> {
+    let lock = lock_of(path)?;
+    pins::join(found, path, lock.as_deref(), reach).ok_or_else(|| {
+        Failure::usage(format!("{} {NOTHING_THERE}", path.display()))
+            .help("a repository has a platform.kdl, resellers/NAME/*.kdl and environments/*.kdl")
+    })
+}
+
+/// Returns the canonical path of a repository, and what lies in it, sorted by path and unread.
+pub(crate) fn list(path: &Path) -> Result<(PathBuf, Vec<Listed>), Failure> {
     let canonical = fs::canonicalize(path).map_err(|error| {
         Failure::usage(format!("there is no specification repository at {}", path.display()))
             .cause(&error)
@@ -57,9 +63,20 @@ pub(crate) fn find(path: &Path) -> Result<(PathBuf, Found), Failure> {
         return Err(Failure::usage(format!("{} is not a folder", path.display()))
             .help("name the folder that holds platform.kdl"));
     }
+    let mut listed = Vec::new();
+    walk(&canonical, "", 0, &mut listed)?;
+    Ok((canonical, listed))
+}
+
+/// Returns the canonical path of a repository, and the files that lie in it.
+pub(crate) fn find(path: &Path) -> Result<(PathBuf, Found), Failure> {
+    let (path, listed) = list(path)?;
+    let read = side_by_side(&listed, |file| file.read(&path));
     let mut found = Found::default();
-    walk(&canonical, "", 0, &mut found)?;
-    Ok((canonical, found))
+    for (file, bytes) in listed.into_iter().zip(read) {
+        found.add(file.kind, file.path, bytes?);
+    }
+    Ok((path, found))
 }
 
 /// Returns the bytes of a repository's lock; `None` where it has none.
@@ -72,7 +89,61 @@ pub(crate) fn lock_of(repository: &Path) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
-fn walk(root: &Path, below: &str, depth: usize, found: &mut Found) -> Result<(), Failure> {
+/// A file of a repository that is something to a specification.
+pub(crate) struct Listed {
+    /// Its path relative to the repository.
+    pub(crate) path: String,
+    /// What it is.
+    pub(crate) kind: Kind,
+}
+
+impl Listed {
+    /// Returns the file's bytes, as many as are ever read.
+    pub(crate) fn read(&self, root: &Path) -> Result<Vec<u8>, Failure> {
+        let full = root.join(&self.path);
+        let mut bytes = Vec::new();
+        fs::File::open(&full)
+            .and_then(|file| file.take(self.kind.limit()).read_to_end(&mut bytes))
+            .map_err(|error| Failure::failed(format!("could not read {}", full.display())).cause(&error))?;
+        Ok(bytes)
+    }
+}
+
+/// Below this many things a second thread costs more than it brings.
+const WORTH_A_THREAD: usize = 32;
+
+/// Does something with each of many things on all processors; returns the results in the order of the things.
+pub(crate) fn side_by_side<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(things.len() / WORTH_A_THREAD + 1);
+    if threads < 2 {
+        return things.iter().map(work).collect();
+    }
+    // Each thread takes the next thing that nobody has taken; the order is put right afterwards.
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(thing) = things.get(index) else { return done };
+            done.push((index, work(thing)));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        let mut done = take();
+        for other in others {
+            match other.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn walk(root: &Path, below: &str, depth: usize, listed: &mut Vec<Listed>) -> Result<(), Failure> {
     let folder = root.join(below);
     let unreadable =
         |error: &std::io::Error| Failure::failed(format!("could not read {}", folder.display())).cause(error);
@@ -91,10 +162,12 @@ fn walk(root: &Path, below: &str, depth: usize, found: &mut Found) -> Result<(),
         let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
         if kind.is_dir() {
             if depth < DEEPEST_FOLDER && belongs(&path) {
-                walk(root, &path, depth + 1, found)?;
+                walk(root, &path, depth + 1, listed)?;
             }
-        } else if kind.is_file() {
-            read_one(root, path, found)?;
+        } else if kind.is_file()
+            && let Some(kind) = Kind::of(&path)
+        {
+            listed.push(Listed { path, kind });
         }
     }
     Ok(())
@@ -106,6 +179,7 @@ fn belongs(path: &str) -> bool {
 }
 
 /// What a file is to a specification; most files of a repository are nothing to it.
+#[derive(Clone)]
 pub(crate) enum Kind {
     /// A text to read, trusted as its folder says.
     Source(Trust),
@@ -175,15 +249,4 @@ impl Found {
     pub(crate) fn into_sources(self) -> Option<Sources> {
         (!self.files.is_empty()).then(|| Sources::new(self.files, self.assets))
     }
-}
-
-fn read_one(root: &Path, path: String, found: &mut Found) -> Result<(), Failure> {
-    let Some(kind) = Kind::of(&path) else { return Ok(()) };
-    let full = root.join(&path);
-    let mut bytes = Vec::new();
-    fs::File::open(&full)
-        .and_then(|file| file.take(kind.limit()).read_to_end(&mut bytes))
-        .map_err(|error| Failure::failed(format!("could not read {}", full.display())).cause(&error))?;
-    found.add(kind, path, bytes);
-    Ok(())
 }

@@ -74,6 +74,7 @@ pub fn check_outlines(
     mut parsed: Parsed,
     mut read_whole: impl FnMut(FileId) -> Option<Outline>,
 ) -> Vec<Problem> {
+    parsed.problems.extend(sources.problems().iter().cloned());
     let mut whole: BTreeSet<FileId> = BTreeSet::new();
     loop {
         let report = check(sources, &parsed);

@@ -79,6 +79,13 @@ impl Sources {
         Some(FileId(found as u32))
     }
 
+    /// Gives a file its bytes, where they were not read at first.
+    pub fn fill(&mut self, id: FileId, bytes: Vec<u8>) {
+        if let Some(file) = self.files.get_mut(id.0 as usize) {
+            file.bytes = bytes;
+        }
+    }
+
     /// Returns the files with their ids, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter().enumerate().map(|(index, file)| (FileId(index as u32), file))

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::failure::{Exit, Failure};
-use crate::{problems, repository};
+use crate::{checked, folders, problems};
 
 /// Report every problem of a specification repository.
 ///
@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// The same as `--format json`.
     #[arg(long)]
     json: bool,
+    /// Read every file again, and keep nothing of them for the next time.
+    #[arg(long)]
+    no_cache: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -38,21 +41,24 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let repository = repository::read(&arguments.repository)?;
-    let found = compiler::check_all(&repository.sources);
-    let sources = &repository.sources;
+    let cache = folders::cache().filter(|_| !arguments.no_cache);
+    let checked = checked::check(&arguments.repository, cache.as_deref())?;
+    let (sources, found) = (&checked.sources, &checked.problems);
     let mut out = std::io::stdout().lock();
     match if arguments.json { Format::Json } else { arguments.format } {
         Format::Human => {
-            problems::write_human(&mut std::io::stderr().lock(), sources, &found)?;
+            problems::write_human(&mut std::io::stderr().lock(), sources, found)?;
             if found.is_empty() {
                 writeln!(std::io::stderr(), "no problems in {} files", sources.files().count())?;
             }
         }
-        Format::Json => writeln!(out, "{:#}", problems::json(sources, &found))?,
-        Format::Sarif => writeln!(out, "{:#}", problems::sarif::document(sources, &found))?,
-        Format::Junit => write!(out, "{}", problems::junit::document(sources, &found))?,
-        Format::Github => write!(out, "{}", problems::github::document(sources, &found))?,
+        Format::Json => writeln!(out, "{:#}", problems::json(sources, found))?,
+        Format::Sarif => writeln!(out, "{:#}", problems::sarif::document(sources, found))?,
+        Format::Junit => write!(out, "{}", problems::junit::document(sources, found))?,
+        Format::Github => write!(out, "{}", problems::github::document(sources, found))?,
     }
-    Ok(if problems::any_error(&found) { Exit::Problems } else { Exit::Done })
+    let exit = if problems::any_error(found) { Exit::Problems } else { Exit::Done };
+    // The process ends here; giving a large repository back piece by piece would only take time.
+    std::mem::forget(checked);
+    Ok(exit)
 }
