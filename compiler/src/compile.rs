@@ -35,7 +35,7 @@ pub struct Output {
     pub launch: Launch,
     /// What can be tried in it.
     pub scenarios: Vec<Scenario>,
-    /// Where in the text each thing was asked for.
+    /// Where in the text each thing was asked for; nothing where it was compiled without.
     pub origins: Origins,
     /// Paths of brand files in the repository, by their key in [`blueprint::Bundle::brands`].
     pub brand_files: BTreeMap<String, String>,
@@ -45,12 +45,21 @@ pub struct Output {
 ///
 /// - Returns: the output, and the problems of the whole repository and of this environment.
 pub fn compile(sources: &Sources, parsed: &Parsed, environment: &str) -> Compiled {
+    compiled(sources, parsed, environment, true)
+}
+
+/// Compiles one environment without its origins, for those who never ask for a line: there are several to each mailbox.
+pub fn compile_without_origins(sources: &Sources, parsed: &Parsed, environment: &str) -> Compiled {
+    compiled(sources, parsed, environment, false)
+}
+
+fn compiled(sources: &Sources, parsed: &Parsed, environment: &str, with_origins: bool) -> Compiled {
     let mut report = Report::default();
     let mut output = None;
     if let Some(model) = resolve(sources, &parsed.spec, &mut report) {
         check::everywhere(&model, &mut report);
         match model.environments.values().find(|known| known.name.value.as_str() == environment) {
-            Some(found) => output = Some(decide(&model, parsed, found, &mut report)),
+            Some(found) => output = Some(decide(&model, parsed, found, with_origins, &mut report)),
             None => report.tell(no_environment(&model, environment)),
         }
     }
@@ -133,11 +142,17 @@ fn no_environment(model: &Model<'_>, name: &str) -> Problem {
 }
 
 /// Checks and decides one environment; what could not be decided is told.
-fn decide(model: &Model<'_>, parsed: &Parsed, environment: &Environment, report: &mut Report) -> Option<Output> {
+fn decide(
+    model: &Model<'_>,
+    parsed: &Parsed,
+    environment: &Environment,
+    with_origins: bool,
+    report: &mut Report,
+) -> Option<Output> {
     let (blueprint, asked) = decide_platform(model, parsed, environment, report)?;
     let Tenants { roster, brand_files } = roster::tenants(model, environment);
     let launch = launch::launch(model, environment, &blueprint, &roster);
-    let origins = origins::collect(model, environment, &asked);
+    let origins = if with_origins { origins::collect(model, environment, &asked) } else { Origins::default() };
     Some(Output { blueprint, roster, launch, scenarios: scenarios::scenarios(model), origins, brand_files })
 }
 

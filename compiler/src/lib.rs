@@ -18,6 +18,6 @@ mod report;
 pub mod resolve;
 
 pub use codes::{Code, codes};
-pub use compile::{Compiled, Output, check_all, check_outlines, compile, environments};
+pub use compile::{Compiled, Output, check_all, check_outlines, compile, compile_without_origins, environments};
 pub use origins::Origins;
 pub use render::{manifest, render};

@@ -175,7 +175,7 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
             let password = mailbox.initial.as_ref().and_then(|initial| initial.password.as_ref());
             origins.maybe("mailbox", address, "initial", password);
             origins.maybe("mailbox", address, "on_removal", mailbox.on_removal.as_ref().map(|removal| &removal.action));
-            origins.defense("mailbox", address, mailbox.defense.as_ref());
+            origins.defense("mailbox", address, mailbox.defense.as_deref());
         }
     }
     for scenario in model.scenarios.values() {

@@ -33,4 +33,4 @@ pub use parse::{Parsed, parse};
 pub use problem::{Problem, Related, Severity};
 pub use read::{Read, read};
 pub use sources::{Asset, Place, SourceFile, Sources, Trust};
-pub use tree::{FileId, Node, Property, Scalar, Span, Spanned};
+pub use tree::{FileId, Node, Property, Rare, Scalar, Span, Spanned};

@@ -3,6 +3,7 @@
 //! A tree borrows its texts from the source wherever the source spells them as they are meant.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 /// Which file of a [`crate::Sources`] a span lies in: an index into its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,25 @@ impl<T> Spanned<T> {
     /// Tells whether nobody wrote this value, see [`Span::HOLE`].
     pub fn is_hole(&self) -> bool {
         self.span.is_hole()
+    }
+}
+
+/// A value that hardly any of its many holders has, kept apart so that it does not make them all larger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rare<T>(Box<T>);
+
+impl<T> Rare<T> {
+    /// Keeps a value apart.
+    pub fn new(value: T) -> Self {
+        Self(Box::new(value))
+    }
+}
+
+impl<T> Deref for Rare<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 

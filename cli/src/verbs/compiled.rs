@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use compiler::Output;
-use spec::Sources;
+use compiler::{Compiled, Output};
+use spec::{Parsed, Sources};
 
 use super::address::choose;
 use crate::failure::Failure;
@@ -13,10 +13,47 @@ use crate::problems;
 ///
 /// - `environment`: as the user named it; without it `dev`, else the only one there is.
 pub(crate) fn compile(sources: &Sources, environment: Option<&str>) -> Result<Output, Failure> {
-    let parsed = spec::parse(sources);
-    let names = compiler::environments(&parsed);
-    let environment = choose(&names, environment)?;
-    let compiled = compiler::compile(sources, &parsed, &environment);
+    Ready::of(sources, environment)?.compile().told(sources)
+}
+
+/// Compiles as [`compile`] does, and says of each thing which line asked for it.
+pub(crate) fn compile_with_origins(sources: &Sources, environment: Option<&str>) -> Result<Output, Failure> {
+    let Ready { parsed, environment, .. } = Ready::of(sources, environment)?;
+    Done(compiler::compile(sources, &parsed, &environment)).told(sources)
+}
+
+/// A repository that was read, and the environment that was chosen.
+pub(crate) struct Ready<'s> {
+    sources: &'s Sources,
+    parsed: Parsed,
+    /// The environment's name.
+    pub(crate) environment: String,
+}
+
+impl<'s> Ready<'s> {
+    pub(crate) fn of(sources: &'s Sources, environment: Option<&str>) -> Result<Self, Failure> {
+        let parsed = spec::parse(sources);
+        let environment = choose(&compiler::environments(&parsed), environment)?;
+        Ok(Self { sources, parsed, environment })
+    }
+
+    pub(crate) fn compile(self) -> Done {
+        Done(compiler::compile_without_origins(self.sources, &self.parsed, &self.environment))
+    }
+}
+
+/// What came of a compilation, while nobody was told of its problems.
+pub(crate) struct Done(Compiled);
+
+impl Done {
+    /// Shows the problems on stderr; an error among them is a failure.
+    pub(crate) fn told(self, sources: &Sources) -> Result<Output, Failure> {
+        let Self(compiled) = self;
+        told(sources, compiled)
+    }
+}
+
+fn told(sources: &Sources, compiled: Compiled) -> Result<Output, Failure> {
     problems::write_human(&mut std::io::stderr().lock(), sources, &compiled.problems)?;
     if problems::any_error(&compiled.problems) {
         return Err(Failure::problems());

@@ -89,7 +89,7 @@ fn explain_thing(thing: Thing, arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let repository = repository::read(&arguments.repository)?;
     let sources = &repository.sources;
-    let output = compiled::compile(sources, arguments.env.as_deref())?;
+    let output = compiled::compile_with_origins(sources, arguments.env.as_deref())?;
     let environment = &output.blueprint.environment;
     let parsed = spec::parse(sources);
     let Some(explained) = explain(sources, &parsed, &output, thing, name) else {

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use spec::Sources;
 
 use super::address::from_environments;
-use super::compiled;
+use super::compiled::Ready;
 use crate::failure::{Exit, Failure};
 use crate::repository::Repository;
 use crate::{folders, git, repository};
@@ -56,17 +56,18 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
-    let after = compiled::compile(&repository.sources, arguments.env.as_deref())?;
+    let ready = Ready::of(&repository.sources, arguments.env.as_deref())?;
     let (changes, name) = match (&arguments.from, &arguments.from_folder) {
         (Some(revision), _) => {
-            let sources = git::read(&repository.path, revision)?;
-            (with_sources(&sources, revision, &after, &repository)?, revision.clone())
+            (with_sources(|| git::read(&repository.path, revision), revision, ready, &repository)?, revision.clone())
         }
         (None, Some(folder)) => {
             let name = folder.display().to_string();
-            (with_sources(&repository::read(folder)?.sources, &name, &after, &repository)?, name)
+            let read = || repository::read(folder).map(|repository| repository.sources);
+            (with_sources(read, &name, ready, &repository)?, name)
         }
         (None, None) => {
+            let after = ready.compile().told(&repository.sources)?;
             let recorded = recorded(&repository, &after)?;
             (with_record(&recorded, &after, &repository.sources), "the last up".to_owned())
         }
@@ -91,19 +92,35 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(if arguments.exit_code && !changes.is_empty() { Exit::Changes } else { Exit::Done })
 }
 
-/// Compares with other sources of the same platform.
-fn with_sources(sources: &Sources, name: &str, after: &Output, repository: &Repository) -> Result<Changes, Failure> {
-    let before =
-        compiled::compile(sources, Some(after.launch.environment.as_str())).map_err(|failure| match failure.exit {
-            Exit::Problems => {
-                let mut failure = Failure::usage(format!("the problems above are those of {name}"))
-                    .help("compare with a revision that check finds no error in");
-                failure.exit = Exit::Problems;
-                failure
-            }
-            _ => failure,
-        })?;
-    let old = compiler::render(&before, sources);
+/// Compares with other sources of the same platform; both are compiled at the same time.
+fn with_sources(
+    read: impl Fn() -> Result<Sources, Failure> + Sync,
+    name: &str,
+    ready: Ready<'_>,
+    repository: &Repository,
+) -> Result<Changes, Failure> {
+    let environment = ready.environment.clone();
+    let (before, after) = std::thread::scope(|scope| {
+        let before = scope.spawn(|| {
+            let sources = read()?;
+            let done = Ready::of(&sources, Some(&environment))?.compile();
+            Ok::<_, Failure>((sources, done))
+        });
+        let after = ready.compile();
+        (before.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), after)
+    });
+    let after = &after.told(&repository.sources)?;
+    let (sources, before) = before?;
+    let before = before.told(&sources).map_err(|failure| match failure.exit {
+        Exit::Problems => {
+            let mut failure = Failure::usage(format!("the problems above are those of {name}"))
+                .help("compare with a revision that check finds no error in");
+            failure.exit = Exit::Problems;
+            failure
+        }
+        _ => failure,
+    })?;
+    let old = compiler::render(&before, &sources);
     let new = compiler::render(after, &repository.sources);
     Ok(blueprint::diff(
         Revision { blueprint: &before.blueprint, roster: &before.roster, bundle: Some(&old) },

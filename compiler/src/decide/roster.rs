@@ -276,7 +276,7 @@ fn mailbox(
             text: reply.text.value.to_string(),
             until: reply.until.as_ref().map(|date| date.value),
         }),
-        defense: defense(spec.defense.as_ref()),
+        defense: defense(spec.defense.as_deref()),
         initial_password: spec
             .initial
             .as_ref()

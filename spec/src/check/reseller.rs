@@ -57,10 +57,10 @@ fn domain(domain: &Domain, decoder: &mut Decoder) {
         }
     }
     let mailboxes = domain.workgroups.iter().flat_map(|group| &group.mailboxes);
-    for change in domain.defense.iter().chain(mailboxes.clone().filter_map(|mailbox| mailbox.defense.as_ref())) {
+    for change in domain.defense.iter().chain(mailboxes.clone().filter_map(|mailbox| mailbox.defense.as_deref())) {
         defense(change, decoder);
     }
-    for autoreply in mailboxes.filter_map(|mailbox| mailbox.autoreply.as_ref()) {
+    for autoreply in mailboxes.filter_map(|mailbox| mailbox.autoreply.as_deref()) {
         period(autoreply, decoder);
     }
 }

@@ -8,7 +8,7 @@ use values::quoted;
 use crate::kept::{Reader, Writer};
 use crate::language::{Field, FieldShape, Form, Kinded, Place, Shape, Typed, Variant, hole};
 use crate::problem::Problem;
-use crate::tree::{Node, Property, Scalar, Span, Spanned};
+use crate::tree::{Node, Property, Rare, Scalar, Span, Spanned};
 
 use super::matched::Entry;
 use super::{Decoder, Example, Matched, a};
@@ -316,6 +316,29 @@ impl<K: Kinded> FieldShape for Option<K> {
             0 => None,
             _ => Some(Kinded::fetch(from)?),
         })
+    }
+}
+
+impl<K: Kinded> FieldShape for Option<Rare<K>> {
+    const SHAPE: Shape = <Option<K> as FieldShape>::SHAPE;
+
+    fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
+        <Option<K> as FieldShape>::take(matched, decoder).map(Rare::new)
+    }
+
+    fn spell(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn keep(&self, to: &mut Writer) {
+        to.number(u64::from(self.is_some()));
+        if let Some(node) = self {
+            Kinded::keep(&**node, to);
+        }
+    }
+
+    fn fetch(from: &mut Reader<'_>) -> Option<Self> {
+        Some(<Option<K> as FieldShape>::fetch(from)?.map(Rare::new))
     }
 }
 

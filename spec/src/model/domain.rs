@@ -6,7 +6,7 @@ use values::{
 
 use super::{Initial, OnRemoval};
 use crate::language::{argument, arguments, choice, kind, named};
-use crate::tree::Spanned;
+use crate::tree::{Rare, Spanned};
 
 kind! {
     /// A mail domain.
@@ -100,15 +100,15 @@ kind! {
         /// Its owner's time zone, where it is not the reseller's.
         time_zone: Option<Spanned<TimeZone>> = named("time-zone");
         /// What is given once.
-        initial: Option<Initial> = named("initial");
+        initial: Option<Rare<Initial>> = named("initial");
         /// Where its mail is passed on to.
-        forward: Option<MailboxForward> = named("forward");
+        forward: Option<Rare<MailboxForward>> = named("forward");
         /// What everybody gets for an answer.
-        autoreply: Option<Autoreply> = named("autoreply");
+        autoreply: Option<Rare<Autoreply>> = named("autoreply");
         /// What is stricter or milder than the domain's defense.
-        defense: Option<DefenseChange> = named("defense");
+        defense: Option<Rare<DefenseChange>> = named("defense");
         /// What happens first when the mailbox is removed.
-        on_removal: Option<OnRemoval> = named("on-removal");
+        on_removal: Option<Rare<OnRemoval>> = named("on-removal");
     }
 }
 
