@@ -684,29 +684,29 @@ $$;
 CREATE FUNCTION lookup.passdb_token(login text, service text, secret text) RETURNS TABLE (username text, host text, reason text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found record;
+    person record;
     held record;
-    digest text;
+    of_secret text;
 BEGIN
-    SELECT * INTO found FROM lookup.signing_in(login, service);
-    IF (found.account).id IS NULL THEN
+    SELECT * INTO person FROM lookup.signing_in(login, service);
+    IF (person.account).id IS NULL THEN
         RETURN;
     END IF;
-    digest := encode(sha256(convert_to((found.account).address, 'UTF8') || '\x00'::bytea || convert_to(secret, 'UTF8')), 'hex');
+    of_secret := encode(sha256(convert_to((person.account).address, 'UTF8') || '\x00'::bytea || convert_to(secret, 'UTF8')), 'hex');
     SELECT tokens.kind INTO held FROM public.tokens
-        WHERE tokens.digest = passdb_token.digest AND tokens.login = (found.account).address AND expires_at > lookup.seconds();
+        WHERE tokens.digest = of_secret AND tokens.login = (person.account).address AND expires_at > lookup.seconds();
     IF NOT FOUND OR held.kind NOT IN ('session', 'sso') THEN
         RETURN;
     END IF;
     IF held.kind = 'sso' THEN
-        DELETE FROM public.tokens WHERE tokens.digest = passdb_token.digest;
+        DELETE FROM public.tokens WHERE tokens.digest = of_secret;
         IF NOT FOUND THEN
             RETURN;
         END IF;
     END IF;
-    username := (found.account).address;
-    host := found.host;
-    reason := found.refused;
+    username := (person.account).address;
+    host := person.host;
+    reason := person.refused;
     RETURN NEXT;
 END $$;
 

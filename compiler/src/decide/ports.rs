@@ -20,6 +20,10 @@ pub const POP3S: u16 = 995;
 pub const MANAGESIEVE: u16 = 4190;
 /// HTTP, which only says where else to go.
 pub const HTTP: u16 = 80;
+/// IMAP of an access node for nodes of the platform that speak for users, such as webmail: no PROXY protocol comes first.
+pub const INNER_IMAP: u16 = 10143;
+/// ManageSieve of an access node for the same.
+pub const INNER_MANAGESIEVE: u16 = 14190;
 /// HTTPS.
 pub const HTTPS: u16 = 443;
 /// DNS.

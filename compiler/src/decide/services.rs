@@ -44,6 +44,8 @@ pub fn services(role: Role, hookup: Hookup) -> Vec<Service> {
             front("pop3", "pop3", ports::POP3, Starttls),
             front("pop3s", "pop3", ports::POP3S, Implicit),
             front("managesieve", "managesieve", ports::MANAGESIEVE, Starttls),
+            inner("inner-imap", "imap", ports::INNER_IMAP, Starttls),
+            inner("inner-managesieve", "managesieve", ports::INNER_MANAGESIEVE, Starttls),
         ],
         Role::Web => vec![front("webmail", "https", ports::HTTPS, Implicit)],
         Role::Control => {

@@ -35,7 +35,17 @@ pub(crate) fn files() -> (Vec<SourceFile>, Vec<Asset>) {
 
 /// The example as sources.
 pub(crate) fn sources() -> Sources {
-    let (files, assets) = files();
+    sources_on("bookworm")
+}
+
+/// The example as sources, on another distribution.
+pub(crate) fn sources_on(distribution: &str) -> Sources {
+    let (mut files, assets) = files();
+    for file in &mut files {
+        let text = String::from_utf8(std::mem::take(&mut file.bytes)).expect("the example is UTF-8");
+        let text = text.replace("distribution=\"bookworm\"", &format!("distribution=\"{distribution}\""));
+        file.bytes = text.into_bytes();
+    }
     Sources::new(files, assets)
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::authority::Authority;
+use super::clock::Clock;
 use super::doors::{self, Behind, Hall};
 use super::engine::{self, EngineHandle, EngineThread, Surroundings};
 use super::topology::{INTERNET, INTERNET_ADDRESS, INTERNET_MX};
@@ -63,7 +64,13 @@ impl World {
         let domains = &order.launch.internet.domains;
         let mut placed = vec![(INTERNET.to_owned(), "internet-imap".to_owned())];
         placed.extend(domains.iter().map(|domain| (domain.name.to_string(), INTERNET_MX.to_owned())));
-        let around = Surroundings { directory: None, runtime: runtime.clone(), log: log.clone(), broke: broke.clone() };
+        let around = Surroundings {
+            directory: None,
+            runtime: runtime.clone(),
+            log: log.clone(),
+            clock: Clock::default(),
+            broke: broke.clone(),
+        };
         let topology = topology::world(order, names(order));
         let (engine, handle, zones) = engine::start(order, topology, &placed, around, progress)?;
         let world = IpAddr::from(INTERNET_ADDRESS);

@@ -153,7 +153,7 @@ impl Front {
                 self.refuse(now, tag, "[AUTHENTICATIONFAILED] Authentication failed.");
             }
             Answer::SignIn(Err(SignInRefusal::ServiceOff)) => {
-                self.refuse(now, tag, "[AUTHORIZATIONFAILED] IMAP is switched off for this mailbox.");
+                self.refuse(now, tag, "[CONTACTADMIN] IMAP is switched off for this mailbox.");
             }
             _ => {
                 self.line(&format!("{tag} NO [UNAVAILABLE] Temporary authentication failure."));

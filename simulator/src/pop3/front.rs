@@ -149,7 +149,7 @@ impl Front {
             }
             Answer::SignIn(Err(SignInRefusal::Credentials)) => self.refuse(now, "[AUTH] Authentication failed."),
             Answer::SignIn(Err(SignInRefusal::ServiceOff)) => {
-                self.refuse(now, "[SYS/PERM] POP3 is switched off for this mailbox.");
+                self.refuse(now, "[AUTH] POP3 is switched off for this mailbox.");
             }
             _ => {
                 self.line("-ERR [SYS/TEMP] Temporary authentication failure.");

@@ -31,7 +31,15 @@ pub fn tree(blueprint: &Blueprint, _roster: &Roster, node: &Node) -> Tree {
     tree.processes.push(base::process(
         Vec::new(),
         directory.as_ref(),
-        vec![ports::POP3, ports::IMAP, ports::IMAPS, ports::POP3S, ports::MANAGESIEVE],
+        vec![
+            ports::POP3,
+            ports::IMAP,
+            ports::IMAPS,
+            ports::POP3S,
+            ports::MANAGESIEVE,
+            ports::INNER_IMAP,
+            ports::INNER_MANAGESIEVE,
+        ],
         &["/usr/bin/doveadm", "reload"],
     ));
     tree.checks.push(Check {
@@ -69,9 +77,21 @@ fn listeners(conf: &mut Block, blueprint: &Blueprint, node: &Node) {
             section.set("process_min_avail", Value::Number(u64::from(node.cores)));
         });
     };
-    service(conf, "imap-login", &[("imap", ports::IMAP, false, true), ("imaps", ports::IMAPS, true, true)]);
+    service(
+        conf,
+        "imap-login",
+        &[
+            ("imap", ports::IMAP, false, true),
+            ("imaps", ports::IMAPS, true, true),
+            ("inner", ports::INNER_IMAP, false, false),
+        ],
+    );
     service(conf, "pop3-login", &[("pop3", ports::POP3, false, true), ("pop3s", ports::POP3S, true, true)]);
-    service(conf, "managesieve-login", &[("sieve", ports::MANAGESIEVE, false, true)]);
+    service(
+        conf,
+        "managesieve-login",
+        &[("sieve", ports::MANAGESIEVE, false, true), ("inner", ports::INNER_MANAGESIEVE, false, false)],
+    );
 }
 
 fn limits(conf: &mut Block, _node: &Node) {

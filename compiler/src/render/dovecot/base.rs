@@ -30,9 +30,7 @@ pub fn begin(blueprint: &Blueprint, node: &Node) -> Block {
     }
     conf.heading("Who this node is");
     conf.set("hostname", Value::Host(node.hostname.clone()));
-    let postmaster = match version {
-        Version::V2_3 | Version::V2_4 => Part::Literal(blueprint.operator.postmaster.to_string()),
-    };
+    let postmaster = Part::Literal(blueprint.operator.postmaster.to_string());
     conf.set("postmaster_address", Value::Text(vec![postmaster]));
     let both = node.addresses.iter().any(IpAddr::is_ipv6);
     conf.words("listen", if both { "*, ::" } else { "*" });
@@ -61,7 +59,8 @@ pub fn signing_in(conf: &mut Block) {
 pub fn tls(conf: &mut Block, blueprint: &Blueprint) {
     let version = conf.version();
     conf.heading("TLS");
-    conf.words("ssl", "yes");
+    // Nobody signs in without TLS, wherever the connection comes from.
+    conf.words("ssl", "required");
     conf.words("ssl_min_protocol", if blueprint.mail.tls_minimum == "1.3" { "TLSv1.3" } else { "TLSv1.2" });
     match version {
         Version::V2_3 => {

@@ -37,23 +37,21 @@ pub enum Value {
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// These characters, in a setting that knows no variables.
+    /// These characters, in a setting that knows no variables in 2.3; in 2.4 all do.
     Plain(String),
     /// These characters, in a setting that expands variables.
     Literal(String),
-    /// A variable of Dovecot's own, such as `%u` or `%{user}`.
-    Variable(&'static str),
+    /// Variables of Dovecot's own, such as `%u` or `%{user}`, with what is ours around them.
+    Template(String),
 }
 
 impl Value {
     /// Makes a text of Dovecot's own words, variables and all.
     pub fn own(text: &'static str) -> Self {
-        Self::Text(vec![Part::Variable(text)])
+        Self::Text(vec![Part::Template(text.to_owned())])
     }
-}
 
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write(&self, f: &mut fmt::Formatter<'_>, version: Version) -> fmt::Result {
         match self {
             Self::Words(words) => f.write_str(words),
             Self::Flag(true) => f.write_str("yes"),
@@ -69,9 +67,9 @@ impl fmt::Display for Value {
             Self::Text(parts) => {
                 f.write_str("\"")?;
                 parts.iter().try_for_each(|part| match part {
-                    Part::Plain(text) => quoted(f, text),
-                    Part::Literal(text) => quoted(f, &text.replace('%', "%%")),
-                    Part::Variable(text) => quoted(f, text),
+                    Part::Plain(text) if version == Version::V2_3 => quoted(f, text),
+                    Part::Plain(text) | Part::Literal(text) => quoted(f, &text.replace('%', "%%")),
+                    Part::Template(text) => quoted(f, text),
                 })?;
                 f.write_str("\"")
             }
@@ -170,7 +168,12 @@ impl Block {
         for (index, line) in self.lines.iter().enumerate() {
             match line {
                 Line::Heading(text) => writeln!(f, "{}{indent}# {text}", if index == 0 { "" } else { "\n" })?,
-                Line::Setting(name, value) => writeln!(f, "{}", format!("{indent}{name} = {value}").trim_end())?,
+                Line::Setting(name, Value::Words("")) => writeln!(f, "{indent}{name} =")?,
+                Line::Setting(name, value) => {
+                    write!(f, "{indent}{name} = ")?;
+                    value.write(f, self.version)?;
+                    writeln!(f)?;
+                }
                 Line::Include(path) => writeln!(f, "{indent}!include {path}")?,
                 Line::Section(kind, name, body) => {
                     write!(f, "{indent}{kind} ")?;

@@ -6,6 +6,8 @@
 //! from an access node who exists, since unknown users are sent to a store as well and refused there; and a store compares
 //! with some hash for unknown users too, so that they cost as much as others.
 
+use std::net::IpAddr;
+
 use blueprint::{Blueprint, File, Node, Piece, Role};
 use values::HostName;
 
@@ -76,6 +78,20 @@ impl Directory {
     }
 }
 
+/// Returns the service that somebody asks for, as a query says it.
+fn service(version: Version, webmail: &[IpAddr]) -> String {
+    let protocol = version.pick("%s", "%{protocol}");
+    let addresses: Vec<String> = webmail.iter().map(|address| format!("'{address}'")).collect();
+    match addresses.is_empty() {
+        true => format!("'{protocol}'"),
+        false => format!(
+            "CASE WHEN '{protocol}' = 'imap' AND '{}' IN ({}) THEN 'webmail' ELSE '{protocol}' END",
+            version.pick("%r", "%{remote_ip}"),
+            addresses.join(", ")
+        ),
+    }
+}
+
 /// What a node asks.
 pub struct Questions {
     version: Version,
@@ -87,24 +103,28 @@ pub struct Questions {
 
 impl Questions {
     /// Returns what a store asks.
-    pub fn of_store(version: Version, node: &Node) -> Self {
-        let (login, service, secret) =
+    ///
+    /// - `separator`: what stands before an address's detail.
+    /// - `webmail`: where users come from who read mail in a browser; another service of their tier lets them.
+    pub fn of_store(version: Version, node: &Node, separator: Option<char>, webmail: &[IpAddr]) -> Self {
+        let (login, protocol, secret) =
             (version.pick("%u", "%{user}"), version.pick("%s", "%{protocol}"), version.pick("%w", "%{password}"));
+        let service = service(version, webmail);
         // Somebody whose service is off is told so once the password was right; submission knows no such answer and is refused.
         let refusal = format!(
             "CASE WHEN reason IS NULL THEN NULL ELSE 'y' END AS nologin, \
-             CASE WHEN reason IS NULL THEN NULL ELSE CASE '{service}' WHEN 'imap' THEN 'IMAP' WHEN 'pop3' THEN 'POP3' \
+             CASE WHEN reason IS NULL THEN NULL ELSE CASE '{protocol}' WHEN 'imap' THEN 'IMAP' WHEN 'pop3' THEN 'POP3' \
              ELSE 'ManageSieve' END || ' is switched off for this mailbox.' END AS reason"
         );
-        let allowed = format!("(reason IS NULL OR '{service}' IN ('imap', 'pop3', 'sieve'))");
+        let allowed = format!("(reason IS NULL OR '{protocol}' IN ('imap', 'pop3', 'sieve'))");
         let password = format!(
-            "SELECT username AS \"user\", password, {refusal} FROM lookup.passdb('{login}', '{service}') WHERE {allowed} \
+            "SELECT username AS \"user\", password, {refusal} FROM lookup.passdb('{login}', {service}) WHERE {allowed} \
              UNION ALL SELECT '{login}', '{NOBODY}', NULL, NULL \
-             WHERE NOT EXISTS (SELECT FROM lookup.passdb('{login}', '{service}') WHERE {allowed})"
+             WHERE NOT EXISTS (SELECT FROM lookup.passdb('{login}', {service}) WHERE {allowed})"
         );
         let token = format!(
             "SELECT username AS \"user\", NULL AS password, 'y' AS nopassword, {refusal} \
-             FROM lookup.passdb_token('{login}', '{service}', '{secret}') WHERE {allowed}"
+             FROM lookup.passdb_token('{login}', {service}, '{secret}') WHERE {allowed}"
         );
         let quota = version.pick("quota_rule", "quota_bytes || 'B' AS quota_storage_size");
         let sieve = version.pick(
@@ -118,8 +138,15 @@ impl Questions {
         let most = version.pick("sieve_spamtest_max_value", "sieve_spamtest_score_max_value");
         // In 2.3 a percent sign in an answer begins a variable, as it would in the file.
         let text = version.pick("replace(autoreply, '%', '%%')", "autoreply").replace('%', version.pick("%%", "%"));
+        // Scripts may ask for the detail; deliveries must not cut it off, since the directory knows better what is one.
+        let detail = match (version, separator) {
+            (Version::V2_4, Some(separator)) => {
+                format!("'{}' AS recipient_delimiter, ", separator.to_string().replace('\'', "''"))
+            }
+            _ => String::new(),
+        };
         let user = format!(
-            "SELECT u.username AS \"user\", u.home, u.uid, u.gid, u.{quota}, {sieve}, {text} AS \"{reply}\", \
+            "SELECT {detail}u.username AS \"user\", u.home, u.uid, u.gid, u.{quota}, {sieve}, {text} AS \"{reply}\", \
              CASE WHEN u.autoreply_seconds < 86400 THEN u.autoreply_seconds / 3600 || 'h' \
              ELSE (u.autoreply_seconds + 86399) / 86400 || 'd' END AS \"{interval}\", u.spam_folder AS \"{folder}\", u.username AS \"{mailbox}\", \
              trim_scale(round(greatest(d.quarantine, 0.001), 3)) AS {most} FROM lookup.userdb('{login}') AS u LEFT JOIN lookup.defense('{login}') AS d ON true",
@@ -136,10 +163,10 @@ impl Questions {
     ///
     /// - `otherwise`: the store that unknown users are sent to.
     pub fn of_access(version: Version, otherwise: &HostName) -> Self {
-        let (login, service) = (version.pick("%u", "%{user}"), version.pick("%s", "%{protocol}"));
+        let (login, service) = (version.pick("%u", "%{user}"), service(version, &[]));
         let password = format!(
             "SELECT coalesce(max(username), '{login}') AS \"user\", NULL AS password, 'y' AS nopassword, 'y' AS proxy, \
-             'yes' AS starttls, coalesce(max(host), '{otherwise}') AS host FROM lookup.passdb('{login}', '{service}')"
+             'yes' AS starttls, coalesce(max(host), '{otherwise}') AS host FROM lookup.passdb('{login}', {service})"
         );
         Self { version, password, token: None, user: None, iterate: None }
     }
@@ -185,7 +212,7 @@ impl Questions {
         conf.include(PASSWORDS);
         let mut text = Block::new(self.version);
         let ask = |section: &mut Block, name: &'static str, query: &str| {
-            section.set(name, Value::Text(vec![super::conf::Part::Plain(query.to_owned())]));
+            section.set(name, Value::Text(vec![super::conf::Part::Template(query.to_owned())]));
         };
         text.own_section("passdb", "password", |section| {
             section.words("driver", "sql");

@@ -5,8 +5,7 @@
 use super::Version;
 
 /// Settings that both know.
-const BOTH: [&str; 60] = [
-    "address",
+pub const BOTH: [&str; 55] = [
     "args",
     "auth_mechanisms",
     "auth_username_chars",
@@ -62,14 +61,10 @@ const BOTH: [&str; 60] = [
     "submission_host",
     "submission_ssl",
     "subscriptions",
-    "imap",
-    "lmtp",
-    "pop3",
-    "vacation-seconds",
 ];
 
 /// Settings of 2.3 alone.
-const ONLY_2_3: [&str; 20] = [
+pub const ONLY_2_3: [&str; 17] = [
     "disable_plaintext_auth",
     "location",
     "mail_location",
@@ -85,28 +80,28 @@ const ONLY_2_3: [&str; 20] = [
     "sieve_variables_max_variable_size",
     "ssl_ca",
     "ssl_cert",
-    "ssl_require_crl",
     "ssl_key",
-    "ssl_dh",
-    "log_timestamp",
-    "auth_cache_size",
+    "ssl_require_crl",
 ];
 
 /// Settings of 2.4 alone.
-const ONLY_2_4: [&str; 29] = [
+pub const ONLY_2_4: [&str; 30] = [
     "active_path",
     "auth_allow_cleartext",
     "bin_path",
     "dovecot_config_version",
     "dovecot_storage_version",
+    "imap",
     "imap_quota",
     "lazy_expunge_mailbox",
+    "lmtp",
     "mail_driver",
     "mail_path",
     "mail_privileged_group",
     "mail_volatile_path",
     "passdb_sql_query",
     "path",
+    "pop3",
     "quota_ignore",
     "quota_storage_grace",
     "restart_request_count",
@@ -119,10 +114,8 @@ const ONLY_2_4: [&str; 29] = [
     "type",
     "userdb_sql_iterate_query",
     "userdb_sql_query",
+    "vacation-seconds",
     "vnd.dovecot.environment",
-    "log_timestamp",
-    "auth_cache_size",
-    "sieve_script_bin_path",
 ];
 
 /// Sections that both know.

@@ -36,7 +36,9 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     base::signing_in(&mut conf);
     conf.set("login_trusted_networks", Value::Networks(base::networks(blueprint, node, Role::Access)));
     if let Some(directory) = &directory {
-        let questions = Questions::of_store(conf.version(), node);
+        let webmail: Vec<_> =
+            place::members(blueprint, &node.cluster, Role::Web).flat_map(|web| &web.addresses).copied().collect();
+        let questions = Questions::of_store(conf.version(), node, blueprint.mail.subaddressing, &webmail);
         tree.files.extend(questions.write(&mut conf, directory));
     }
     base::tls(&mut conf, blueprint);
@@ -207,7 +209,7 @@ fn quota(conf: &mut Block) {
             plugin.words("quota_status_success", "DUNNO");
             plugin.words("quota_status_nouser", "DUNNO");
             plugin.words("quota_status_overquota", FULL);
-            plugin.words("quota_status_toolarge", "DUNNO");
+            plugin.words("quota_status_toolarge", FULL);
             plugin.words("lazy_expunge", DELETED);
         }),
         Version::V2_4 => {
@@ -218,7 +220,7 @@ fn quota(conf: &mut Block) {
             conf.words("quota_status_success", "DUNNO");
             conf.words("quota_status_nouser", "DUNNO");
             conf.words("quota_status_overquota", FULL);
-            conf.words("quota_status_toolarge", "DUNNO");
+            conf.words("quota_status_toolarge", FULL);
         }
     }
 }
@@ -233,7 +235,9 @@ fn sieve(conf: &mut Block, blueprint: &Blueprint) {
             plugin.words("sieve_before", "file:/etc/dovecot/sieve/before.sieve;bindir=/var/lib/dovecot/sieve");
             plugin
                 .words("sieve_global_extensions", "+vacation-seconds +spamtest +spamtestplus +vnd.dovecot.environment");
-            plugin.words("recipient_delimiter", "+");
+            if let Some(separator) = blueprint.mail.subaddressing {
+                plugin.set("recipient_delimiter", Value::Text(vec![Part::Literal(separator.to_string())]));
+            }
             plugin.words("sieve_vacation_min_period", "1h");
             plugin.words("sieve_vacation_max_period", "60d");
             plugin.words("sieve_variables_max_variable_size", "64k");
