@@ -3,19 +3,20 @@
 
 use std::collections::BTreeMap;
 
-const ROOMS: [(&str, &str, &[&str]); 9] = [
+const ROOMS: [(&str, &str, &[&str]); 10] = [
     ("values", "spec/values", &[]),
     ("blueprint", "compiler/blueprint", &["values"]),
     ("spec", "spec", &["values"]),
-    ("simulator", "simulator", &["values"]),
+    ("claims", "simulator/claims", &["values"]),
+    ("simulator", "simulator", &["claims", "values"]),
     ("compiler", "compiler", &["spec", "blueprint", "values"]),
-    ("control", "control", &["blueprint", "values"]),
+    ("control", "control", &["blueprint", "claims", "values"]),
     ("environments", "environments", &["blueprint", "control", "simulator", "values"]),
     ("mailwright", "cli", &["values", "spec", "blueprint", "compiler", "control", "simulator", "environments"]),
     ("tests", "tests", &[]),
 ];
 
-const PURE: [&str; 5] = ["spec/values", "spec", "compiler/blueprint", "compiler", "simulator"];
+const PURE: [&str; 6] = ["spec/values", "spec", "compiler/blueprint", "compiler", "simulator/claims", "simulator"];
 
 /// What a pure room may not link: runtimes, sockets, TLS, databases, clocks of the machine.
 const IO_CRATES: [&str; 9] =

@@ -3,16 +3,14 @@
 //! [`parse`] reads a message once, line by line, and keeps nothing but ranges and the few words that structure needs, so its
 //! work is linear in the message and its result bounded by [`Limits`].
 
-pub mod address;
-pub mod header;
 pub mod parameters;
 pub mod transfer;
-pub mod words;
 
 mod structure;
 
 use std::ops::Range;
 
+pub use claims::{address, header, words};
 pub use parameters::{ContentType, Disposition};
 pub use structure::parse;
 pub use transfer::Encoding;
