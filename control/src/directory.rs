@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 pub(crate) use account::{Account, Kind, Status};
 pub(crate) use changes::{Change, record};
 pub use database::Server;
+pub(crate) use database::server_options;
 pub(crate) use database::{Connection, Pool, Row, Write};
 pub(crate) use domain::{DomainRow, Population};
 pub(crate) use effective::Effective;

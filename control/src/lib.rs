@@ -15,6 +15,7 @@ mod directory;
 mod mailboxes;
 mod oma;
 mod password;
+mod policy;
 pub mod serve;
 mod time;
 

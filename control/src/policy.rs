@@ -37,7 +37,7 @@ struct Settings {
     /// The form of the file.
     version: u32,
     /// Where the directory is.
-    directory: questions::Place,
+    directory: blueprint::serve::Server,
     /// Where policy questions are answered.
     policy: SocketAddr,
     /// Where messages are looked at; `None` where nobody submits any.
@@ -79,7 +79,7 @@ enum Failure {
 ///
 /// - `arguments`: those after the verb.
 /// - Returns: 0 when it was told to end, 2 for arguments it does not know, 5 for anything else.
-pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let ended = parsed(arguments).and_then(|path| {
         let settings = read(&path)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -103,8 +103,7 @@ fn parsed(mut arguments: impl Iterator<Item = OsString>) -> Result<PathBuf, Fail
 }
 
 fn read(path: &Path) -> Result<Settings, Failure> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| Failure::Read { path: path.to_path_buf(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| Failure::Read { path: path.to_path_buf(), source })?;
     let settings: Settings =
         serde_json::from_str(&text).map_err(|source| Failure::Settings { path: path.to_path_buf(), source })?;
     match settings.version {
@@ -134,7 +133,7 @@ fn told(error: &dyn std::error::Error) -> String {
 async fn run(settings: Settings) -> Result<(), Failure> {
     let password = &settings.directory.password_file;
     let password = std::fs::read_to_string(password)
-        .map_err(|source| Failure::Read { path: password.clone(), source })?
+        .map_err(|source| Failure::Read { path: password.into(), source })?
         .trim_end_matches(['\n', '\r'])
         .to_owned();
     let questions = Questions::new(&settings.directory, &password, settings.separator).map_err(Failure::Directory)?;

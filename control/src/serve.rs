@@ -24,7 +24,7 @@ use settings::{Given, SettingsFailure};
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
-const USAGE: &str = "usage: mailwright-serve api --config FILE";
+const USAGE: &str = "usage: mailwright-serve api|policy --config FILE";
 
 /// Why the program ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,10 @@ enum Failure {
 /// - `arguments`: without the program's name.
 /// - Returns: 0 when it was told to end, 2 for arguments it does not know, 5 for anything else.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.peekable();
+    if arguments.next_if(|verb| verb == "policy").is_some() {
+        return crate::policy::main(arguments);
+    }
     let ended = parsed(arguments).and_then(|config| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|source| Failure::Started { what: "start threads".to_owned(), source })?;

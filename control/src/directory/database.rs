@@ -217,7 +217,7 @@ fn file_options(path: &Path, mode: &str) -> Result<AnyConnectOptions, DirectoryE
     Ok(format!("sqlite:{}?mode={mode}", encoded(text)).parse()?)
 }
 
-fn server_options(server: &Server) -> Result<AnyConnectOptions, DirectoryError> {
+pub(crate) fn server_options(server: &Server) -> Result<AnyConnectOptions, DirectoryError> {
     let mut url = format!("postgres://{}", encoded(&server.user));
     if let Some(password) = &server.password {
         let _ = write!(url, ":{}", encoded(password));

@@ -226,10 +226,19 @@ mod tests {
     #[test]
     fn a_second_message_is_looked_at_by_itself() {
         let mut session = Session::default();
-        session.receive(&packets(&[(b'O', OFFER), (b'D', b"M{auth_authen}\0a\0"), (b'M', b"x\0"), (b'L', b"From\0x\0")]));
+        session.receive(&packets(&[
+            (b'O', OFFER),
+            (b'D', b"M{auth_authen}\0a\0"),
+            (b'M', b"x\0"),
+            (b'L', b"From\0x\0"),
+        ]));
         session.receive(&packets(&[(b'A', b"")]));
-        let effects =
-            session.receive(&packets(&[(b'D', b"M{auth_authen}\0b\0"), (b'M', b"x\0"), (b'L', b"From\0y\0"), (b'E', b"")]));
+        let effects = session.receive(&packets(&[
+            (b'D', b"M{auth_authen}\0b\0"),
+            (b'M', b"x\0"),
+            (b'L', b"From\0y\0"),
+            (b'E', b""),
+        ]));
         let judged = effects.last().unwrap();
         assert_eq!(*judged, Effect::Judge { login: "b".to_owned(), header: b"From: y\r\n\r\n".to_vec() });
     }
@@ -237,7 +246,7 @@ mod tests {
     #[test]
     fn a_verdict_is_one_line() {
         let refused = Answer::Refused("550 5.7.1 a\r\nb\0".to_owned());
-        assert_eq!(verdict(&refused), b"\0\0\0\x0dy550 5.7.1 ab\0");
+        assert_eq!(verdict(&refused), b"\0\0\0\x0ey550 5.7.1 ab\0");
     }
 
     proptest! {

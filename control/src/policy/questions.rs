@@ -14,20 +14,6 @@ use crate::directory::{Pool, Server, server_options};
 /// How long the directory has for an answer before the client is asked to come again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where the directory is.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Place {
-    host: String,
-    port: u16,
-    database: String,
-    user: String,
-    /// The file that holds the password and nothing else.
-    pub(super) password_file: PathBuf,
-    /// The file that holds the authority that the server's certificate has to be of.
-    authority: Option<PathBuf>,
-}
-
 /// What is said to Postfix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -65,7 +51,11 @@ pub(super) struct Questions {
 
 impl Questions {
     /// Takes where the directory is; connects when something is asked.
-    pub(super) fn new(place: &Place, password: &str, separator: Option<char>) -> Result<Self, sqlx::Error> {
+    pub(super) fn new(
+        place: &blueprint::serve::Server,
+        password: &str,
+        separator: Option<char>,
+    ) -> Result<Self, sqlx::Error> {
         sqlx::any::install_default_drivers();
         let server = Server {
             host: place.host.clone(),
@@ -73,7 +63,7 @@ impl Questions {
             database: place.database.clone(),
             user: place.user.clone(),
             password: Some(password.to_owned()),
-            authority: place.authority.clone(),
+            authority: place.authority.as_ref().map(PathBuf::from),
         };
         let options: AnyConnectOptions =
             server_options(&server).map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
