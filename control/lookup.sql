@@ -559,11 +559,11 @@ END $$;
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What daemons ask: mail's way out
 
--- Who may send as an address, by the name they are signed in with.
+-- Who may send as an address, or as a subaddress of one, by the name they are signed in with.
 CREATE FUNCTION lookup.senders(address text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT account.address FROM lookup.parts(address) AS parts, lookup.meant(parts.domain) AS domain,
-        lookup.find(parts.local, domain.name) AS account
-    WHERE domain.name IS NOT NULL AND account.kind = 'mailbox' AND domain.name = account.domain
+    SELECT (found.account).address FROM lookup.parts(address) AS parts, lookup.meant(parts.domain) AS domain,
+        lookup.found(parts.local, domain.name) AS found
+    WHERE domain.name IS NOT NULL AND (found.account).kind = 'mailbox' AND domain.name = (found.account).domain
 $$;
 
 -- Every address that somebody may send as: its own, its aliases, and both in each other name of the domain.

@@ -13,7 +13,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use compiler::render::haproxy::config::{Config, Section, Word};
 use compiler::{compile, render};
+use proptest::prelude::*;
+use proptest::test_runner::{self, TestRunner};
 
 /// Returns a file of a balancer.
 fn file(environment: &str, path: &str) -> Option<String> {
@@ -68,4 +71,35 @@ fn keepalived_itself_finds_nothing_to_say() {
     // The interface of the machine the test runs on is as good.
     fs::write(&path, text.replace("eth0", "lo")).expect("it can be written");
     silent("keepalived", &["-t", "-f"], &path);
+}
+
+#[test]
+fn haproxy_reads_hostile_texts_as_they_were_meant() {
+    if !installed("haproxy") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("haproxy.cfg");
+    let hostile = "[ -~]{0,30}[\\n\\r\\t $#{}%\"'\\\\,=;äß\u{2028}]{1,12}[ -~]{0,30}|x{3000}";
+    TestRunner::new(test_runner::Config {
+        cases: 24,
+        max_shrink_iters: 40,
+        failure_persistence: None,
+        ..test_runner::Config::default()
+    })
+    .run(&hostile, |text| {
+        let mut global = Section::new("global", None);
+        // The one line that HAProxy tells back while it checks.
+        global.line([Word::Own(".notice"), Word::Text(format!("<{text}>"))]);
+        global.own("maxconn 10");
+        let mut defaults = Section::new("defaults", None);
+        defaults.own("mode tcp");
+        fs::write(&path, Config { sections: vec![global, defaults] }.to_string()).expect("it can be written");
+        let output = Command::new("haproxy").args(["-c", "-f"]).arg(&path).output().expect("it is installed");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let meant: String = text.chars().map(|c| if values::hostile(c) { ' ' } else { c }).collect();
+        prop_assert!(said.contains(&format!("'<{meant}>'.")), "{said}\n{text:?}");
+        Ok(())
+    })
+    .expect("every text reads back");
 }

@@ -35,8 +35,8 @@ struct Door {
     port: u16,
     role: Role,
     probe: Probe,
-    /// The port that is asked whether the server is there, where it is another: TLS is no way to ask.
-    probed: u16,
+    /// The door whose servers are asked, where it is another: one question is enough for both.
+    like: Option<&'static str>,
     /// Seconds without a word from either side.
     idle: u64,
 }
@@ -49,13 +49,13 @@ const IMAP_IDLE: u64 = 31 * 60;
 const POP3_IDLE: u64 = 610;
 
 const DOORS: [Door; 8] = [
-    Door { name: "smtp", port: ports::SMTP, role: Role::Mx, probe: Probe::Smtp, probed: ports::SMTP, idle: SMTP_IDLE },
+    Door { name: "smtp", port: ports::SMTP, role: Role::Mx, probe: Probe::Smtp, like: None, idle: SMTP_IDLE },
     Door {
         name: "submission",
         port: ports::SUBMISSION,
         role: Role::Submission,
         probe: Probe::Smtp,
-        probed: ports::SUBMISSION,
+        like: None,
         idle: SMTP_IDLE,
     },
     Door {
@@ -63,19 +63,19 @@ const DOORS: [Door; 8] = [
         port: ports::SUBMISSIONS,
         role: Role::Submission,
         probe: Probe::Smtp,
-        probed: ports::SUBMISSION,
+        like: Some("submission"),
         idle: SMTP_IDLE,
     },
-    Door { name: "imap", port: ports::IMAP, role: Role::Access, probe: IMAP, probed: ports::IMAP, idle: IMAP_IDLE },
-    Door { name: "imaps", port: ports::IMAPS, role: Role::Access, probe: IMAP, probed: ports::IMAP, idle: IMAP_IDLE },
-    Door { name: "pop3", port: ports::POP3, role: Role::Access, probe: POP3, probed: ports::POP3, idle: POP3_IDLE },
-    Door { name: "pop3s", port: ports::POP3S, role: Role::Access, probe: POP3, probed: ports::POP3, idle: POP3_IDLE },
+    Door { name: "imap", port: ports::IMAP, role: Role::Access, probe: IMAP, like: None, idle: IMAP_IDLE },
+    Door { name: "imaps", port: ports::IMAPS, role: Role::Access, probe: IMAP, like: Some("imap"), idle: IMAP_IDLE },
+    Door { name: "pop3", port: ports::POP3, role: Role::Access, probe: POP3, like: None, idle: POP3_IDLE },
+    Door { name: "pop3s", port: ports::POP3S, role: Role::Access, probe: POP3, like: Some("pop3"), idle: POP3_IDLE },
     Door {
         name: "managesieve",
         port: ports::MANAGESIEVE,
         role: Role::Access,
         probe: Probe::Greeting { send: "LOGOUT\\r\\n", expect: "IMPLEMENTATION" },
-        probed: ports::MANAGESIEVE,
+        like: None,
         idle: IMAP_IDLE,
     },
 ];
@@ -190,8 +190,10 @@ fn passed(blueprint: &Blueprint, node: &Node, door: &Door) -> [Section; 2] {
     back.comment("Sessions last from a second to days: who has the fewest gets the next.");
     back.own("balance leastconn");
     back.line([Word::Own("timeout server"), Word::Seconds(door.idle)]);
-    probe(&mut back, door.probe, node);
-    servers(&mut back, blueprint, node, door.role, door.port, door.probed);
+    if door.like.is_none() {
+        probe(&mut back, door.probe, node);
+    }
+    servers(&mut back, blueprint, node, door.role, door.port, door.like);
     [front, back]
 }
 
@@ -218,19 +220,32 @@ fn probe(section: &mut Section, probe: Probe, node: &Node) {
 
 /// The servers of a role. A server that fails under traffic is asked at once; one that answers is asked rarely, since each question
 /// is a line in its log.
-fn servers(section: &mut Section, blueprint: &Blueprint, node: &Node, role: Role, port: u16, probed: u16) {
-    section.line([
-        Word::Own(
-            "default-server send-proxy-v2 check check-send-proxy observe layer4 error-limit 3 on-error fastinter inter",
-        ),
-        Word::Seconds(INTERVAL),
-        Word::Own("fastinter 2s downinter 3s rise 1 fall 2 slowstart 10s"),
-    ]);
+///
+/// - `like`: the door whose questions count for this one as well.
+fn servers(
+    section: &mut Section,
+    blueprint: &Blueprint,
+    node: &Node,
+    role: Role,
+    port: u16,
+    like: Option<&'static str>,
+) {
+    match like {
+        None => section.line([
+            Word::Own(
+                "default-server send-proxy-v2 check check-send-proxy observe layer4 error-limit 3 on-error fastinter",
+            ),
+            Word::Own("inter"),
+            Word::Seconds(INTERVAL),
+            Word::Own("fastinter 2s downinter 1s rise 1 fall 2"),
+        ]),
+        Some(_) => section.own("default-server send-proxy-v2"),
+    }
     for server in place::members(blueprint, &node.cluster, role) {
         let Some(&address) = server.addresses.first() else { continue };
         let mut line = vec![Word::Own("server"), Word::Name(server.name.clone()), Word::At(address, port)];
-        if probed != port {
-            line.extend([Word::Own("port"), Word::Number(probed.into())]);
+        if let Some(door) = like {
+            line.extend([Word::Own("track"), Word::Within(door, server.name.clone())]);
         }
         section.line(line);
     }
@@ -297,7 +312,7 @@ fn web(blueprint: &Blueprint, node: &Node) -> Vec<Section> {
         source(&mut back);
         back.own("timeout server 10m");
         probe(&mut back, Probe::Connection, node);
-        servers(&mut back, blueprint, node, role, port, port);
+        servers(&mut back, blueprint, node, role, port, None);
         sections.push(back);
     }
     sections
@@ -307,7 +322,8 @@ fn web(blueprint: &Blueprint, node: &Node) -> Vec<Section> {
 fn status(node: &Node) -> Section {
     let mut section = Section::new("frontend", Some("status"));
     section.own("mode http");
-    section.own("no log");
+    section.own("option httplog");
+    section.own("http-request set-log-level silent");
     for &address in &node.addresses {
         section.line([Word::Own("bind"), Word::At(address, ports::BALANCER_STATUS)]);
     }

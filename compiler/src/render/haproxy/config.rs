@@ -17,6 +17,8 @@ pub enum Word {
     Text(String),
     /// A name of a node or of a service.
     Name(Name),
+    /// A server of another section.
+    Within(&'static str, Name),
     /// A host name.
     Host(HostName),
     /// A number.
@@ -44,6 +46,7 @@ impl fmt::Display for Word {
             Self::Own(word) => f.write_str(word),
             Self::Text(text) => write_quoted(f, text),
             Self::Name(name) => write!(f, "{name}"),
+            Self::Within(section, name) => write!(f, "{section}/{name}"),
             Self::Host(host) => f.write_str(host.as_str()),
             Self::Number(number) => write!(f, "{number}"),
             Self::Seconds(seconds) => write!(f, "{seconds}s"),

@@ -17,6 +17,8 @@ pub enum Key {
     Domain(HostName),
     /// The name of a pool.
     Pool(Name),
+    /// An address whose local part is a word of the standards, such as `postmaster`.
+    Office(&'static str, HostName),
 }
 
 /// A table: each key once.
@@ -42,6 +44,7 @@ impl fmt::Display for Map {
         self.entries.iter().try_for_each(|(key, found)| {
             let domain = match key {
                 Key::Pool(name) => return writeln!(f, "{name} {found}"),
+                Key::Office(local, domain) => return writeln!(f, "{local}@{domain} {found}"),
                 Key::Domain(domain) => domain,
             };
             // Clients may spell an internationalized domain either way, and Postfix looks up what they wrote.

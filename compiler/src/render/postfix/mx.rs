@@ -16,6 +16,9 @@ use crate::render::place;
 
 const PLATFORM: Table = Table::fixed("texthash", "/etc/postfix/maps/platform");
 
+/// Addresses of the node itself, which RFC 5321 §4.5.1 wants to be read by somebody.
+const OFFICES: Table = Table::fixed("texthash", "/etc/postfix/maps/offices");
+
 /// The class of restrictions that keeps strangers from lists.
 const MEMBERS_ONLY: Parameter = Parameter::Fixed("members_only");
 
@@ -30,6 +33,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     let (main_cf, master_cf) = (main_cf(site), master_cf(site));
     let mut files = foundation::files(site, &main_cf, &master_cf, &LOOKUPS);
     files.insert(PLATFORM.path.into_owned(), File::text(platform(blueprint).to_string()));
+    files.insert(OFFICES.path.into_owned(), File::text(offices(site).to_string()));
     let waits = foundation::waits_for(site, &[milter(site)]);
     let mut tree = Tree::default();
     if let Some(domain) = &blueprint.mail.srs {
@@ -38,6 +42,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     tree.extend(policy::tree(site));
     let mut checks = foundation::checks(FOLDER, &files);
     checks.push(foundation::table_check(&PLATFORM.path));
+    checks.push(foundation::table_check(&OFFICES.path));
     tree.extend(Tree {
         checks,
         files,
@@ -52,6 +57,15 @@ fn platform(blueprint: &Blueprint) -> Map {
     let mut map = Map::default();
     if let Some(domain) = &blueprint.mail.srs {
         map.insert(Key::Domain(domain.clone()), Item::Word("OK"));
+    }
+    map
+}
+
+fn offices(site: Site<'_>) -> Map {
+    let mut map = Map::default();
+    let operator = &site.blueprint.operator;
+    for (office, address) in [("abuse", &operator.abuse), ("postmaster", &operator.postmaster)] {
+        map.insert(Key::Office(office, site.node.hostname.clone()), Item::Address(address.clone()));
     }
     map
 }
@@ -119,7 +133,7 @@ fn recipients(file: &mut MainCf, site: Site<'_>) {
     file.set("relay_domains", vec![Item::Table(pgsql::DOMAIN.shared()), Item::Table(PLATFORM)]);
     file.set("relay_recipient_maps", Item::Table(pgsql::RECIPIENT.shared()));
     // The directory follows aliases, forwards and lists to their ends itself, and to each end once.
-    file.set("virtual_alias_maps", Item::Table(pgsql::ALIAS.shared()));
+    file.set("virtual_alias_maps", vec![Item::Table(pgsql::ALIAS.shared()), Item::Table(OFFICES)]);
     file.set("virtual_alias_expansion_limit", Item::Number(EXPANSION));
     file.clear("virtual_alias_domains");
     file.clear("virtual_mailbox_domains");

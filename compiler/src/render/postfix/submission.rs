@@ -77,7 +77,7 @@ fn signing_in(file: &mut MainCf, site: Site<'_>) {
         "smtpd_sender_restrictions",
         vec![
             Item::Word("reject_non_fqdn_sender"),
-            Item::Word("reject_sender_login_mismatch"),
+            Item::Word("reject_authenticated_sender_login_mismatch"),
             Item::Word("permit_sasl_authenticated"),
             Item::Always("check_sender_access", "530 5.7.0 Authentication required"),
         ],
@@ -186,7 +186,11 @@ mod tests {
             Some("{ inet:127.0.0.1:10032, default_action=tempfail }, inet:defense.a.northmail.example:11332")
         );
         assert_eq!(setting(&blueprint, "milter_default_action").as_deref(), Some("accept"));
-        assert!(setting(&blueprint, "smtpd_sender_restrictions").unwrap().contains("reject_sender_login_mismatch"));
+        assert!(
+            setting(&blueprint, "smtpd_sender_restrictions")
+                .unwrap()
+                .contains("reject_authenticated_sender_login_mismatch")
+        );
     }
 
     #[test]
