@@ -93,24 +93,23 @@ fn postfix_reads_hostile_texts_as_they_were_meant() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("master.cf"), "").expect("it can be written");
     let hostile = "[ -~]{0,30}[\\n\\r\\t $#{}%\"'\\\\,=;äß\u{2028}]{1,12}[ -~]{0,30}|x{3000}";
-    TestRunner::new(Config { cases: 24, max_shrink_iters: 40, failure_persistence: None, ..Config::default() })
+    TestRunner::new(Config { cases: 16, max_shrink_iters: 40, failure_persistence: None, ..Config::default() })
         .run(&hostile, |text| {
             let mut file = MainCf::new(Version::V3_7);
             file.set("compatibility_level", Item::Word("3.6"));
             file.set("smtpd_banner", Value::Text(vec![Part::Literal(format!("| {text} |"))]));
             file.set("mydomain", Item::Word("end.example"));
             fs::write(folder.path().join("main.cf"), file.to_string()).expect("it can be written");
-            let read = |name: &str| {
-                // It looks for tables in every text, and wonders about braces; what it reads is right all the same.
-                let output = run("postconf", folder.path(), &["-h", "-x", name]);
-                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-                String::from_utf8_lossy(&output.stdout).into_owned()
-            };
+            // It looks for tables in every text, and wonders about braces; what it reads is right all the same.
+            let output = run("postconf", folder.path(), &["-h", "-x", "smtpd_banner", "mydomain"]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let read = String::from_utf8_lossy(&output.stdout).into_owned();
+            let (banner, domain) = read.trim_end().rsplit_once('\n').expect("two values were asked for");
             // What is shown has its blanks drawn together.
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<String>>();
             let meant: String = text.chars().map(|c| if values::hostile(c) { ' ' } else { c }).collect();
-            prop_assert_eq!(words(&read("smtpd_banner")), words(&format!("| {meant} |")));
-            prop_assert_eq!(read("mydomain").trim().to_owned(), "end.example");
+            prop_assert_eq!(words(banner), words(&format!("| {meant} |")));
+            prop_assert_eq!(domain, "end.example");
             Ok(())
         })
         .expect("every text reads back");
