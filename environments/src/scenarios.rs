@@ -14,6 +14,7 @@ mod imap;
 mod message;
 mod report;
 mod settings;
+mod signature;
 mod stage;
 mod steps;
 mod wire;

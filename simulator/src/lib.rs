@@ -4,6 +4,7 @@
 //! with sockets and real files, the deterministic world with a seed, virtual time, a lossy network and faulty disks. This
 //! room knows no specification and no Blueprint, reads no clock, opens no socket and ends no TLS.
 
+pub mod authentication;
 pub mod chance;
 pub mod defense;
 pub mod directory;

@@ -133,7 +133,7 @@ impl Plan<'_> {
     }
 }
 
-/// Where the environment's log lies, read before the environment is thrown away.
+/// The environment's log, read before the environment is thrown away.
 type Log = Option<Vec<u8>>;
 
 fn on_running(
@@ -151,7 +151,7 @@ fn on_running(
     };
     let description = found.description().map_err(from_environments)?;
     let report = plan.carry_out(&description, &NoHands, told)?;
-    Ok((report, std::fs::read(found.folder().log()).ok()))
+    Ok((report, evidence::log(&found.folder().log())))
 }
 
 fn on_fresh(
@@ -185,7 +185,7 @@ fn on_fresh(
     let report = plan.carry_out(running.description(), running.hands(), told);
     let log = running.folder().log();
     let stopped = running.stop().map_err(from_environments);
-    let log = std::fs::read(log).ok();
+    let log = evidence::log(&log);
     let report = report?;
     stopped?;
     Ok((report, log))

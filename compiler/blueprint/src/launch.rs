@@ -96,6 +96,15 @@ pub struct Internet {
     pub senders: Vec<InternetSender>,
 }
 
+/// The selector under which every domain of the simulated internet publishes its signing key.
+pub const OUTSIDE_SELECTOR: &str = "mail";
+
+/// The record of that key (RFC 8463): one for all domains, since nobody there has anything to hide.
+pub const OUTSIDE_KEY: &str = "v=DKIM1; k=ed25519; p=BKAhAZHyWwRHyy4Rt01X9bflEB9NtURB0gWpyHMLYfM=";
+
+/// What the private key is made from. It is no secret: it only signs for names that exist nowhere.
+pub const OUTSIDE_SEED: &[u8; 32] = b"mailwright simulated internet 01";
+
 impl Internet {
     /// Returns the address of a domain's host, or of a sender's: from the range for tests between networks (RFC 2544), in the
     /// order in which they stand here. At most 50,000 of them have one.

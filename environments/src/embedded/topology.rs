@@ -134,6 +134,7 @@ fn internet_domain(order: &Order<'_>, domain: &InternetDomain) -> engine::Intern
         mailboxes: domain.mailboxes.iter().map(|local| (local.clone(), password(local))).collect(),
         greylist_milliseconds: domain.greylist_delay.map(values::Duration::as_milliseconds),
         dmarc: domain.dmarc.clone(),
+        dkim: Some((blueprint::launch::OUTSIDE_SELECTOR.to_owned(), blueprint::launch::OUTSIDE_KEY.to_owned())),
         line: Line {
             latency_milliseconds: domain.latency.map_or(0, values::Duration::as_milliseconds),
             bytes_per_second: domain.bandwidth.map(|bandwidth| (bandwidth.as_bits_per_second() / 8).max(1)),

@@ -22,6 +22,7 @@ use values::{MailAddress, Score};
 
 pub use mark::{mark, spam_fields};
 
+use crate::authentication::{Authentication, Outcome, Policy};
 use crate::directory::DefensePolicy;
 use crate::mime;
 use crate::smtp::{Received, Reply};
@@ -85,6 +86,8 @@ impl Limits {
 pub struct Facts {
     /// Lists the peer's address or the sender's domain is on.
     pub listings: Vec<Listing>,
+    /// Who it really comes from; `None` where nobody could tell, as for mail from users and from this machine itself.
+    pub authentication: Option<Authentication>,
 }
 
 /// One entry on a DNS block list (RFC 5782).
@@ -130,6 +133,8 @@ pub struct Findings {
     pub sender: Option<MailAddress>,
     /// The addresses in its `From` field.
     pub authors: Vec<MailAddress>,
+    /// Who it really comes from.
+    pub authentication: Option<Authentication>,
 }
 
 /// What is done with a message for one recipient.
@@ -174,7 +179,20 @@ pub fn examine(received: &Received, facts: &Facts, settings: &Settings) -> Findi
         unscannable: None,
         sender: received.envelope.sender.clone(),
         authors: Vec::new(),
+        authentication: facts.authentication.clone(),
     };
+    if let Some(authentication) = &facts.authentication {
+        let (spf, _) = &authentication.spf;
+        let symbol = |name: &str, description: &str| Symbol::new(name, 0, description);
+        match spf {
+            Outcome::Pass => findings.symbols.push(symbol("R_SPF_ALLOW", "its host may send for its sender's domain")),
+            Outcome::Fail => findings.symbols.push(symbol("R_SPF_FAIL", "its host may not send for its sender's domain")),
+            _ => {}
+        }
+        if authentication.dmarc.0 == Outcome::Fail {
+            findings.symbols.push(symbol("DMARC_POLICY_FAIL", "nobody vouches for its author's domain"));
+        }
+    }
     rules::header(received, &mut findings);
     for listing in &facts.listings {
         findings.symbols.push(Symbol {
@@ -188,6 +206,12 @@ pub fn examine(received: &Received, facts: &Facts, settings: &Settings) -> Findi
 }
 
 impl Findings {
+    /// Returns what the author's domain wants done with a message that it does not vouch for.
+    fn forgery(&self) -> Option<Policy> {
+        let authentication = self.authentication.as_ref()?;
+        (authentication.dmarc.0 == Outcome::Fail).then_some(authentication.policy)
+    }
+
     /// Judges for one recipient.
     ///
     /// A virus comes before everything. Then the lists decide, the score last. An address on both lists goes by the pattern that
@@ -217,8 +241,11 @@ impl Findings {
                     Action::Refuse(Reply::new(550, (5, 7, 1), "Message rejected: the sender is blocked"))
                 }
                 // Rspamd's words and code for its action `reject`.
+                None if self.forgery() == Some(Policy::Reject) => {
+                    Action::Refuse(Reply::new(554, (5, 7, 1), "Message rejected: its author's domain asks for that (DMARC)"))
+                }
                 None if score >= policy.reject => Action::Refuse(Reply::new(554, (5, 7, 1), "Spam message rejected")),
-                None if score >= policy.quarantine => Action::Spam,
+                None if score >= policy.quarantine || self.forgery() == Some(Policy::Quarantine) => Action::Spam,
                 None if score >= policy.tag => Action::Tag,
                 None => Action::Deliver,
             }

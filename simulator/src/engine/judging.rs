@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::receiving::{Origin, Receiver, disk_reply};
 use super::tasks::{Continuation, Letter, Parcel, TaskId, Waiting};
 use super::{Engine, Level, Role};
+use crate::authentication::{self, Claim};
 use crate::defense::{self, Action, Facts, Findings, Listing, Verdict};
 use crate::directory::{DefensePolicy, Delivery};
 use crate::dns::{Found, Kind, block_list_name};
@@ -57,7 +58,7 @@ impl Engine {
     fn facts(&self, message: &Received) -> Facts {
         let mut listings = Vec::new();
         if message.identity.is_some() {
-            return Facts { listings };
+            return Facts { listings, authentication: None };
         }
         for list in &self.topology.defense.lists {
             let peer = block_list_name(message.peer.address, list.zone.as_str());
@@ -67,7 +68,17 @@ impl Engine {
                 listings.push(Listing { list: list.zone.to_string(), weight: list.weight });
             }
         }
-        Facts { listings }
+        // Who comes from this machine itself is as good as anybody.
+        let is_near = message.peer.address.is_loopback() || message.peer.address.is_unspecified();
+        let claim = Claim {
+            peer: message.peer.address,
+            greeting: &message.helo,
+            sender: message.envelope.sender.as_ref(),
+            content: &message.content,
+            now: self.now.0 / 1_000,
+        };
+        let authentication = (!is_near).then(|| authentication::check(&claim, &self.zones));
+        Facts { listings, authentication }
     }
 
     /// Does with a session's message what the findings ask for.
@@ -152,6 +163,11 @@ impl Engine {
                 }
                 sorted.quiet |= verdict.action != Action::Deliver;
                 variant = variant_of(verdict, &delivery.policy);
+                if let Some(authentication) = findings.and_then(|findings| findings.authentication.as_ref()) {
+                    let hostname = self.machine(host).map(|machine| machine.plan.hostname.to_string());
+                    let field = authentication.field(&hostname.unwrap_or_default());
+                    variant.fields.splice(0..0, field.into_bytes());
+                }
             } else {
                 is_taken = true;
             }

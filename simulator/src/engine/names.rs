@@ -30,6 +30,9 @@ pub(super) fn zones(topology: &Topology, machines: &[Machine]) -> Zones {
         if let Some(policy) = &domain.dmarc {
             let _ = zone.add(&format!("_dmarc.{name}"), TTL_SECONDS, Data::Txt(format!("v=DMARC1; p={policy}")));
         }
+        if let Some((selector, record)) = &domain.dkim {
+            let _ = zone.add(&format!("{selector}._domainkey.{name}"), TTL_SECONDS, Data::Txt(record.clone()));
+        }
         zones.add(zone);
     }
     for list in &topology.defense.lists {

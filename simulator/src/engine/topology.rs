@@ -81,6 +81,8 @@ pub struct InternetDomain {
     pub greylist_milliseconds: Option<u64>,
     /// The policy it publishes under DMARC: `none`, `quarantine` or `reject`.
     pub dmarc: Option<String>,
+    /// The key it signs with, as it is published: the selector and the record (RFC 6376 §3.6).
+    pub dkim: Option<(String, String)>,
     /// How packets travel to and from its host.
     pub line: Line,
     /// Whether its host cannot be reached.

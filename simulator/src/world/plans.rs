@@ -23,6 +23,7 @@ pub(crate) fn plan() -> Topology {
         mailboxes: vec![("bob".parse().unwrap(), "bob's".to_owned())],
         greylist_milliseconds: None,
         dmarc: None,
+        dkim: None,
         line: Line { latency_milliseconds: 20, bytes_per_second: None },
         unreachable: false,
     };

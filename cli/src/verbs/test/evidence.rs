@@ -9,6 +9,13 @@ use crate::failure::Failure;
 /// Lines of the log that are kept.
 const LOG_LINES: usize = 20_000;
 
+/// Reads all files of a folder of logs, in the order of their names.
+pub(super) fn log(folder: &Path) -> Option<Vec<u8>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    Some(files.into_iter().filter_map(|file| std::fs::read(file).ok()).flatten().collect())
+}
+
 /// Writes the evidence; returns the folder where there is any.
 pub(super) fn write(folder: &Path, report: &Report, log: Option<&[u8]>) -> Result<Option<PathBuf>, Failure> {
     let folder = folder.join(&report.backend);

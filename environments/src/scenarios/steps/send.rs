@@ -7,6 +7,7 @@ use crate::scenarios::Trouble;
 use crate::scenarios::answer::{Answer, Protocol};
 use crate::scenarios::message::{self, Stamp};
 use crate::scenarios::settings::{Settings, wrong};
+use crate::scenarios::signature;
 use crate::scenarios::stage::{Line, Play, Sent};
 
 /// Messages sent by this process, so that each has an identifier of its own.
@@ -65,6 +66,14 @@ fn content(play: &mut Play<'_>, settings: &Settings<'_>, from: &str, to: &[&str]
             message::compose(settings, &stamp, size.map(values::ByteSize::as_bytes))
         }
     };
+    let mut bytes = match settings.text("signed") {
+        Some(domain) => signature::sign(&bytes, domain)
+            .ok_or_else(|| Trouble::Broken("the simulated internet's key cannot be used".to_owned()))?,
+        None => bytes,
+    };
+    if settings.flag("tampered") {
+        bytes.extend_from_slice(b"And a line that was not there when it was signed.\r\n");
+    }
     Ok(bytes)
 }
 
