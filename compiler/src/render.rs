@@ -2,12 +2,15 @@
 //!
 //! Each daemon has a folder, each of its files a file. Postfix for the mx is the pattern that the other daemons follow.
 
+pub mod control;
 pub mod dovecot;
 pub mod haproxy;
 pub mod keepalived;
 pub mod knot;
+pub mod nginx;
 pub mod place;
 pub mod postfix;
+pub mod postgresql;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod system;
@@ -42,14 +45,14 @@ pub fn render_edition(output: &Output, sources: &Sources, edition: Edition) -> B
     }
     for node in &output.blueprint.nodes {
         let mut tree = system::tree(&output.blueprint, node);
-        tree.extend(role(output, node, &zones, edition));
+        tree.extend(role(output, node, &zones, edition, &bundle.brands));
         bundle.nodes.insert(node.name.to_string(), tree);
     }
     bundle
 }
 
 /// Returns what a node's role adds to what every node has.
-fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition) -> Tree {
+fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: &BTreeMap<String, File>) -> Tree {
     let blueprint = &output.blueprint;
     match node.role {
         Role::Balancer => haproxy::balancer::tree(blueprint, node),
@@ -63,6 +66,8 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition) -> Tree 
         }
         Role::Store => dovecot::store::tree(blueprint, node),
         Role::Access => dovecot::access::tree(blueprint, &output.roster, node),
+        Role::Control => control::tree(output, node, brands),
+        Role::Directory => postgresql::tree(blueprint, node),
         _ => Tree::default(),
     }
 }

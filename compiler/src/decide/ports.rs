@@ -63,6 +63,8 @@ pub const REDIS: u16 = 6379;
 pub const SENTINEL: u16 = 26379;
 /// PostgreSQL.
 pub const POSTGRESQL: u16 = 5432;
+/// `mailwright-serve api`, on loopback behind a proxy.
+pub const SERVE: u16 = 8080;
 /// pgbouncer.
 pub const PGBOUNCER: u16 = 6432;
 /// Patroni.

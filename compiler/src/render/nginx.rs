@@ -24,7 +24,10 @@ pub fn tree(node: &Node, http: Vec<Directive>, after: Vec<String>) -> Tree {
     let conf = configuration(http);
     let files = BTreeMap::from([
         (CONF.to_owned(), File::text(conf.to_string())),
-        (KEY_AND_CERTIFICATE.to_owned(), File::private("root:root", vec![Piece::Secret(secrets::node_key(&node.name))])),
+        (
+            KEY_AND_CERTIFICATE.to_owned(),
+            File::private("root:root", vec![Piece::Secret(secrets::node_key(&node.name))]),
+        ),
     ]);
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
     let process = Process {
@@ -86,7 +89,9 @@ pub fn front(blueprint: &Blueprint, node: &Node) -> Vec<Directive> {
     words.extend(balanced.then_some(Word::Own("proxy_protocol")));
     let mut directives = vec![Directive::new("listen", words.clone())];
     if node.addresses.iter().any(IpAddr::is_ipv6) {
-        words[0] = Word::Own("[::]:443");
+        if let Some(first) = words.first_mut() {
+            *first = Word::Own("[::]:443");
+        }
         directives.push(Directive::new("listen", words));
     }
     directives.extend([

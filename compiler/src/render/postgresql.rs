@@ -106,7 +106,10 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         (CONF.to_owned(), File::text(configuration(blueprint, node).to_string())),
         (HBA.to_owned(), File::text(rules(blueprint, node).to_string())),
         (IDENT.to_owned(), File::text("")),
-        (KEY_AND_CERTIFICATE.to_owned(), File::private("postgres:postgres", vec![Piece::Secret(secrets::node_key(&node.name))])),
+        (
+            KEY_AND_CERTIFICATE.to_owned(),
+            File::private("postgres:postgres", vec![Piece::Secret(secrets::node_key(&node.name))]),
+        ),
         (USERS.to_owned(), schema::users()),
         (SCHEMA.to_owned(), File::text(schema::statements())),
         (PREPARE.to_owned(), script(PREPARE_TEXT)),
@@ -122,11 +125,20 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         variables: BTreeMap::new(),
         after: Vec::new(),
         ready: vec![ports::POSTGRESQL],
-        reload: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("kill -HUP \"$(head -n 1 {DATA}/postmaster.pid)\"")]),
+        reload: Some(vec![
+            "/bin/sh".to_owned(),
+            "-c".to_owned(),
+            format!("kill -HUP \"$(head -n 1 {DATA}/postmaster.pid)\""),
+        ]),
         restart_on: [CONF, USERS, SCHEMA, PREPARE, RUN].map(str::to_owned).to_vec(),
         reads: vec![format!("{FOLDER}/"), "/etc/mailwright/directory/".to_owned()],
     };
-    Tree { files, processes: vec![process], checks: vec![check()], packages: ["postgresql-15"].map(str::to_owned).into() }
+    Tree {
+        files,
+        processes: vec![process],
+        checks: vec![check()],
+        packages: ["postgresql-15"].map(str::to_owned).into(),
+    }
 }
 
 /// Lets PostgreSQL itself read its file.

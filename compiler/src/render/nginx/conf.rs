@@ -74,7 +74,8 @@ impl Conf {
     /// Puts a file together; where a text holds a `$`, the `http` block gets the variable for it.
     pub fn new(mut directives: Vec<Directive>) -> Self {
         if directives.iter().any(Directive::has_dollar) {
-            let dollar = Directive::block("geo", [Word::Own("$dollar")], vec![Directive::new("default", [Word::Own("\"$\"")])]);
+            let dollar =
+                Directive::block("geo", [Word::Own("$dollar")], vec![Directive::new("default", [Word::Own("\"$\"")])]);
             let http = directives.iter_mut().find(|directive| directive.name == "http");
             if let Some(block) = http.and_then(|http| http.block.as_mut()) {
                 block.insert(0, dollar);
@@ -135,8 +136,9 @@ mod tests {
             Directive::block("location", [Word::Own(path)], answer)
         });
         let server = [Directive::new("listen", [Word::Own("unix:door")])].into_iter().chain(locations).collect();
-        let http = ["client_body_temp_path", "proxy_temp_path", "fastcgi_temp_path", "uwsgi_temp_path", "scgi_temp_path"]
-            .map(|name| Directive::new(name, [Word::Own("t")]));
+        let http =
+            ["client_body_temp_path", "proxy_temp_path", "fastcgi_temp_path", "uwsgi_temp_path", "scgi_temp_path"]
+                .map(|name| Directive::new(name, [Word::Own("t")]));
         let http = [Directive::new("access_log", [Word::Own("off")])].into_iter().chain(http);
         let http = http.chain([Directive::block("server", [], server)]).collect();
         Conf::new(vec![
@@ -208,8 +210,21 @@ mod tests {
     #[test]
     fn what_nginx_answers_is_the_text_that_was_meant() {
         let texts = [
-            "x", "; return 500;", "}", "{ # no comment", "a \"quoted\" word", "C:\\new\\table", "$host ${host} $", "line\nbreak",
-            "it's", "\\", "\\\"", "\\$", "tab\there", "äöü", "include /etc/passwd;",
+            "x",
+            "; return 500;",
+            "}",
+            "{ # no comment",
+            "a \"quoted\" word",
+            "C:\\new\\table",
+            "$host ${host} $",
+            "line\nbreak",
+            "it's",
+            "\\",
+            "\\\"",
+            "\\$",
+            "tab\there",
+            "äöü",
+            "include /etc/passwd;",
         ];
         check(&texts.map(str::to_owned));
         check(&["long ".repeat(700)]);

@@ -89,7 +89,8 @@ mod tests {
         conf.set("max_connections", Value::Number(7));
         conf.set("mailwright.anything", Value::Text(text.to_owned()));
         std::fs::write(folder.path().join("postgresql.conf"), conf.to_string()).unwrap();
-        let output = Command::new(POSTGRES).args(["-C", "mailwright.anything", "-D"]).arg(folder.path()).output().unwrap();
+        let output =
+            Command::new(POSTGRES).args(["-C", "mailwright.anything", "-D"]).arg(folder.path()).output().unwrap();
         assert!(output.status.success(), "{text:?}: {}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).ok()?;
         said.strip_suffix('\n').map(str::to_owned)
