@@ -6,6 +6,7 @@ use crate::backend::{Backend, Lack};
 use crate::embedded::{AuthorityFailure, DoorFailure};
 use crate::files::FileFailure;
 use crate::fill::FillFailure;
+use crate::rootfs::RootFailure;
 use crate::state::{Identity, LockFailure, SecretFailure, StateFailure};
 
 /// Why something could not be done with an environment.
@@ -94,8 +95,8 @@ pub enum Failure {
         nodes: Vec<String>,
     },
     /// There is no root file system for the nodes.
-    #[error("there is no root file system to run real daemons on")]
-    NoRoot,
+    #[error(transparent)]
+    Root(#[from] RootFailure),
     /// There is no network for the nodes.
     #[error("{reason}")]
     Network {
@@ -216,7 +217,7 @@ impl Failure {
                 "nodes are entered where real daemons run: bring it up with `--backend namespace`".to_owned()
             }
             Self::NoSuchNode { nodes, .. } => format!("nodes: {}", nodes.join(", ")),
-            Self::NoRoot => "unpack one, and name its folder with --root".to_owned(),
+            Self::Root(failure) => failure.help(),
             Self::Network { .. } | Self::StartNode { .. } => {
                 "it takes root, the kernel's network namespaces, and `unshare` and `ip` (util-linux, iproute2)"
                     .to_owned()

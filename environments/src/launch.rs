@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
 
+use blueprint::lock::PinnedPackage;
 use blueprint::{Blueprint, Bundle, Launch, Roster};
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,7 @@ use crate::embedded::{self, Embedded};
 use crate::failure::Failure;
 use crate::files::FileFailure;
 use crate::namespace::{self, Namespace};
+use crate::rootfs::{self, Root, Wanted};
 use crate::scenarios::{Hands, NoHands};
 use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest, hexadecimal};
 
@@ -41,6 +43,10 @@ pub struct LaunchRequest {
     pub program: PathBuf,
     /// A root file system to take instead of one that is built: unpacked, with every package the platform needs.
     pub root: Option<PathBuf>,
+    /// Where what is built once is kept, such as `$XDG_CACHE_HOME/mailwright`.
+    pub cache: PathBuf,
+    /// Packages of the distribution that are pinned, by name.
+    pub packages: BTreeMap<String, PinnedPackage>,
 }
 
 /// Something worth telling while an environment comes up.
@@ -71,6 +77,8 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+    /// How far the root file system is, in a sentence.
+    Root(String),
     /// Every door answers.
     Ready,
 }
@@ -90,6 +98,7 @@ impl std::fmt::Display for Step {
                 write!(formatter, "door {} on {}", door.service, std::net::SocketAddr::new(door.host, door.port))
             }
             Self::DoorLeftOut { service, reason } => write!(formatter, "door {service} left out: {reason}"),
+            Self::Root(sentence) => formatter.write_str(sentence),
             Self::Ready => formatter.write_str("every door answers"),
         }
     }
@@ -234,7 +243,7 @@ fn bring_up(
                 passwords: &passwords,
                 seed: request.seed,
                 folder,
-                layers: vec![request.root.clone().ok_or(Failure::NoRoot)?],
+                root: root(request, progress)?,
                 program: &request.program,
                 before,
                 avoid,
@@ -264,6 +273,20 @@ fn bring_up(
     folder.write_record(record)?;
     let description = Description::of(record, &request.launch.accounts, &secrets);
     Ok((platform, description))
+}
+
+/// Returns the root file system of real daemons' nodes.
+fn root(request: &LaunchRequest, progress: &dyn Progress) -> Result<Root, Failure> {
+    if let Some(folder) = &request.root {
+        return Ok(rootfs::given(&request.cache, folder));
+    }
+    let wanted = Wanted {
+        cache: &request.cache,
+        distribution: &request.blueprint.release.distribution,
+        packages: request.bundle.nodes.values().flat_map(|tree| &tree.packages).cloned().collect(),
+        pinned: &request.packages,
+    };
+    Ok(rootfs::obtain(&wanted, progress)?)
 }
 
 /// Returns the brands' files as bytes, by key.

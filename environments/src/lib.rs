@@ -29,6 +29,7 @@ mod log;
 mod namespace;
 mod node;
 mod probe;
+mod rootfs;
 pub mod scenarios;
 #[cfg(test)]
 mod tests;
@@ -44,4 +45,5 @@ pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, la
 pub use log::{Entry, Level, read_log};
 pub use namespace::{DaemonState, DaemonStatus, NodeState};
 pub use node::{hold, run_node};
+pub use rootfs::RootFailure;
 pub use state::{Identity, StateRoot};

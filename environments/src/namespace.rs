@@ -33,6 +33,7 @@ use crate::launch::{Ended, Progress, Step};
 use crate::log::{Entry, Level, Log, LogWriter};
 use crate::node::Plan;
 use crate::probe::probe_all;
+use crate::rootfs::{self, Root};
 use crate::state::{Folder, OpenDoor, Record, StateFailure};
 
 use agents::Agents;
@@ -66,8 +67,8 @@ pub(crate) struct Order<'a> {
     pub(crate) passwords: &'a Passwords,
     pub(crate) seed: u64,
     pub(crate) folder: &'a Folder,
-    /// Folders of the root file system, the topmost first.
-    pub(crate) layers: Vec<PathBuf>,
+    /// The root file system that nodes stand on.
+    pub(crate) root: Root,
     /// This program.
     pub(crate) program: &'a Path,
     /// What was open last time.
@@ -104,6 +105,8 @@ pub(crate) struct Namespace {
     broke: watch::Receiver<Option<String>>,
     log: Option<Log>,
     writer: Option<LogWriter>,
+    /// Where what daemons worked out is kept for others, and what they wrote.
+    warm: (PathBuf, Vec<PathBuf>),
 }
 
 /// Starts a platform; returns when every door answers.
@@ -197,7 +200,7 @@ fn plan(order: &Order<'_>, node: &Node) -> Result<Plan, Failure> {
     }
     Ok(Plan {
         node: name.to_owned(),
-        layers: order.layers.clone(),
+        layers: order.root.layers.clone(),
         state,
         mount,
         tree: order.folder.tree(name),
@@ -261,6 +264,8 @@ impl Namespace {
             log.write(Entry::now(Level::Info, None, "environment stopped"));
         }
         drop(self.agents);
+        let (warm, states) = &self.warm;
+        rootfs::keep_warm(warm, states);
         if let Some(writer) = self.writer.take() {
             writer.finish();
         }

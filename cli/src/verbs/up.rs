@@ -174,6 +174,7 @@ fn serve(
         blueprint::launch::Secrets::EnvironmentVariables => std::env::vars().collect(),
         _ => BTreeMap::new(),
     };
+    let distribution = output.blueprint.release.distribution.clone();
     let request = LaunchRequest {
         state: StateRoot::new(folders::state()?),
         repository: repository.path.clone(),
@@ -187,6 +188,11 @@ fn serve(
         program: std::env::current_exe()
             .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
         root: manner.root.clone().or_else(folders::root_file_system),
+        cache: folders::cache().ok_or_else(|| {
+            Failure::usage("neither XDG_CACHE_HOME nor HOME names a folder to keep what is built once")
+                .help("set XDG_CACHE_HOME to an absolute path")
+        })?,
+        packages: pinned_packages(repository, &distribution)?,
     };
     let running = environments::launch(request, &Told { tell }).map_err(from_environments)?;
     if let Err(failure) = ready(running.description()) {
@@ -213,6 +219,19 @@ fn serve(
             })
         }
     }
+}
+
+/// Returns the packages that the repository's lock pins for a distribution.
+fn pinned_packages(
+    repository: &repository::Repository,
+    distribution: &str,
+) -> Result<BTreeMap<String, PinnedPackage>, Failure> {
+    let bytes = repository::lock_of(&repository.path)?;
+    let lock = bytes.as_deref().map(Lock::parse).transpose();
+    let lock = lock.map_err(|error| {
+        Failure::usage("the lock cannot be read").cause(&error).help("write it anew, or remove it")
+    })?;
+    Ok(lock.and_then(|mut lock| lock.packages.remove(distribution)).unwrap_or_default())
 }
 
 /// Waits for SIGINT, SIGTERM or SIGHUP; returns whether it was the first.

@@ -17,6 +17,9 @@ pub struct Lock {
     /// Resellers whose specification comes from a git repository of their own, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resellers: BTreeMap<Name, PinnedReseller>,
+    /// Packages of the root file system, by distribution and name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, BTreeMap<String, PinnedPackage>>,
     /// What other parts of the program pinned; kept as it stands.
     #[serde(flatten)]
     pub others: BTreeMap<String, Value>,
@@ -34,6 +37,16 @@ pub struct PinnedReseller {
     pub revision: GitRevision,
 }
 
+/// A package of the distribution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedPackage {
+    /// Its version, as the distribution writes it.
+    pub version: String,
+    /// The SHA-256 of its archive, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
 /// Why a lock could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
@@ -47,7 +60,7 @@ pub enum LockError {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { version: crate::VERSION, resellers: BTreeMap::new(), others: BTreeMap::new() }
+        Self { version: crate::VERSION, resellers: BTreeMap::new(), packages: BTreeMap::new(), others: BTreeMap::new() }
     }
 }
 
@@ -91,7 +104,9 @@ mod tests {
     fn what_was_written_reads_back_and_keeps_what_others_pinned() {
         let mut lock = Lock::default();
         lock.resellers.insert("acme".parse().unwrap(), pinned());
-        lock.others.insert("packages".to_owned(), serde_json::json!({ "postfix": "3.7.11" }));
+        let package = PinnedPackage { version: "3.7.11".to_owned(), sha256: "ab".to_owned() };
+        lock.packages.entry("bookworm".to_owned()).or_default().insert("postfix".to_owned(), package);
+        lock.others.insert("later".to_owned(), serde_json::json!({ "kept": true }));
         assert_eq!(Lock::parse(lock.text().as_bytes()), Ok(lock.clone()));
         assert!(lock.text().contains("\n      \"revision\": \"0123456789abcdef0123456789abcdef01234567\"\n"));
     }
