@@ -160,7 +160,10 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
             Some(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
+    let states = names.iter().map(|node| folder.node(node).join("state/var")).collect();
+    let warm = (order.root.warm.clone(), states);
     let namespace = Namespace {
+        warm,
         doors,
         agents,
         world: Some(world),

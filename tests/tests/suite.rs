@@ -78,6 +78,8 @@ fn carry_out(backend: Backend, patience: Duration) -> Result<Report, String> {
         variables: BTreeMap::new(),
         program: program.unwrap_or_default(),
         root,
+        cache: state.path().join("cache"),
+        packages: BTreeMap::new(),
     };
     let running = environments::launch(request, &()).unwrap_or_else(|failure| panic!("{failure:?}"));
     let began = Instant::now();

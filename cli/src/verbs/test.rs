@@ -15,10 +15,11 @@ use std::time::Duration;
 use blueprint::Scenario;
 use compiler::Output;
 use environments::scenarios::{Hands, NoHands, Report, ScenarioReport, Trial};
-use environments::{Description, Identity, LaunchRequest, Running, StateRoot};
+use environments::{Description, Identity, Running, StateRoot};
 
 use super::address::from_environments;
 use super::compiled::{self, say};
+use super::up::{self, Manner};
 use crate::failure::{Exit, Failure};
 use crate::{folders, repository};
 
@@ -161,25 +162,12 @@ fn on_fresh(
     told: &shown::Told,
 ) -> Result<(Report, Log), Failure> {
     let state = FreshState::new()?;
-    let bundle = compiler::render(&output, &repository.sources);
-    let variables = match output.launch.secrets {
-        blueprint::launch::Secrets::EnvironmentVariables => std::env::vars().collect(),
-        _ => BTreeMap::new(),
-    };
-    let request = LaunchRequest {
-        state: StateRoot::new(&state.0),
-        repository: repository.path.clone(),
-        blueprint: output.blueprint,
-        roster: output.roster,
-        launch: output.launch,
-        bundle,
+    let manner = Manner {
         backend: plan.arguments.backend.clone(),
         seed: plan.arguments.seed,
-        variables,
-        program: std::env::current_exe()
-            .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
-        root: plan.arguments.root.clone().or_else(folders::root_file_system),
+        root: plan.arguments.root.clone(),
     };
+    let request = up::request(repository, output, StateRoot::new(&state.0), &manner)?;
     say(plan.arguments.json, &format!("seed {}", plan.arguments.seed));
     let running: Running = environments::launch(request, &()).map_err(from_environments)?;
     let report = plan.carry_out(running.description(), running.hands(), told);

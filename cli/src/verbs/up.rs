@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use blueprint::changes::Change;
+use blueprint::lock::{Lock, PinnedPackage};
 use compiler::Output;
 use environments::{Description, Ended, Identity, LaunchRequest, Progress, StateRoot, Step};
 
@@ -70,16 +71,16 @@ struct How {
 
 /// How an environment is run, for the process that serves it.
 #[derive(clap::Args)]
-struct Manner {
+pub(super) struct Manner {
     /// The backend to run it with, instead of the one the environment names.
     #[arg(long)]
-    backend: Option<String>,
+    pub(super) backend: Option<String>,
     /// The seed of the run, for whatever is left to chance.
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub(super) seed: u64,
     /// An unpacked root file system for real daemons, instead of one that is built; MAILWRIGHT_ROOT says the same.
     #[arg(long, value_name = "FOLDER")]
-    root: Option<PathBuf>,
+    pub(super) root: Option<PathBuf>,
 }
 
 /// The process behind `--detach`.
@@ -169,31 +170,8 @@ fn serve(
     tell: bool,
     ready: &dyn Fn(&Description) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
-    let bundle = compiler::render(&output, &repository.sources);
-    let variables = match output.launch.secrets {
-        blueprint::launch::Secrets::EnvironmentVariables => std::env::vars().collect(),
-        _ => BTreeMap::new(),
-    };
-    let distribution = output.blueprint.release.distribution.clone();
-    let request = LaunchRequest {
-        state: StateRoot::new(folders::state()?),
-        repository: repository.path.clone(),
-        blueprint: output.blueprint,
-        roster: output.roster,
-        launch: output.launch,
-        bundle,
-        backend: manner.backend.clone(),
-        seed: manner.seed,
-        variables,
-        program: std::env::current_exe()
-            .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
-        root: manner.root.clone().or_else(folders::root_file_system),
-        cache: folders::cache().ok_or_else(|| {
-            Failure::usage("neither XDG_CACHE_HOME nor HOME names a folder to keep what is built once")
-                .help("set XDG_CACHE_HOME to an absolute path")
-        })?,
-        packages: pinned_packages(repository, &distribution)?,
-    };
+    let state = StateRoot::new(folders::state()?);
+    let request = request(repository, output, state, manner)?;
     let running = environments::launch(request, &Told { tell }).map_err(from_environments)?;
     if let Err(failure) = ready(running.description()) {
         running.stop().map_err(from_environments)?;
@@ -221,6 +199,39 @@ fn serve(
     }
 }
 
+/// Returns what is to be brought up.
+pub(super) fn request(
+    repository: &repository::Repository,
+    output: Output,
+    state: StateRoot,
+    manner: &Manner,
+) -> Result<LaunchRequest, Failure> {
+    let variables = match output.launch.secrets {
+        blueprint::launch::Secrets::EnvironmentVariables => std::env::vars().collect(),
+        _ => BTreeMap::new(),
+    };
+    let packages = pinned_packages(repository, &output.blueprint.release.distribution)?;
+    Ok(LaunchRequest {
+        state,
+        repository: repository.path.clone(),
+        bundle: compiler::render(&output, &repository.sources),
+        blueprint: output.blueprint,
+        roster: output.roster,
+        launch: output.launch,
+        backend: manner.backend.clone(),
+        seed: manner.seed,
+        variables,
+        program: std::env::current_exe()
+            .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
+        root: manner.root.clone().or_else(folders::root_file_system),
+        cache: folders::cache().ok_or_else(|| {
+            Failure::usage("neither XDG_CACHE_HOME nor HOME names a folder to keep what is built once")
+                .help("set XDG_CACHE_HOME to an absolute path")
+        })?,
+        packages,
+    })
+}
+
 /// Returns the packages that the repository's lock pins for a distribution.
 fn pinned_packages(
     repository: &repository::Repository,
@@ -228,9 +239,8 @@ fn pinned_packages(
 ) -> Result<BTreeMap<String, PinnedPackage>, Failure> {
     let bytes = repository::lock_of(&repository.path)?;
     let lock = bytes.as_deref().map(Lock::parse).transpose();
-    let lock = lock.map_err(|error| {
-        Failure::usage("the lock cannot be read").cause(&error).help("write it anew, or remove it")
-    })?;
+    let lock = lock
+        .map_err(|error| Failure::usage("the lock cannot be read").cause(&error).help("write it anew, or remove it"))?;
     Ok(lock.and_then(|mut lock| lock.packages.remove(distribution)).unwrap_or_default())
 }
 

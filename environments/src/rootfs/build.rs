@@ -179,7 +179,9 @@ fn stanzas(text: &str) -> BTreeMap<String, PinnedPackage> {
     let mut found = BTreeMap::new();
     for stanza in text.split("\n\n") {
         let field = |name: &str| {
-            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(|value| value.trim().to_owned()))
+            stanza
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(|value| value.trim().to_owned()))
         };
         if let (Some(name), Some(version), Some(sha256)) = (field("Package"), field("Version"), field("SHA256")) {
             found.insert(name, PinnedPackage { version, sha256 });
@@ -229,7 +231,10 @@ mod tests {
         assert!(hold_to(&built, &BTreeMap::new()).is_ok());
         assert!(hold_to(&built, &built).is_ok());
         let other = BTreeMap::from([("postfix".to_owned(), pin("3.7.10", "aa"))]);
-        assert_eq!(hold_to(&built, &other).unwrap_err().to_string(), "postfix was pinned as 3.7.10 and would be 3.7.11");
+        assert_eq!(
+            hold_to(&built, &other).unwrap_err().to_string(),
+            "postfix was pinned as 3.7.10 and would be 3.7.11"
+        );
         let forged = BTreeMap::from([("postfix".to_owned(), pin("3.7.11", "bb"))]);
         assert_eq!(hold_to(&built, &forged).unwrap_err().to_string(), "postfix was pinned as bb and would be aa");
     }
