@@ -2,6 +2,7 @@
 //!
 //! Each daemon has a folder, each of its files a file. Postfix for the mx is the pattern that the other daemons follow.
 
+pub mod clamav;
 pub mod control;
 pub mod dovecot;
 pub mod haproxy;
@@ -11,9 +12,12 @@ pub mod nginx;
 pub mod place;
 pub mod postfix;
 pub mod postgresql;
+pub mod redis;
+pub mod rspamd;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod system;
+pub mod ucl;
 pub mod unbound;
 pub mod zone;
 
@@ -59,6 +63,12 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: 
         Role::Mx => postfix::mx::tree(blueprint, node),
         Role::Submission => postfix::submission::tree(blueprint, node),
         Role::Outbound => postfix::outbound::tree(blueprint, node),
+        Role::Defense => {
+            let mut tree = clamav::tree(blueprint, node);
+            tree.extend(rspamd::tree(blueprint, &output.roster, node, edition.generation));
+            tree
+        }
+        Role::Cache => redis::tree(blueprint, node),
         Role::Dns => {
             let mut tree = knot::tree(blueprint, node, zones, edition);
             tree.extend(unbound::tree(blueprint, node, zones));

@@ -128,7 +128,9 @@ impl Authentication {
 
 /// Tells whether a text from a stranger may stand in a header as it is.
 fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() < 254 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    !text.is_empty()
+        && text.len() < 254
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 /// Returns the texts at a name.

@@ -186,7 +186,9 @@ pub fn examine(received: &Received, facts: &Facts, settings: &Settings) -> Findi
         let symbol = |name: &str, description: &str| Symbol::new(name, 0, description);
         match spf {
             Outcome::Pass => findings.symbols.push(symbol("R_SPF_ALLOW", "its host may send for its sender's domain")),
-            Outcome::Fail => findings.symbols.push(symbol("R_SPF_FAIL", "its host may not send for its sender's domain")),
+            Outcome::Fail => {
+                findings.symbols.push(symbol("R_SPF_FAIL", "its host may not send for its sender's domain"))
+            }
             _ => {}
         }
         if authentication.dmarc.0 == Outcome::Fail {
@@ -241,9 +243,11 @@ impl Findings {
                     Action::Refuse(Reply::new(550, (5, 7, 1), "Message rejected: the sender is blocked"))
                 }
                 // Rspamd's words and code for its action `reject`.
-                None if self.forgery() == Some(Policy::Reject) => {
-                    Action::Refuse(Reply::new(554, (5, 7, 1), "Message rejected: its author's domain asks for that (DMARC)"))
-                }
+                None if self.forgery() == Some(Policy::Reject) => Action::Refuse(Reply::new(
+                    554,
+                    (5, 7, 1),
+                    "Message rejected: its author's domain asks for that (DMARC)",
+                )),
                 None if score >= policy.reject => Action::Refuse(Reply::new(554, (5, 7, 1), "Spam message rejected")),
                 None if score >= policy.quarantine || self.forgery() == Some(Policy::Quarantine) => Action::Spam,
                 None if score >= policy.tag => Action::Tag,

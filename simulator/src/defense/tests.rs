@@ -101,11 +101,10 @@ fn the_score_decides_by_the_policy() {
     for (weight, expected) in
         [("4.999", "deliver"), ("5", "tag"), ("8", "spam"), ("14.9", "spam"), ("15", "refuse 554")]
     {
-        let facts =
-            Facts {
-                listings: vec![Listing { list: "bl.example".to_owned(), weight: weight.parse().unwrap() }],
-                ..Facts::default()
-            };
+        let facts = Facts {
+            listings: vec![Listing { list: "bl.example".to_owned(), weight: weight.parse().unwrap() }],
+            ..Facts::default()
+        };
         let message = received("bob@there.example", format!("{HEADER}\r\nhello\r\n"));
         let verdict = inspect(&message, &facts, &policy(), &Settings::STANDARD);
         let action = match &verdict.action {
