@@ -13,13 +13,13 @@ use std::path::Path;
 use compiler::{compile, manifest, render};
 
 /// Nodes whose whole tree is kept; those of the roles that are rendered.
-const KEPT_NODES: &[&str] =
-    &["access-1", "balancer-1", "control-1", "directory-1", "dns-1", "mx-1", "outbound-1", "store-1", "submission-1"];
 const KEPT_NODES: &[&str] = &[
     "access-1", // one a line, since many are added
     "balancer-1",
     "cache-1",
+    "control-1",
     "defense-1",
+    "directory-1",
     "dns-1",
     "mx-1",
     "outbound-1",

@@ -740,11 +740,11 @@ END $$;
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What daemons ask: mail's way out
 
--- Who may send as an address, by the name they are signed in with.
+-- Who may send as an address, or as a subaddress of one, by the name they are signed in with.
 CREATE FUNCTION lookup.senders(address text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT account.address FROM lookup.parts(address) AS parts, lookup.meant(parts.domain) AS domain,
-        lookup.find(parts.local, domain.name) AS account
-    WHERE domain.name IS NOT NULL AND account.kind = 'mailbox' AND domain.name = account.domain
+    SELECT (found.account).address FROM lookup.parts(address) AS parts, lookup.meant(parts.domain) AS domain,
+        lookup.found(parts.local, domain.name) AS found
+    WHERE domain.name IS NOT NULL AND (found.account).kind = 'mailbox' AND domain.name = (found.account).domain
 $$;
 
 -- Every address that somebody may send as: its own, its aliases, and both in each other name of the domain.
@@ -865,29 +865,29 @@ $$;
 CREATE FUNCTION lookup.passdb_token(login text, service text, secret text) RETURNS TABLE (username text, host text, reason text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found record;
+    person record;
     held record;
-    digest text;
+    of_secret text;
 BEGIN
-    SELECT * INTO found FROM lookup.signing_in(login, service);
-    IF (found.account).id IS NULL THEN
+    SELECT * INTO person FROM lookup.signing_in(login, service);
+    IF (person.account).id IS NULL THEN
         RETURN;
     END IF;
-    digest := encode(sha256(convert_to((found.account).address, 'UTF8') || '\x00'::bytea || convert_to(secret, 'UTF8')), 'hex');
+    of_secret := encode(sha256(convert_to((person.account).address, 'UTF8') || '\x00'::bytea || convert_to(secret, 'UTF8')), 'hex');
     SELECT tokens.kind INTO held FROM public.tokens
-        WHERE tokens.digest = passdb_token.digest AND tokens.login = (found.account).address AND expires_at > lookup.seconds();
+        WHERE tokens.digest = of_secret AND tokens.login = (person.account).address AND expires_at > lookup.seconds();
     IF NOT FOUND OR held.kind NOT IN ('session', 'sso') THEN
         RETURN;
     END IF;
     IF held.kind = 'sso' THEN
-        DELETE FROM public.tokens WHERE tokens.digest = passdb_token.digest;
+        DELETE FROM public.tokens WHERE tokens.digest = of_secret;
         IF NOT FOUND THEN
             RETURN;
         END IF;
     END IF;
-    username := (found.account).address;
-    host := found.host;
-    reason := found.refused;
+    username := (person.account).address;
+    host := person.host;
+    reason := person.refused;
     RETURN NEXT;
 END $$;
 
@@ -966,5 +966,5 @@ BEGIN
     END LOOP;
 END $$;
 
-INSERT INTO platform (name, value) VALUES ('lookups', '4a1dc408b6370bc4be83d3a7a65d2819a1a05146fbcec1e911b1176a47a55354');
+INSERT INTO platform (name, value) VALUES ('lookups', '34f93a68891555c6e7dbd159a6f4bd0ba9805749748b5e0cbd1eccd0ae34664e');
 
