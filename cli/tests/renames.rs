@@ -108,3 +108,30 @@ fn mail_and_passwords_survive_a_renamed_mailbox_domain_and_reseller() {
     let again = desk.call(&["plan", platform.to_str().expect("a plain path"), "--env", "dev", "--exit-code"]);
     assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stdout));
 }
+
+#[test]
+fn plan_holds_quotas_against_what_the_running_stores_hold() {
+    if !has("python3") {
+        return;
+    }
+    let mut desk = Desk::new();
+    let platform = desk.example("northmail");
+    let up = desk.up(&platform, "dev");
+    python(
+        &desk,
+        &up,
+        "big = letter(BOB, 'dora@globex.example', 'big', ('x' * 70 + '\\r\\n') * 40000)\n\
+         from_outside(BOB, ['dora@globex.example'], big)\n\
+         with imap('dora@globex.example') as client: assert len(wait_for(client, 'big')) == 1\n",
+    );
+    edit(&platform, "platform.kdl", "quota \"2GiB\"", "quota \"2MiB\"");
+    let plan = |desk: &Desk| {
+        let output = desk.call(&["plan", platform.to_str().expect("a plain path"), "--env", "dev"]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let told = plan(&desk);
+    assert!(told.contains("1 mailbox of globex: has a quota that falls below what it uses"), "{told}");
+    assert!(!told.contains("acme: have a quota that falls"), "{told}");
+    let _ = desk.call(&["down", platform.to_str().expect("a plain path"), "--env", "dev"]);
+    assert_eq!(plan(&desk), told, "what lies on the disk counts, whoever serves it");
+}

@@ -13,8 +13,11 @@ mod domains;
 mod environment;
 mod host_names;
 mod networks;
+mod operator_names;
+mod published;
 mod renames;
 mod scenarios;
+mod signing;
 pub mod svg;
 mod tiers;
 
@@ -39,6 +42,9 @@ pub(crate) fn everywhere(model: &Model<'_>, report: &mut Report) {
     addresses::check(model, report);
     scenarios::check(model, report);
     renames::check(model, report);
+    operator_names::check(model, report);
+    signing::check(model, report);
+    published::check(model, report);
 }
 
 /// Checks what an environment changes.
@@ -55,4 +61,5 @@ pub(crate) fn hosts(
     report: &mut Report,
 ) {
     host_names::operator(model, environment, blueprint, nodes, report);
+    published::senders(model, blueprint, report);
 }

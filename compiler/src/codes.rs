@@ -71,7 +71,7 @@ const OWN: &[Code] = &[
     ),
     code(
         "compiler::foreign-host-name",
-        "A brand uses a host name that lies in none of its reseller's own domains. It would need a certificate and DNS records that \
+        "A brand uses a host name that lies in none of its reseller's own domains, or the operator one outside of its service domain. It would need a certificate and DNS records that \
          are somebody else's to give. Choose a name below one of the reseller's domains.",
     ),
     code(
@@ -106,6 +106,12 @@ const OWN: &[Code] = &[
          Mail for it would never go outside. Choose another name.",
     ),
     code(
+        "compiler::keys-rotate-too-fast",
+        "Two generations of signing keys are published: the one that signs and the one before it. A message that waits in a \
+         queue for longer than a key is used finds its key gone when it arrives, and fails the check. Let `rotate` be longer \
+         than `queue-lifetime`.",
+    ),
+    code(
         "compiler::list-not-asked",
         "A sender of the simulated internet is listed on a DNS list that the platform's defense does not ask, so that being listed \
          has no effect. Add the list to the defense, or remove it from the sender.",
@@ -134,6 +140,11 @@ const OWN: &[Code] = &[
         "compiler::missing-asset",
         "A brand names a file that is not in the repository. Paths are relative to the file that names them and stay inside the \
          folder of their owner.",
+    ),
+    code(
+        "compiler::name-too-long",
+        "Below a customer's domain the platform publishes names of its own: keys, policies, services. DNS has names of at most \
+         253 characters, and with the labels before it this domain's would be longer.",
     ),
     code(
         "compiler::network-too-small",
@@ -180,6 +191,11 @@ const OWN: &[Code] = &[
          there, and nobody else's.",
     ),
     code(
+        "compiler::policy-unreachable",
+        "`mta-sts` has every domain publish that a policy is to be fetched from a web server (RFC 8461), and no cluster has the \
+         role `web` that would answer. Senders would find the announcement and no policy.",
+    ),
+    code(
         "compiler::promotion-loop",
         "Environments are promoted from each other in a circle, so that none of them is the first. Remove one of the `from` lines.",
     ),
@@ -200,8 +216,19 @@ const OWN: &[Code] = &[
          Spam folder, then what is refused. Out of order, one of them would never have an effect.",
     ),
     code(
+        "compiler::sender-policy-too-large",
+        "All addresses of all outbound pools stand in one sender policy (SPF, RFC 7208), which receivers evaluate with at most \
+         ten look-ups, and whose parts have to fit into an answer of DNS. Neighbouring addresses count as one network; lone \
+         ones count each.",
+    ),
+    code(
         "compiler::several-defenses",
         "A platform has one defense that all its mail goes through. Join the settings of the two into one.",
+    ),
+    code(
+        "compiler::signature-not-understood",
+        "Mail is signed with `ed25519` alone, which some receivers do not know (RFC 8463), while `dmarc` asks them to turn away \
+         mail without a valid signature. Directly sent mail still passes by its address; what somebody passes on does not.",
     ),
     code(
         "compiler::stale-rename",

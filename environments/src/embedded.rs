@@ -20,6 +20,7 @@ mod doors;
 mod engine;
 mod hands;
 mod lookups;
+pub(crate) mod peek;
 mod ports;
 mod seal;
 mod topology;

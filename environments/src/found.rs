@@ -162,6 +162,16 @@ impl Found {
         Ok(Some(Recorded { blueprint, roster, brands, holds_accounts }))
     }
 
+    /// Returns how many bytes each mailbox holds, as far as this machine's own stores have it; nobody who serves them is disturbed.
+    ///
+    /// - Returns: nothing where the environment has no stores of its own that can be read.
+    pub fn mailbox_use(&self, recorded: &Recorded) -> BTreeMap<values::MailAddress, u64> {
+        let stores = recorded.blueprint.nodes.iter().filter(|node| node.role == blueprint::Role::Store);
+        let folders = stores.map(|node| self.folder.node(node.name.as_str()).join(blueprint::Role::Store.name()));
+        let addresses = || recorded.roster.mailboxes.iter().map(|mailbox| &mailbox.address);
+        folders.filter_map(|folder| embedded::peek::used(&folder, addresses())).flatten().collect()
+    }
+
     /// Returns the nodes of the platform as it was last brought up, by name, with their roles.
     pub fn nodes(&self) -> Result<Vec<(String, blueprint::Role)>, Failure> {
         let blueprint = self.folder.document::<Blueprint>("blueprint.json")?;

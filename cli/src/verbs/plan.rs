@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use blueprint::changes::{Action, Change, FieldChange};
 use blueprint::{Bundle, Changes, Revision};
 use compiler::Output;
-use environments::{Identity, Recorded, StateRoot};
+use environments::{Found, Identity, Recorded, StateRoot};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use spec::Sources;
@@ -68,8 +68,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         (None, None) => {
             let after = ready.compile().told(&repository.sources)?;
-            let recorded = recorded(&repository, &after)?;
-            (with_record(&recorded, &after, &repository.sources), "the last up".to_owned())
+            let (found, recorded) = recorded(&repository, &after)?;
+            let mut changes = with_record(&recorded, &after, &repository.sources);
+            // Only where a quota is lowered does it matter what is really used.
+            if changes.impacts.iter().any(|impact| impact.what.contains("quota")) {
+                let used = found.mailbox_use(&recorded);
+                let below = blueprint::quotas_below_use(
+                    Revision { blueprint: &recorded.blueprint, roster: &recorded.roster, bundle: None },
+                    Revision { blueprint: &after.blueprint, roster: &after.roster, bundle: None },
+                    &|address| used.get(address).copied(),
+                );
+                changes.impacts.splice(0..0, below);
+            }
+            (changes, "the last up".to_owned())
         }
     };
     let mut warnings = String::new();
@@ -128,12 +139,12 @@ fn with_sources(
     ))
 }
 
-fn recorded(repository: &Repository, after: &Output) -> Result<Recorded, Failure> {
+fn recorded(repository: &Repository, after: &Output) -> Result<(Found, Recorded), Failure> {
     let root = StateRoot::new(folders::state()?);
     let identity = Identity::new(&repository.path, after.launch.environment.as_str());
     let found = environments::find(&root, &identity).map_err(from_environments)?;
-    let recorded = found.map(|found| found.recorded()).transpose().map_err(from_environments)?.flatten();
-    recorded.ok_or_else(|| {
+    let recorded = found.as_ref().map(Found::recorded).transpose().map_err(from_environments)?.flatten();
+    found.zip(recorded).ok_or_else(|| {
         Failure::usage(format!("there is nothing to compare with: {identity} was never brought up"))
             .help("name a revision with --from, or a folder with --from-folder")
     })

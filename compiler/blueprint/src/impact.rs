@@ -40,6 +40,33 @@ impl<'a> Counts<'a> {
     }
 }
 
+/// Returns whose quotas fall below what their mailboxes really hold, by reseller.
+///
+/// - `used`: bytes that a mailbox of the source holds; `None` where nobody knows.
+pub fn quotas_below_use(
+    source: Revision<'_>,
+    target: Revision<'_>,
+    used: &dyn Fn(&values::MailAddress) -> Option<u64>,
+) -> Vec<Impact> {
+    let renames = Renames::of(source, target);
+    let (before, after) = (Book::of(source), Book::of(target));
+    let left: BTreeMap<String, &Mailbox> =
+        source.roster.mailboxes.iter().map(|mailbox| (mailbox.address.key(), mailbox)).collect();
+    let mut counts = Counts::default();
+    for new in &target.roster.mailboxes {
+        let key = new.address.key();
+        let former = || left.get(renames.former("mailbox", &key)?);
+        let Some(old) = left.get(&key).or_else(former) else { continue };
+        let (Some(had), Some(has)) = (before.effective(old), after.effective(new)) else { continue };
+        let Some(quota) = has.quota.filter(|now| had.quota.is_none_or(|then| *now < then)) else { continue };
+        if used(&old.address).is_some_and(|bytes| bytes > quota.as_bytes()) {
+            one(&after, new, "have a quota that falls below what they use", &mut counts);
+        }
+    }
+    let impacts = counts.0.into_iter();
+    impacts.map(|((reseller, what), mailboxes)| Impact { reseller: reseller.clone(), mailboxes, what }).collect()
+}
+
 /// What becomes of a node that users notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -64,6 +91,18 @@ fn outages<'a>(source: Revision<'a>, changes: &[Change], counts: &mut Counts<'a>
                 told.insert(name, if change.destructive { Stop::Loss } else { Stop::Pause })
             }
         };
+    }
+    for change in changes.iter().filter(|change| change.action == Action::Restarted) {
+        // A daemon that is restarted is away for a moment, and with it what its node does.
+        let node = match change.kind.as_str() {
+            "file" => change.name.strip_prefix("nodes/").and_then(|rest| rest.split('/').next()),
+            "daemon" => change.name.split('/').next(),
+            "image" => Some(change.name.as_str()),
+            _ => None,
+        };
+        if let Some(node) = node {
+            told.entry(node).or_insert(Stop::Pause);
+        }
     }
     let moves_live: BTreeSet<&str> =
         changes.iter().filter(|change| is_live_move(change)).map(|it| it.name.as_str()).collect();

@@ -23,6 +23,7 @@ pub use bundle::{Bundle, Check, File, Piece, Process, Tree};
 pub use changes::Changes;
 pub use diff::{Revision, diff};
 pub use effective::{EffectiveMailbox, effective_mailbox};
+pub use impact::quotas_below_use;
 pub use launch::Launch;
 pub use lock::{Lock, PinnedReseller};
 pub use platform::{Blueprint, Host, Node, Role};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ParseError, line::refuse_hostile, quoted, text_form::text_form};
+use crate::{ParseError, line::refuse_hostile, quoted, registries, text_form::text_form};
 
 /// A country by its two capitals (ISO 3166-1 alpha-2); only the shape is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,11 @@ impl FromStr for Country {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         refuse_hostile(text)?;
         match <[u8; 2]>::try_from(text.as_bytes()) {
-            Ok(letters) if letters.iter().all(u8::is_ascii_uppercase) => Ok(Self(letters)),
+            Ok(letters) if registries::knows(registries::COUNTRIES, text) => Ok(Self(letters)),
+            Ok(letters) if letters.iter().all(u8::is_ascii_uppercase) => Err(ParseError::new(
+                format!("no country has the letters {}", quoted(text)),
+                if text == "UK" { "write `GB`" } else { "write two letters of ISO 3166, such as `CA`" },
+            )),
             Ok(letters) if letters.iter().all(u8::is_ascii_alphabetic) => Err(ParseError::new(
                 format!("{} is not a country", quoted(text)),
                 format!("write `{}`", text.to_ascii_uppercase()),
@@ -54,5 +58,7 @@ mod tests {
         for text in ["", "Canada", "C", "C1", "Ü"] {
             assert!(text.parse::<Country>().is_err(), "{text}");
         }
+        assert_eq!("UK".parse::<Country>().unwrap_err().help(), "write `GB`");
+        assert!("ZZ".parse::<Country>().is_err());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ParseError, line::refuse_hostile, quoted, text_form::text_form};
+use crate::{ParseError, line::refuse_hostile, quoted, registries, text_form::text_form};
 
 /// A language tag that is well-formed, in the letters' recommended case (RFC 5646 §2.1.1); not looked up in the registry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +83,34 @@ fn well_formed(text: &str) -> Option<Vec<String>> {
     Some(tag)
 }
 
+/// Refuses languages and countries that nobody has.
+fn known(tag: &[String]) -> Result<(), ParseError> {
+    let language = tag.first().map_or("", String::as_str);
+    // Languages of three letters are too many to list.
+    if language.len() == 2 && !registries::knows(registries::LANGUAGES, language) {
+        return Err(ParseError::new(
+            format!("no language has the letters {}", quoted(language)),
+            if registries::knows(registries::COUNTRIES, &language.to_ascii_uppercase()) {
+                "write the language, not the country, such as `en` or `en-CA`"
+            } else {
+                "write the letters of ISO 639, such as `en`"
+            },
+        ));
+    }
+    let region = tag
+        .iter()
+        .skip(1)
+        .take_while(|part| part.len() > 1)
+        .find(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_uppercase()));
+    match region.filter(|region| !registries::knows(registries::COUNTRIES, region)) {
+        Some(region) => Err(ParseError::new(
+            format!("no country has the letters {}", quoted(region)),
+            "write two letters of ISO 3166 behind the language, such as `fr-CA`",
+        )),
+        None => Ok(()),
+    }
+}
+
 impl FromStr for LanguageTag {
     type Err = ParseError;
 
@@ -93,7 +121,7 @@ impl FromStr for LanguageTag {
             return Err(ParseError::new("this language tag is too long", "write at most 100 characters"));
         }
         if let Some(tag) = well_formed(text) {
-            return Ok(Self(tag.join("-")));
+            return known(&tag).map(|()| Self(tag.join("-")));
         }
         let hyphenated = text.replace('_', "-");
         let help = match well_formed(hyphenated.split('.').next().unwrap_or_default()) {
@@ -136,6 +164,8 @@ mod tests {
     fn what_is_no_tag_says_what_to_write() {
         assert_eq!("fr_ca".parse::<LanguageTag>().unwrap_err().help(), "write `fr-CA`");
         assert_eq!("fr_CA.UTF-8".parse::<LanguageTag>().unwrap_err().help(), "write `fr-CA`");
+        assert!("xx".parse::<LanguageTag>().is_err() && "en-UK".parse::<LanguageTag>().is_err());
+        assert!("us".parse::<LanguageTag>().unwrap_err().help().starts_with("write the language, not the country"));
         for text in ["", "e", "english", "en-", "-en", "en--us", "en-x", "en-a-aa-a-bb", "en us"] {
             assert!(text.parse::<LanguageTag>().is_err(), "{text}");
         }

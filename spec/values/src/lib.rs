@@ -23,6 +23,7 @@ mod name;
 mod network;
 mod percentage;
 mod rate;
+mod registries;
 mod repository_path;
 mod score;
 mod text_form;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ParseError, decimal, line::refuse_hostile, quoted, text_form::text_form};
+use crate::{ParseError, decimal, line::refuse_hostile, quoted, registries, text_form::text_form};
 
 /// An amount in the smallest unit of a currency of ISO 4217, never negative.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,13 @@ impl FromStr for Money {
         if !currency.iter().all(u8::is_ascii_uppercase) {
             return Err(wrong());
         }
+        let code = std::str::from_utf8(&currency).unwrap_or_default();
+        if !registries::knows(registries::CURRENCIES, code) {
+            return Err(ParseError::new(
+                format!("no currency has the letters {}", quoted(code)),
+                "write three letters of ISO 4217, such as `USD`",
+            ));
+        }
         let places = places(&currency);
         let Some(minor_units) = decimal::read(amount, places) else {
             return Err(match decimal::read(amount, 9) {
@@ -95,7 +102,7 @@ mod tests {
         }
         assert_eq!("0,40".parse::<Money>().unwrap_err().help(), "write the currency behind it, such as `0.40 USD`");
         assert_eq!("0,40 USD".parse::<Money>().unwrap_err().help(), "write `0.40 USD`");
-        for text in ["0.40", "USD 0.40", "0.401 USD", "-1 USD", "1 usd", "1,50 EUR", "0.5 JPY", ". USD"] {
+        for text in ["0.40", "USD 0.40", "0.401 USD", "-1 USD", "1 usd", "1,50 EUR", "0.5 JPY", ". USD", "1 USX"] {
             assert!(text.parse::<Money>().is_err(), "{text}");
         }
     }

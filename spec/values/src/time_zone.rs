@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ParseError, line::refuse_hostile, quoted, text_form::text_form};
+use crate::{ParseError, line::refuse_hostile, quoted, registries, text_form::text_form};
 
 /// A time zone by the shape of its IANA name, such as `America/Toronto` or `UTC`; not looked up in a database.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,11 +27,13 @@ impl FromStr for TimeZone {
         };
         let parts: Vec<&str> = text.split('/').collect();
         let shaped = text == "UTC" || ((2..=3).contains(&parts.len()) && parts.iter().copied().all(part));
-        if shaped && text.len() <= 64 {
+        if shaped && registries::knows(registries::TIME_ZONES, text) {
             return Ok(Self(text.to_owned()));
         }
-        let help = match text.to_ascii_uppercase().as_str() {
-            "UTC" | "GMT" | "Z" | "UT" => "write `UTC`".to_owned(),
+        let near = || registries::nearest(registries::TIME_ZONES, text).filter(|near| near.contains('/'));
+        let help = match (text.to_ascii_uppercase().as_str(), near()) {
+            ("UTC" | "GMT" | "Z" | "UT", _) => "write `UTC`".to_owned(),
+            (_, Some(near)) => format!("write `{near}`"),
             _ => "write an area and a place of the IANA database, such as `America/Toronto`, or `UTC`".to_owned(),
         };
         Err(ParseError::new(format!("{} is not a time zone", quoted(text)), help))
@@ -56,11 +58,20 @@ mod tests {
         {
             assert_eq!(text.parse::<TimeZone>().unwrap().as_str(), text);
         }
-        for text in
-            ["", "EST", "america/toronto", "America/", "/etc/localtime", "../zone", "America/To ronto", "A/B/C/D"]
-        {
+        for text in [
+            "",
+            "EST",
+            "america/toronto",
+            "America/",
+            "/etc/localtime",
+            "../zone",
+            "America/To ronto",
+            "A/B/C/D",
+            "Europe/Munich",
+        ] {
             assert!(text.parse::<TimeZone>().is_err(), "{text}");
         }
+        assert_eq!("america/toronto".parse::<TimeZone>().unwrap_err().help(), "write `America/Toronto`");
         assert_eq!("gmt".parse::<TimeZone>().unwrap_err().help(), "write `UTC`");
     }
 }

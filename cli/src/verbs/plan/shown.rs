@@ -93,6 +93,7 @@ fn words(action: Action) -> (char, &'static str) {
 fn one(text: &mut String, change: &Change, detail: bool) {
     let (sign, word) = words(change.action);
     let note = change.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
+    let word = if is_no_daemon(&change.kind, change.action) { "changed" } else { word };
     let _ = writeln!(text, "  {sign} {} {} is {word}{note}", change.kind, change.name);
     if change.kind == "file" && !detail {
         return;
@@ -104,6 +105,11 @@ fn one(text: &mut String, change: &Change, detail: bool) {
     if let Some(more) = change.fields.len().checked_sub(shown).filter(|more| *more > 0) {
         let _ = writeln!(text, "      and {}", counted_more(more));
     }
+}
+
+/// Tells whether it is not the thing itself that is restarted, but who reads it.
+fn is_no_daemon(kind: &str, action: Action) -> bool {
+    action == Action::Restarted && matches!(kind, "file" | "image")
 }
 
 fn counted_more(more: usize) -> String {
@@ -119,6 +125,7 @@ fn several(text: &mut String, action: Action, kind: &str, changes: &[&Change]) {
         more => format!(" and {} more", thousands(more as u64)),
     };
     let count = counted(changes.len() as u64, kind);
+    let word = if is_no_daemon(kind, action) { "changed, and who reads them is restarted" } else { word };
     let _ = writeln!(text, "  {sign} {count} are {word}: {}{more}", names.join(", "));
     let mut fields: BTreeMap<&str, u64> = BTreeMap::new();
     for field in changes.iter().flat_map(|change| &change.fields) {
@@ -155,7 +162,7 @@ fn singular(what: &str) -> String {
         "can" | "cannot" | "may" => verb.to_owned(),
         other => format!("{other}s"),
     };
-    let rest = rest.replace("their ", "its ").replace("for them", "for it");
+    let rest = rest.replace("their ", "its ").replace("for them", "for it").replace("they use", "it uses");
     format!("{verb} {rest}").trim_end().to_owned()
 }
 
