@@ -19,6 +19,7 @@ pub(crate) mod sample;
 pub mod system;
 pub mod ucl;
 pub mod unbound;
+pub mod web;
 pub mod zone;
 
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: 
         Role::Access => dovecot::access::tree(blueprint, &output.roster, node),
         Role::Control => control::tree(output, node, brands),
         Role::Directory => postgresql::tree(blueprint, node),
+        Role::Web => web::tree(output, node, brands),
         _ => Tree::default(),
     }
 }

@@ -21,10 +21,14 @@ const KEPT_NODES: &[&str] = &[
     "defense-1",
     "directory-1",
     "dns-1",
+    "access-1",
+    "calendar-1",
+    "monitor-1",
     "mx-1",
     "outbound-1",
     "store-1",
     "submission-1",
+    "web-1",
 ];
 
 fn compiled(environment: &str) -> compiler::Output {
