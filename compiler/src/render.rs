@@ -9,6 +9,7 @@ pub mod haproxy;
 pub mod keepalived;
 pub mod knot;
 pub mod nginx;
+pub mod patroni;
 pub mod place;
 pub mod postfix;
 pub mod postgresql;
@@ -78,6 +79,9 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: 
         Role::Store => dovecot::store::tree(blueprint, node),
         Role::Access => dovecot::access::tree(blueprint, &output.roster, node),
         Role::Control => control::tree(output, node, brands),
+        Role::Directory if place::members(blueprint, &node.cluster, Role::Directory).nth(1).is_some() => {
+            patroni::tree(blueprint, node)
+        }
         Role::Directory => postgresql::tree(blueprint, node),
         Role::Web => web::tree(output, node, brands),
         _ => Tree::default(),

@@ -67,6 +67,12 @@ pub const POSTGRESQL: u16 = 5432;
 pub const SERVE: u16 = 8080;
 /// pgbouncer.
 pub const PGBOUNCER: u16 = 6432;
+/// etcd on loopback.
+pub const ELECTOR: u16 = 2379;
+/// etcd among its own.
+pub const ELECTOR_PEERS: u16 = 2380;
+/// The way to the directory's node that takes writes, on loopback.
+pub const PRIMARY: u16 = 5431;
 /// Patroni.
 pub const PATRONI: u16 = 8008;
 /// Radicale.

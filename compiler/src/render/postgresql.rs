@@ -196,7 +196,9 @@ pub fn rules(blueprint: &Blueprint, node: &Node) -> Hba {
     hba.add(Rule::local("all", "postgres", Method::Peer));
     for (user, roles) in DAEMONS {
         hba.add(Rule::local(DATABASE, user, Method::Scram));
-        for other in blueprint.nodes.iter().filter(|other| roles.contains(&other.role) || other.name == node.name) {
+        // The pools of connections stand on the directory's own nodes.
+        let own = |other: &Node| other.role == Role::Directory && other.cluster == node.cluster;
+        for other in blueprint.nodes.iter().filter(|other| roles.contains(&other.role) || own(other)) {
             for &address in &other.addresses {
                 let one = Network::new(address, if address.is_ipv4() { 32 } else { 128 });
                 one.into_iter().for_each(|network| hba.add(Rule::tls(DATABASE, user, network, Method::Scram)));

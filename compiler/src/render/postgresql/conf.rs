@@ -38,6 +38,13 @@ impl Conf {
     }
 }
 
+impl Conf {
+    /// Returns every setting, in the order they were set.
+    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.settings.iter().map(|(name, value)| (*name, value))
+    }
+}
+
 impl fmt::Display for Conf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.iter().try_for_each(|(name, value)| writeln!(f, "{name} = {value}"))
