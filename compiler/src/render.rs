@@ -50,8 +50,9 @@ pub fn render_edition(output: &Output, sources: &Sources, edition: Edition) -> B
         }
     }
     for node in &output.blueprint.nodes {
-        let mut tree = system::tree(&output.blueprint, node);
-        tree.extend(role(output, node, &zones, edition, &bundle.brands));
+        let role = role(output, node, &zones, edition, &bundle.brands);
+        let mut tree = system::tree(&output.blueprint, node, &role);
+        tree.extend(role);
         bundle.nodes.insert(node.name.to_string(), tree);
     }
     bundle

@@ -84,7 +84,7 @@ fn the_servers_themselves_find_nothing_to_say_about_names() {
         for (_, tree) in bundle.nodes.iter().filter(|(_, tree)| tree.files.contains_key("/etc/unbound/unbound.conf")) {
             let root = tempfile::tempdir().expect("a temporary folder");
             lay_out(root.path(), tree);
-            for check in tree.checks.iter().filter(|check| check.name != "unbound") {
+            for check in tree.checks.iter().filter(|check| check.name == "knot" || check.name.starts_with("zone")) {
                 ask(root.path(), &check.command, &check.harmless);
             }
             unbound(root.path());

@@ -1,11 +1,16 @@
-//! What every node has, whatever its role: its name, its table of hosts and whom it asks for other names.
+//! What every node has, whatever its role: its name, its table of hosts, whom it asks for other names and for the time, what may
+//! come in and go out, what is logged and how long, and its units.
 //!
 //! Source: hostname(5), hosts(5), resolv.conf(5). Values are host names and addresses, which hold nothing that either file could misread.
+
+mod nftables;
+mod units;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use blueprint::{Blueprint, File, Node, Piece, Role, Tree};
+use blueprint::platform::World;
+use blueprint::{Blueprint, Check, File, Node, Piece, Role, Tree};
 use values::Name;
 
 use crate::decide::names::group_host;
@@ -15,14 +20,107 @@ use crate::decide::secrets;
 pub const AUTHORITY: &str = "/etc/mailwright/authority.pem";
 
 /// Returns what every node has.
-pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
-    let files = BTreeMap::from([
+///
+/// - `role`: what its role adds, which decides what is let in and what runs.
+pub fn tree(blueprint: &Blueprint, node: &Node, role: &Tree) -> Tree {
+    let mut files = BTreeMap::from([
         ("/etc/hostname".to_owned(), File::text(format!("{}\n", node.name))),
         ("/etc/hosts".to_owned(), File::text(hosts(blueprint, node))),
         ("/etc/resolv.conf".to_owned(), File::text(resolvers(blueprint, node))),
         (AUTHORITY.to_owned(), File { pieces: vec![Piece::Secret(secrets::authority())], ..File::text("") }),
     ]);
-    Tree { files, ..Tree::default() }
+    for (path, content) in [
+        (nftables::FILE, nftables::rules(blueprint, node, role)),
+        ("/etc/chrony/chrony.conf", chrony(blueprint, node)),
+        ("/etc/systemd/journald.conf.d/mailwright.conf", journald(blueprint)),
+        ("/etc/systemd/journal-upload.conf.d/mailwright.conf", journal_upload(blueprint)),
+        ("/etc/sysctl.d/60-mailwright.conf", sysctl(node)),
+        ("/etc/sysusers.d/mailwright.conf", SYSUSERS.to_owned()),
+        // Nobody signs in to a node: what is on it comes from the specification. The file's being there keeps the server off.
+        ("/etc/ssh/sshd_not_to_be_run", String::new()),
+    ] {
+        files.insert(path.to_owned(), File::text(content));
+    }
+    let check = |name: &str, command: &[&str], file: &str| Check {
+        name: name.to_owned(),
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        files: vec![file.to_owned()],
+        harmless: Vec::new(),
+    };
+    let mut tree = Tree {
+        files,
+        checks: vec![
+            check("nftables", &["/usr/sbin/nft", "-c", "-f", nftables::FILE], nftables::FILE),
+            // It prints the file as it reads it.
+            check(
+                "chrony",
+                &["/bin/sh", "-c", "/usr/sbin/chronyd -p -f /etc/chrony/chrony.conf >/dev/null"],
+                "/etc/chrony/chrony.conf",
+            ),
+        ],
+        packages: ["nftables", "chrony", "systemd-journal-remote"].map(str::to_owned).into(),
+        ..Tree::default()
+    };
+    tree.extend(units::complete(role));
+    tree
+}
+
+/// The user that mail files are of, with the same number on every node, so that a store's disk can move.
+const SYSUSERS: &str = "g vmail 5000\nu vmail 5000:5000 \"Mail\" /var/vmail\n";
+
+/// Source: chrony.conf(5). Nodes ask the dns nodes, which are the only ones to ask the world.
+fn chrony(blueprint: &Blueprint, node: &Node) -> String {
+    let mut text = String::from("driftfile /var/lib/chrony/chrony.drift\nmakestep 1 3\nrtcsync\nleapsectz right/UTC\n");
+    if node.role == Role::Dns {
+        if blueprint.world == World::Real {
+            text.push_str("pool 2.debian.pool.ntp.org iburst maxsources 4\n");
+        }
+        // Without the world they agree with each other.
+        text.push_str("local stratum 10 orphan\n");
+        for network in blueprint.sites.iter().flat_map(|site| &site.networks) {
+            let _ = writeln!(text, "allow {network}");
+        }
+    }
+    let servers = blueprint.nodes.iter().filter(|other| other.role == Role::Dns && other.name != node.name);
+    for address in servers.filter_map(|server| server.addresses.first()) {
+        let _ = writeln!(text, "{} {address} iburst", if node.role == Role::Dns { "peer" } else { "server" });
+    }
+    text
+}
+
+/// Source: journald.conf(5).
+fn journald(blueprint: &Blueprint) -> String {
+    format!(
+        "[Journal]\nStorage=persistent\nMaxRetentionSec={}\nRateLimitIntervalSec=0\nForwardToSyslog=no\n",
+        blueprint.retention.logs.as_seconds()
+    )
+}
+
+/// Source: journal-upload.conf(5).
+fn journal_upload(blueprint: &Blueprint) -> String {
+    let monitor = blueprint.nodes.iter().find(|node| node.role == Role::Monitor);
+    let url = monitor.map(|node| format!("URL=http://{}:{}\n", node.hostname, crate::decide::ports::JOURNAL));
+    format!("[Upload]\n{}", url.unwrap_or_default())
+}
+
+/// Source: the kernel's documentation, `admin-guide/sysctl` and `networking/ip-sysctl`.
+fn sysctl(node: &Node) -> String {
+    let mut text = String::from(
+        "net.ipv4.tcp_syncookies = 1\nnet.ipv4.conf.all.rp_filter = 2\nnet.ipv4.conf.all.accept_redirects = 0\n\
+         net.ipv6.conf.all.accept_redirects = 0\nnet.ipv4.conf.all.send_redirects = 0\nnet.core.somaxconn = 4096\n\
+         kernel.kptr_restrict = 2\nkernel.dmesg_restrict = 1\nfs.protected_hardlinks = 1\nfs.protected_symlinks = 1\n\
+         vm.swappiness = 10\n",
+    );
+    match node.role {
+        // Redis copies itself to write down what it holds.
+        Role::Cache => text.push_str("vm.overcommit_memory = 1\n"),
+        // An address that is another balancer's now may be this one's next.
+        Role::Balancer => text.push_str("net.ipv4.ip_nonlocal_bind = 1\nnet.ipv6.ip_nonlocal_bind = 1\n"),
+        // IDLE leaves a watch on each open mailbox.
+        Role::Store => text.push_str("fs.inotify.max_user_instances = 65536\nfs.inotify.max_user_watches = 1048576\n"),
+        _ => {}
+    }
+    text
 }
 
 /// Resolvers that a system asks at most (resolv.conf(5)).

@@ -1,0 +1,130 @@
+//! What the system's own checkers say of what every node has.
+
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests read the example from disk, start the checkers, and say what they skip"
+)]
+
+mod northmail;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use blueprint::Bundle;
+use compiler::{compile, render};
+
+fn bundles() -> Vec<Bundle> {
+    let sources = northmail::sources();
+    let parsed = spec::parse(&sources);
+    let environments = ["dev", "horizon", "production"];
+    environments
+        .map(|name| {
+            render(&compile(&sources, &parsed, name).output.expect("nothing is wrong with the example"), &sources)
+        })
+        .into()
+}
+
+fn is_installed(program: &str) -> bool {
+    let found = Path::new(program).exists();
+    if !found {
+        println!("skipped: {program} is not installed");
+    }
+    found
+}
+
+fn content(bundle: &Bundle, node: &str, path: &str) -> Vec<u8> {
+    bundle.nodes[node].files[path].unfilled().0
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn nftables_takes_the_rules_of_every_node() {
+    if !is_installed("/usr/sbin/nft") || !is_installed("/usr/bin/unshare") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("rules");
+    for bundle in bundles() {
+        for node in bundle.nodes.keys() {
+            std::fs::write(&file, content(&bundle, node, "/etc/nftables.conf")).expect("it can be written");
+            // A network of its own, so that nothing of this machine is looked at or touched.
+            let output = Command::new("/usr/bin/unshare")
+                .args(["-rn", "/usr/sbin/nft", "-c", "-f"])
+                .arg(&file)
+                .output()
+                .expect("the program is installed");
+            if said(&output).contains("unshare failed") {
+                println!("skipped: this machine gives no namespaces of users");
+                return;
+            }
+            assert!(output.status.success() && said(&output).is_empty(), "{node}: {}", said(&output));
+        }
+    }
+}
+
+#[test]
+fn mail_leaves_by_outbound_nodes_alone() {
+    for bundle in bundles() {
+        for node in bundle.nodes.keys() {
+            let rules = String::from_utf8(content(&bundle, node, "/etc/nftables.conf")).expect("rules are text");
+            let (_, output) = rules.split_once("chain output").expect("there is one");
+            let (output, _) = output.split_once("chain forward").expect("there is one");
+            assert!(output.contains("policy drop"), "{node}");
+            assert_eq!(output.contains("tcp dport 25 accept"), node.starts_with("outbound"), "{node}");
+        }
+    }
+}
+
+#[test]
+fn systemd_finds_nothing_to_say_about_units_of_ours() {
+    if !is_installed("/usr/bin/systemd-analyze") {
+        return;
+    }
+    for bundle in bundles().into_iter().take(1) {
+        for (node, tree) in &bundle.nodes {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            for (path, file) in &tree.files {
+                let Some(unit) =
+                    path.strip_prefix("/etc/systemd/system/").filter(|unit| unit.starts_with("mailwright-"))
+                else {
+                    continue;
+                };
+                if unit.contains('/') {
+                    continue;
+                }
+                // Its program, its user and its neighbours are on nodes alone.
+                let text = String::from_utf8(file.unfilled().0).expect("a unit is text");
+                let text = text.replace("/usr/lib/mailwright/mailwright-serve", "/bin/true");
+                let unit = folder.path().join(unit);
+                std::fs::write(&unit, text).expect("it can be written");
+                let output = Command::new("/usr/bin/systemd-analyze")
+                    .args(["verify", "--man=no", "--recursive-errors=no"])
+                    .arg(&unit)
+                    .output()
+                    .expect("the program is installed");
+                let name = unit.file_name().expect("it has one").to_string_lossy().into_owned();
+                let own: String = said(&output).lines().filter(|line| line.contains(&name)).collect();
+                assert!(own.is_empty(), "{node}: {own}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_unit_that_runs_is_switched_on_and_nothing_else_is() {
+    for bundle in bundles() {
+        for (node, tree) in &bundle.nodes {
+            let preset = content(&bundle, node, "/etc/systemd/system-preset/10-mailwright.preset");
+            let preset = String::from_utf8(preset).expect("a preset is text");
+            for process in &tree.processes {
+                assert!(preset.contains(&format!("enable {}\n", process.unit)), "{node}: {}", process.unit);
+            }
+            assert!(preset.ends_with("disable *\n"), "{node}");
+        }
+    }
+}
