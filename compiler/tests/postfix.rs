@@ -98,6 +98,8 @@ fn postfix_reads_hostile_texts_as_they_were_meant() {
             let mut file = MainCf::new(Version::V3_7);
             file.set("compatibility_level", Item::Word("3.6"));
             file.set("smtpd_banner", Value::Text(vec![Part::Literal(format!("| {text} |"))]));
+            // Without a name of its own it would ask DNS for one.
+            file.set("myhostname", Item::Word("h.end.example"));
             file.set("mydomain", Item::Word("end.example"));
             fs::write(folder.path().join("main.cf"), file.to_string()).expect("it can be written");
             // It looks for tables in every text, and wonders about braces; what it reads is right all the same.

@@ -150,7 +150,12 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let failed = |source| Failure::Started { what: "listen to signals".to_owned(), source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    say(&format!("ready on {}", settings.policy));
+    let address =
+        |listener: &TcpListener| listener.local_addr().map_or_else(|error| error.to_string(), |at| at.to_string());
+    say(&match &messages {
+        Some(messages) => format!("ready on {} and {}", address(&policies), address(messages)),
+        None => format!("ready on {}", address(&policies)),
+    });
     loop {
         tokio::select! {
             accepted = policies.accept() => if let Ok((stream, _)) = accepted {

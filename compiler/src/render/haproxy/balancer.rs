@@ -237,7 +237,7 @@ fn servers(
             ),
             Word::Own("inter"),
             Word::Seconds(INTERVAL),
-            Word::Own("fastinter 2s downinter 1s rise 1 fall 2"),
+            Word::Own("fastinter 2s downinter 300ms rise 1 fall 2"),
         ]),
         Some(_) => section.own("default-server send-proxy-v2"),
     }

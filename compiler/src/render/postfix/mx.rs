@@ -214,7 +214,7 @@ fn delivery(file: &mut MainCf, site: Site<'_>) {
     file.set("transport_maps", Item::Table(pgsql::TRANSPORT.shared()));
     // What is forwarded elsewhere leaves through the outbound nodes alone.
     file.set("default_transport", ways_out::forwarded(site));
-    file.set("relay_transport", Item::Reply("error:5.1.1 unknown recipient"));
+    file.set("relay_transport", Item::Reply("error:5.1.1 User unknown"));
     file.set("lmtp_destination_recipient_limit", Item::Number(50));
 }
 

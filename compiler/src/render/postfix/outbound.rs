@@ -2,6 +2,8 @@
 //! holds up no other.
 //!
 //! Source: postconf(5), smtp(8), qmgr(8), postmulti(1).
+//!
+//! Gap: the addresses of a pool that is warmed up get as much as others; they only never take what names no pool.
 
 use std::collections::BTreeMap;
 
