@@ -113,6 +113,9 @@ pub enum Failure {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A change that cannot be made while the environment runs.
+    #[error("nodes, addresses, doors, packages or the world outside are others: that takes bringing it up anew")]
+    Reshaped,
     /// A node could not become what it should be.
     #[error("could not start node {node}: {reason}")]
     Node {
@@ -222,6 +225,7 @@ impl Failure {
                 "it takes root, the kernel's network namespaces, and `unshare` and `ip` (util-linux, iproute2)"
                     .to_owned()
             }
+            Self::Reshaped => "end it with `mailwright down`, and bring it up again".to_owned(),
             Self::Node { node, .. } => format!("read `mailwright logs --node {node}`"),
             Self::Daemon { node, lines, .. } if lines.is_empty() => {
                 format!("it said nothing; read `mailwright logs --node {node}`")

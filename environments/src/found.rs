@@ -8,6 +8,7 @@ use blueprint::launch::Account;
 use blueprint::{Blueprint, Launch, Roster};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::backend::Backend;
 use crate::description::{Description, State};
 use crate::embedded;
 use crate::failure::Failure;
@@ -70,6 +71,10 @@ pub fn list(root: &StateRoot) -> Result<Listed<Found, Failure>, Failure> {
             (identity, found)
         })
         .collect())
+}
+
+fn blueprint_nodes(blueprint: &Blueprint) -> Vec<String> {
+    blueprint.nodes.iter().map(|node| node.name.to_string()).collect()
 }
 
 fn look(identity: Identity, folder: Folder) -> Result<Found, Failure> {
@@ -158,7 +163,10 @@ impl Found {
             return Ok(None);
         };
         let brands = self.folder.document("brands.json")?;
-        let holds_accounts = self.folder.directory().exists();
+        let real = self.record.as_ref().is_some_and(|record| record.backend == Backend::Namespace.name());
+        let nodes = blueprint_nodes(&blueprint);
+        let keeps = nodes.iter().any(|node| self.folder.node(node).join("state/var/lib").exists());
+        let holds_accounts = self.folder.directory().exists() || (real && keeps);
         Ok(Some(Recorded { blueprint, roster, brands, holds_accounts }))
     }
 
@@ -230,6 +238,31 @@ impl Found {
         };
         let read = read_log(&self.folder.log(), follow, each, &mut idle);
         Ok(read.map_err(crate::state::StateFailure::from)?)
+    }
+
+    /// Whether it can be changed while it runs: its nodes are systems of their own.
+    pub fn converges(&self) -> bool {
+        self.is_up() && self.record.as_ref().is_some_and(|record| record.backend == Backend::Namespace.name())
+    }
+
+    /// Asks the process that serves the environment to take the changed specification over, and waits until it has.
+    ///
+    /// - Returns: what it is then; with a reason when it could not, and serves the earlier specification still or half of this one.
+    pub fn converge(&self, patience: Duration) -> Result<Description, Failure> {
+        let before = self.record.as_ref().map_or(0, |record| record.generation);
+        let unknown = || Failure::UnknownProcess { identity: self.identity.clone() };
+        let process = self.folder.holder()?.and_then(|holder| holder.process).ok_or_else(unknown)?;
+        let pid = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or_else(unknown)?;
+        kill_process(pid, Signal::USR1).map_err(|error| Failure::Signal { process, source: error.into() })?;
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            let now = look(self.identity.clone(), self.folder.clone())?;
+            if !now.is_up() || now.record.as_ref().is_some_and(|record| record.generation > before) {
+                return now.description();
+            }
+            std::thread::sleep(LOOK);
+        }
+        Err(Failure::DidNotEnd { process, seconds: patience.as_secs() })
     }
 
     /// Asks the process that serves the environment to end, and waits for it.

@@ -77,6 +77,13 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+    /// A node that runs has taken changed files over.
+    Changed {
+        /// The node.
+        node: String,
+        /// Their paths.
+        files: Vec<String>,
+    },
     /// How far the root file system is, in a sentence.
     Root(String),
     /// Every door answers.
@@ -98,6 +105,7 @@ impl std::fmt::Display for Step {
                 write!(formatter, "door {} on {}", door.service, std::net::SocketAddr::new(door.host, door.port))
             }
             Self::DoorLeftOut { service, reason } => write!(formatter, "door {service} left out: {reason}"),
+            Self::Changed { node, files } => write!(formatter, "{node}: {} changed", files.join(", ")),
             Self::Root(sentence) => formatter.write_str(sentence),
             Self::Ready => formatter.write_str("every door answers"),
         }
@@ -210,6 +218,7 @@ fn beginning(
         show_passwords: request.launch.show_passwords,
         blueprint: digest(&request.blueprint).map_err(form)?,
         roster: digest(&request.roster).map_err(form)?,
+        generation: 0,
     })
 }
 
@@ -227,27 +236,12 @@ fn bring_up(
     folder.write_document("roster.json", &request.roster)?;
     folder.write_document("launch.json", &request.launch)?;
     let brands = brands(&request.bundle);
-    let digests: BTreeMap<&str, String> =
-        brands.iter().map(|(key, bytes)| (key.as_str(), hexadecimal(&Sha256::digest(bytes)))).collect();
-    folder.write_document("brands.json", &digests)?;
+    folder.write_document("brands.json", &digests(&brands))?;
     let avoid = taken(request, folder);
     let (platform, doors) = match backend {
         Backend::Namespace => {
-            let order = namespace::Order {
-                blueprint: &request.blueprint,
-                roster: &request.roster,
-                launch: &request.launch,
-                bundle: &request.bundle,
-                variables: &request.variables,
-                brands: &brands,
-                passwords: &passwords,
-                seed: request.seed,
-                folder,
-                root: root(request, progress)?,
-                program: &request.program,
-                before,
-                avoid,
-            };
+            let root = root(request, progress)?;
+            let order = order(request, folder, &brands, &passwords, root, before, avoid);
             let (namespace, doors) = namespace::start(order, progress)?;
             (Platform::Namespace(Box::new(namespace)), doors)
         }
@@ -273,6 +267,38 @@ fn bring_up(
     folder.write_record(record)?;
     let description = Description::of(record, &request.launch.accounts, &secrets);
     Ok((platform, description))
+}
+
+/// Returns the SHA-256 of each brand's file, by key.
+fn digests(brands: &BTreeMap<String, Vec<u8>>) -> BTreeMap<&str, String> {
+    brands.iter().map(|(key, bytes)| (key.as_str(), hexadecimal(&Sha256::digest(bytes)))).collect()
+}
+
+/// Returns what real daemons are started from.
+fn order<'a>(
+    request: &'a LaunchRequest,
+    folder: &'a Folder,
+    brands: &'a BTreeMap<String, Vec<u8>>,
+    passwords: &'a accounts::Passwords,
+    root: Root,
+    before: Option<&'a Record>,
+    avoid: BTreeSet<u16>,
+) -> namespace::Order<'a> {
+    namespace::Order {
+        blueprint: &request.blueprint,
+        roster: &request.roster,
+        launch: &request.launch,
+        bundle: &request.bundle,
+        variables: &request.variables,
+        brands,
+        passwords,
+        seed: request.seed,
+        folder,
+        root,
+        program: &request.program,
+        before,
+        avoid,
+    }
 }
 
 /// Returns the root file system of real daemons' nodes.
@@ -331,6 +357,56 @@ impl Running {
             Some(Platform::Embedded(embedded)) => embedded.as_ref(),
             Some(Platform::Namespace(_)) | None => &NoHands,
         }
+    }
+
+    /// Changes the environment while it runs, so that it serves another specification; clients stay connected.
+    ///
+    /// - Returns: the files that were changed, by node.
+    /// - Errors: [`Failure::Reshaped`] where that takes bringing it up anew, and for every backend whose nodes are no systems of
+    ///   their own; whatever went wrong stands in the environment's record, too.
+    pub fn converge(
+        &mut self,
+        request: &LaunchRequest,
+        progress: &dyn Progress,
+    ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+        let outcome = self.change(request, progress);
+        self.record.generation += 1;
+        self.record.reason = outcome.as_ref().err().map(told);
+        self.folder.write_record(&self.record)?;
+        outcome
+    }
+
+    /// Notes that a change was asked for and could not even be tried.
+    pub fn refuse(&mut self, reason: &str) -> Result<(), Failure> {
+        self.record.generation += 1;
+        self.record.reason = Some(reason.to_owned());
+        Ok(self.folder.write_record(&self.record)?)
+    }
+
+    fn change(
+        &mut self,
+        request: &LaunchRequest,
+        progress: &dyn Progress,
+    ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+        let Some(Platform::Namespace(namespace)) = &mut self.platform else { return Err(Failure::Reshaped) };
+        let mut secrets = self.folder.secrets()?;
+        let passwords = accounts::passwords(&request.launch, &request.roster, &request.variables, &mut secrets)?;
+        let brands = brands(&request.bundle);
+        // The root file system is the one the nodes stand on; another one is another shape.
+        let root = rootfs::given(&request.cache, &request.cache);
+        let order = order(request, &self.folder, &brands, &passwords, root, None, BTreeSet::new());
+        let changed = namespace.converge(&order, progress)?;
+        self.folder.write_document("blueprint.json", &request.blueprint)?;
+        self.folder.write_document("roster.json", &request.roster)?;
+        self.folder.write_document("launch.json", &request.launch)?;
+        self.folder.write_document("brands.json", &digests(&brands))?;
+        let form = |source| {
+            StateFailure::from(FileFailure::Form { path: self.folder.path().join("environment.json"), source })
+        };
+        self.record.blueprint = digest(&request.blueprint).map_err(form)?;
+        self.record.roster = digest(&request.roster).map_err(form)?;
+        self.description = Description::of(&self.record, &request.launch.accounts, &secrets);
+        Ok(changed)
     }
 
     /// Ends the environment: doors close, what was begun is written, files are closed.

@@ -18,9 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use blueprint::{Blueprint, Bundle, Launch, Node, Role, Roster};
+use blueprint::launch::{Door, Internet};
+use blueprint::{Blueprint, Bundle, Launch, Node, Process, Role, Roster};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -107,6 +109,37 @@ pub(crate) struct Namespace {
     writer: Option<LogWriter>,
     /// Where what daemons worked out is kept for others, and what they wrote.
     warm: (PathBuf, Vec<PathBuf>),
+    shape: Shape,
+    /// What runs on each node.
+    processes: BTreeMap<String, Vec<Process>>,
+    open: Vec<OpenDoor>,
+}
+
+/// What can only be changed by bringing an environment up anew: nodes and their addresses, doors, the world outside.
+#[derive(Debug, PartialEq)]
+struct Shape {
+    nodes: Vec<(String, Vec<IpAddr>, Vec<IpAddr>)>,
+    networks: String,
+    doors: Vec<Door>,
+    address: (IpAddr, u16),
+    internet: Internet,
+    distribution: String,
+    packages: BTreeSet<String>,
+}
+
+impl Shape {
+    fn of(order: &Order<'_>) -> Self {
+        let node = |node: &Node| (node.name.to_string(), node.addresses.clone(), node.front_addresses.clone());
+        Self {
+            nodes: order.blueprint.nodes.iter().map(node).collect(),
+            networks: network::fabric(order.blueprint),
+            doors: order.launch.doors.clone(),
+            address: (order.launch.address, order.launch.base_port),
+            internet: order.launch.internet.clone(),
+            distribution: order.blueprint.release.distribution.clone(),
+            packages: order.bundle.nodes.values().flat_map(|tree| &tree.packages).cloned().collect(),
+        }
+    }
 }
 
 /// Starts a platform; returns when every door answers.
@@ -124,7 +157,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     let fabric = Fabric::make(order.program)?;
     let mut agents = Agents::start(order.program, &names, folder.nodes_document(), &log, &broken)?;
     // While the processes come up.
-    let authority = lay_out(&order)?;
+    let (authority, _) = lay_out(&order)?;
     fabric.ip(&network::fabric(order.blueprint))?;
     fabric.ip(&network::hang(&agents.arrivals()?))?;
     for node in &order.blueprint.nodes {
@@ -148,22 +181,14 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         log.write(entry.with("service", door.service.as_str()).with("port", door.port));
         progress.step(&Step::DoorOpened(door.clone()));
     }
-    let deadline = Instant::now() + ANSWERS;
-    loop {
-        let problems = runtime.block_on(probe_all(&open, &trust));
-        let silent = open.iter().zip(problems).find_map(|(door, problem)| Some((door, problem?)));
-        match silent {
-            None => break,
-            Some((door, problem)) if Instant::now() > deadline => {
-                return Err(Failure::Silent { service: door.service.clone(), port: door.port, problem });
-            }
-            Some(_) => std::thread::sleep(Duration::from_millis(50)),
-        }
-    }
+    answering(&runtime, &open, &trust)?;
     let states = names.iter().map(|node| folder.node(node).join("state/var")).collect();
     let warm = (order.root.warm.clone(), states);
     let namespace = Namespace {
         warm,
+        shape: Shape::of(&order),
+        processes: order.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
+        open: open.clone(),
         doors,
         agents,
         world: Some(world),
@@ -176,22 +201,41 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     Ok((namespace, open))
 }
 
+/// Waits until every door answers.
+fn answering(runtime: &Runtime, open: &[OpenDoor], trust: &Arc<rustls::ClientConfig>) -> Result<(), Failure> {
+    let deadline = Instant::now() + ANSWERS;
+    loop {
+        let problems = runtime.block_on(probe_all(open, trust));
+        let silent = open.iter().zip(problems).find_map(|(door, problem)| Some((door, problem?)));
+        match silent {
+            None => return Ok(()),
+            Some((door, problem)) if Instant::now() > deadline => {
+                return Err(Failure::Silent { service: door.service.clone(), port: door.port, problem });
+            }
+            Some(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
 /// Writes every node's tree where the node will take it from, with its secrets.
 ///
-/// - Returns: the authority that its certificates are from.
-fn lay_out(order: &Order<'_>) -> Result<Authority, Failure> {
+/// - Returns: the authority that certificates are from, and the nodes whose tree is another than before.
+fn lay_out(order: &Order<'_>) -> Result<(Authority, BTreeSet<String>), Failure> {
     let folder = order.folder;
     let names = BTreeSet::from([order.blueprint.service_domain.to_string(), order.launch.address.to_string()]);
     let today = jiff::Timestamp::now().as_second() / 86_400;
     let platform = order.blueprint.platform.as_str();
     let authority = Authority::open(&folder.authority(), platform, &names, &order.blueprint.mail.tls_minimum, today)?;
     let mut filler = Filler::new(folder, order.blueprint, order.roster, order.launch, order.variables)?;
+    let mut changed = BTreeSet::new();
     for node in &order.blueprint.nodes {
         let name = node.name.as_str();
         let tree = order.bundle.nodes.get(name).cloned().unwrap_or_default();
-        filler.lay_out(name, &tree, &folder.tree(name))?;
+        if filler.lay_out(name, &tree, &folder.tree(name))? {
+            changed.insert(name.to_owned());
+        }
     }
-    Ok(authority)
+    Ok((authority, changed))
 }
 
 /// Returns what a node is made of.
@@ -256,6 +300,42 @@ impl Namespace {
                 }
             }
         })
+    }
+
+    /// Changes the platform while it runs: nodes whose tree is another take it over, daemons notice what they read.
+    ///
+    /// - Returns: what was changed, by node; nodes without a change are left out.
+    /// - Errors: the change is one that takes bringing it up anew ([`Failure::Reshaped`], nothing is done then), or a node does
+    ///   not come to rest with it.
+    pub(crate) fn converge(
+        &mut self,
+        order: &Order<'_>,
+        progress: &dyn Progress,
+    ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+        if self.shape != Shape::of(order) {
+            return Err(Failure::Reshaped);
+        }
+        let (_, mut touched) = lay_out(order)?;
+        for (node, tree) in &order.bundle.nodes {
+            if self.processes.get(node) != Some(&tree.processes) {
+                touched.insert(node.clone());
+            }
+        }
+        let touched: Vec<String> = touched.into_iter().collect();
+        for node in &touched {
+            let processes = order.bundle.nodes.get(node).map(|tree| tree.processes.clone()).unwrap_or_default();
+            self.processes.insert(node.clone(), processes.clone());
+            self.agents.converge(node, processes)?;
+        }
+        let mut changed = self.agents.await_delivered(&touched, PATIENCE)?;
+        self.agents.await_settled(PATIENCE)?;
+        changed.retain(|_, files| !files.is_empty());
+        for (node, files) in &changed {
+            progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
+        }
+        let trust = embedded::trust(&order.folder.authority())?;
+        answering(&self.runtime, &self.open, &trust)?;
+        Ok(changed)
     }
 
     /// Ends the platform: doors first, then the nodes, then the log.

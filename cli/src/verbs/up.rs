@@ -119,6 +119,9 @@ fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
             print(&found.description().map_err(from_environments)?, how.json, built_in)?;
             return Ok(Exit::Done);
         }
+        if found.converges() && let Some(exit) = converge(&found, how, built_in)? {
+            return Ok(exit);
+        }
         if !how.detach {
             return Err(Failure::failed(format!("{identity} runs already, from an earlier specification"))
                 .help("end it with mailwright down, or bring it up anew in the background with --detach"));
@@ -130,6 +133,24 @@ fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
         return detach(&root, &identity, how, built_in);
     }
     serve(&repository, output, &how.manner, !how.json, &|description| print(description, how.json, built_in))
+}
+
+/// Has an environment of real daemons take the changed specification over; `None` where that takes bringing it up anew.
+fn converge(found: &environments::Found, how: &How, built_in: bool) -> Result<Option<Exit>, Failure> {
+    say(how.json, "the specification has changed: the environment takes it over while it runs");
+    let description = found.converge(PATIENCE).map_err(from_environments)?;
+    match &description.reason {
+        None => {
+            print(&description, how.json, built_in)?;
+            Ok(Some(Exit::Done))
+        }
+        Some(reason) if reason.contains("bringing it up anew") => {
+            say(how.json, reason);
+            Ok(None)
+        }
+        Some(reason) => Err(Failure::failed(format!("the change could not be taken over: {reason}"))
+            .help("read mailwright logs; mailwright down and up begin anew")),
+    }
 }
 
 /// Refuses to bring up what would destroy something that the environment holds.
@@ -171,23 +192,35 @@ fn serve(
     ready: &dyn Fn(&Description) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
     let state = StateRoot::new(folders::state()?);
+    let environment = output.launch.environment.to_string();
     let request = request(repository, output, state, manner)?;
-    let running = environments::launch(request, &Told { tell }).map_err(from_environments)?;
+    let mut running = environments::launch(request, &Told { tell }).map_err(from_environments)?;
     if let Err(failure) = ready(running.description()) {
         running.stop().map_err(from_environments)?;
         return Err(failure);
     }
-    let interrupted = Cell::new(false);
-    let ended = running.wait_until_stopped(async {
-        interrupted.set(asked_to_end().await);
-    });
+    let ended = loop {
+        let asked = Cell::new(Asked::End);
+        let ended = running.wait_until_stopped(async {
+            asked.set(asked_for().await);
+        });
+        match (ended, asked.get()) {
+            (Ended::Asked, Asked::Converge) => {
+                if let Err(failure) = take_over(&mut running, repository, &environment, manner, tell) {
+                    say(!tell, &failure.text());
+                }
+            }
+            (Ended::Asked, asked) => break Ok(asked),
+            (Ended::Broke(reason), _) => break Err(reason),
+        }
+    };
     match ended {
-        Ended::Asked => {
+        Ok(asked) => {
             say(!tell, "\nending: doors close, mail and accounts stay");
             running.stop().map_err(from_environments)?;
-            Ok(if interrupted.get() { Exit::Interrupted } else { Exit::Done })
+            Ok(if asked == Asked::Interrupt { Exit::Interrupted } else { Exit::Done })
         }
-        Ended::Broke(reason) => {
+        Err(reason) => {
             let stopped = running.stop();
             let failure = Failure::failed(format!("the environment broke: {reason}"))
                 .help("what was answered is safe; see mailwright logs, then bring it up again");
@@ -195,6 +228,31 @@ fn serve(
                 Ok(()) => failure,
                 Err(error) => failure.cause(&error),
             })
+        }
+    }
+}
+
+/// Compiles the specification as it is now, and has the environment take it over.
+fn take_over(
+    running: &mut environments::Running,
+    repository: &repository::Repository,
+    environment: &str,
+    manner: &Manner,
+    tell: bool,
+) -> Result<(), Failure> {
+    let prepared = repository::read(&repository.path).and_then(|repository| {
+        let output = compiled::compile(&repository.sources, Some(environment))?;
+        request(&repository, output, StateRoot::new(folders::state()?), manner)
+    });
+    match prepared {
+        Ok(request) => {
+            running.converge(&request, &Told { tell }).map_err(from_environments)?;
+            say(!tell, "the environment serves the changed specification");
+            Ok(())
+        }
+        Err(failure) => {
+            running.refuse(&failure.text()).map_err(from_environments)?;
+            Err(failure)
         }
     }
 }
@@ -244,8 +302,18 @@ fn pinned_packages(
     Ok(lock.and_then(|mut lock| lock.packages.remove(distribution)).unwrap_or_default())
 }
 
-/// Waits for SIGINT, SIGTERM or SIGHUP; returns whether it was the first.
-async fn asked_to_end() -> bool {
+/// What a process that serves an environment is asked by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// To end: SIGTERM, SIGHUP.
+    End,
+    /// To end: SIGINT.
+    Interrupt,
+    /// To take the changed specification over: SIGUSR1.
+    Converge,
+}
+
+async fn asked_for() -> Asked {
     use tokio::signal::unix::{SignalKind, signal};
     let wait = |kind| async move {
         match signal(kind) {
@@ -257,9 +325,10 @@ async fn asked_to_end() -> bool {
         }
     };
     tokio::select! {
-        () = wait(SignalKind::interrupt()) => true,
-        () = wait(SignalKind::terminate()) => false,
-        () = wait(SignalKind::hangup()) => false,
+        () = wait(SignalKind::interrupt()) => Asked::Interrupt,
+        () = wait(SignalKind::terminate()) => Asked::End,
+        () = wait(SignalKind::hangup()) => Asked::End,
+        () = wait(SignalKind::user_defined1()) => Asked::Converge,
     }
 }
 

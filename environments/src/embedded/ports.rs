@@ -190,6 +190,7 @@ mod tests {
             show_passwords: true,
             blueprint: String::new(),
             roster: String::new(),
+            generation: 0,
         }
     }
 

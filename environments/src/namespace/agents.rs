@@ -199,7 +199,6 @@ impl Agents {
     }
 
     /// Tells a node that its tree has changed, and what is to run.
-    #[expect(dead_code, reason = "called once environments converge")]
     pub(super) fn converge(&mut self, node: &str, processes: Vec<blueprint::Process>) -> Result<(), Failure> {
         self.board.lock().delivered.remove(node);
         self.expect(node, &processes);
@@ -239,7 +238,6 @@ impl Agents {
     }
 
     /// Waits until nodes have taken their trees over; returns what has changed on each.
-    #[expect(dead_code, reason = "called once environments converge")]
     pub(super) fn await_delivered(
         &self,
         nodes: &[String],

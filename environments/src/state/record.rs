@@ -70,4 +70,7 @@ pub struct Record {
     pub blueprint: String,
     /// SHA-256 of the Roster that was brought up.
     pub roster: String,
+    /// How often it was changed, or failed to be, while it ran.
+    #[serde(default)]
+    pub generation: u64,
 }
