@@ -119,7 +119,9 @@ fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
             print(&found.description().map_err(from_environments)?, how.json, built_in)?;
             return Ok(Exit::Done);
         }
-        if found.converges() && let Some(exit) = converge(&found, how, built_in)? {
+        if found.converges()
+            && let Some(exit) = converge(&found, how, built_in)?
+        {
             return Ok(exit);
         }
         if !how.detach {
