@@ -13,6 +13,8 @@ pub mod patroni;
 pub mod place;
 pub mod postfix;
 pub mod postgresql;
+pub mod prometheus;
+pub mod radicale;
 pub mod redis;
 pub mod rspamd;
 #[cfg(test)]
@@ -85,7 +87,8 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: 
         }
         Role::Directory => postgresql::tree(blueprint, node),
         Role::Web => web::tree(output, node, brands),
-        _ => Tree::default(),
+        Role::Calendar => radicale::tree(blueprint, node),
+        Role::Monitor => prometheus::tree(blueprint, node),
     }
 }
 

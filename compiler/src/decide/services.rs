@@ -56,7 +56,7 @@ pub fn services(role: Role, hookup: Hookup) -> Vec<Service> {
             inner("directory-pool", "postgresql", ports::PGBOUNCER, Starttls),
             inner("directory-elector", "http", ports::PATRONI, None),
         ],
-        Role::Calendar => vec![inner("calendar", "http", ports::CALDAV, None)],
+        Role::Calendar => vec![inner("calendar", "https", ports::CALDAV, Implicit)],
         Role::Dns => vec![front("dns", "dns", ports::DNS, None), inner("resolver", "dns", ports::RESOLVER, None)],
         Role::Monitor => vec![
             inner("metrics", "http", ports::PROMETHEUS, None),

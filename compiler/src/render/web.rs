@@ -13,8 +13,10 @@ use values::{ByteSize, HostName};
 
 use self::autoconfig::Told;
 use super::nginx::conf::{Directive, Word};
+use super::system::AUTHORITY;
 use super::{nginx, place};
 use crate::compile::Output;
+use crate::decide::ports;
 
 const POOL: &str = "/etc/mailwright/php-fpm.conf";
 /// Where brand files are, below which their keys are paths.
@@ -227,6 +229,7 @@ fn front(output: &Output, node: &Node) -> Vec<Directive> {
     let mut server = nginx::front(blueprint, node);
     server.extend(programs(blueprint, node));
     server.extend(webmail(blueprint));
+    server.extend(calendar(blueprint, node));
     http.push(Directive::block("server", [], server));
     // What programs ask without TLS, and nothing else.
     let mut plain = plain(blueprint, node);
@@ -273,6 +276,34 @@ fn programs(blueprint: &Blueprint, node: &Node) -> Vec<Directive> {
         ));
     }
     locations
+}
+
+/// Calendars and contacts, which programs look for at well-known places (RFC 6764 §5).
+fn calendar(blueprint: &Blueprint, node: &Node) -> Vec<Directive> {
+    let Some(host) = place::group(blueprint, node, Role::Calendar) else { return Vec::new() };
+    let moved = |path: &'static str| {
+        let elsewhere = Directive::new("return", [Word::Number(301), Word::Expanded("https://$host/dav/")]);
+        Directive::block("location", [Word::Own("="), Word::Own(path)], vec![elsewhere])
+    };
+    let set = |name: &'static str, value: &'static str| {
+        Directive::new("proxy_set_header", [Word::Own(name), Word::Expanded(value)])
+    };
+    let dav = vec![
+        Directive::new("proxy_pass", [Word::Text(format!("https://{host}:{}/", ports::CALDAV))]),
+        Directive::new("proxy_ssl_verify", [Word::Own("on")]),
+        Directive::new("proxy_ssl_trusted_certificate", [Word::Own(AUTHORITY)]),
+        Directive::new("proxy_ssl_name", [Word::Host(host)]),
+        Directive::new("proxy_ssl_server_name", [Word::Own("on")]),
+        set("Host", "$host"),
+        set("X-Script-Name", "/dav"),
+        set("X-Forwarded-For", "$remote_addr"),
+        set("X-Remote-User", ""),
+    ];
+    vec![
+        moved("/.well-known/caldav"),
+        moved("/.well-known/carddav"),
+        Directive::block("location", [Word::Own("^~"), Word::Own("/dav/")], dav),
+    ]
 }
 
 fn webmail(blueprint: &Blueprint) -> Vec<Directive> {

@@ -79,16 +79,20 @@ impl Directory {
 }
 
 /// Returns the service that somebody asks for, as a query says it.
-fn service(version: Version, webmail: &[IpAddr]) -> String {
+fn service(version: Version, others: &[(&'static str, Vec<IpAddr>)]) -> String {
     let protocol = version.pick("%s", "%{protocol}");
-    let addresses: Vec<String> = webmail.iter().map(|address| format!("'{address}'")).collect();
-    match addresses.is_empty() {
+    let cases: String = others
+        .iter()
+        .filter(|(_, addresses)| !addresses.is_empty())
+        .map(|(service, addresses)| {
+            let addresses: Vec<String> = addresses.iter().map(|address| format!("'{address}'")).collect();
+            let from = version.pick("%r", "%{remote_ip}");
+            format!("WHEN '{protocol}' = 'imap' AND '{from}' IN ({}) THEN '{service}' ", addresses.join(", "))
+        })
+        .collect();
+    match cases.is_empty() {
         true => format!("'{protocol}'"),
-        false => format!(
-            "CASE WHEN '{protocol}' = 'imap' AND '{}' IN ({}) THEN 'webmail' ELSE '{protocol}' END",
-            version.pick("%r", "%{remote_ip}"),
-            addresses.join(", ")
-        ),
+        false => format!("CASE {cases}ELSE '{protocol}' END"),
     }
 }
 
@@ -105,11 +109,16 @@ impl Questions {
     /// Returns what a store asks.
     ///
     /// - `separator`: what stands before an address's detail.
-    /// - `webmail`: where users come from who read mail in a browser; another service of their tier lets them.
-    pub fn of_store(version: Version, node: &Node, separator: Option<char>, webmail: &[IpAddr]) -> Self {
+    /// - `others`: addresses of nodes that ask for users over IMAP, with the service of a tier that lets them.
+    pub fn of_store(
+        version: Version,
+        node: &Node,
+        separator: Option<char>,
+        others: &[(&'static str, Vec<IpAddr>)],
+    ) -> Self {
         let (login, protocol, secret) =
             (version.pick("%u", "%{user}"), version.pick("%s", "%{protocol}"), version.pick("%w", "%{password}"));
-        let service = service(version, webmail);
+        let service = service(version, others);
         // Somebody whose service is off is told so once the password was right; submission knows no such answer and is refused.
         let refusal = format!(
             "CASE WHEN reason IS NULL THEN NULL ELSE 'y' END AS nologin, \

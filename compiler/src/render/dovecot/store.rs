@@ -36,9 +36,10 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     base::signing_in(&mut conf);
     conf.set("login_trusted_networks", Value::Networks(base::networks(blueprint, node, Role::Access)));
     if let Some(directory) = &directory {
-        let webmail: Vec<_> =
-            place::members(blueprint, &node.cluster, Role::Web).flat_map(|web| &web.addresses).copied().collect();
-        let questions = Questions::of_store(conf.version(), node, blueprint.mail.subaddressing, &webmail);
+        let of =
+            |role| place::members(blueprint, &node.cluster, role).flat_map(|other| &other.addresses).copied().collect();
+        let others = [("webmail", of(Role::Web)), ("calendar", of(Role::Calendar))];
+        let questions = Questions::of_store(conf.version(), node, blueprint.mail.subaddressing, &others);
         tree.files.extend(questions.write(&mut conf, directory));
     }
     base::tls(&mut conf, blueprint);
