@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::zombie_processes,
     reason = "a test that cannot go on has failed, and what it started ends with it"
 )]
 
