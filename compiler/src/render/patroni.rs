@@ -101,6 +101,8 @@ fn elector(blueprint: &Blueprint, node: &Node, peers: &[&Node]) -> Tree {
         },
         "auto-compaction-mode": "periodic",
         "auto-compaction-retention": "1h",
+        // Patroni speaks JSON to it, which a configuration file switches off unless it says so.
+        "enable-grpc-gateway": true,
         "log-outputs": ["stderr"],
         "log-level": "warn",
     });
@@ -296,7 +298,7 @@ fn way_to_primary(blueprint: &Blueprint, peers: &[&Node]) -> Tree {
     }
     let mut primary = Section::new("listen", Some("primary"));
     primary.line([Word::Own("bind"), Word::At(std::net::Ipv4Addr::LOCALHOST.into(), ports::PRIMARY)]);
-    primary.own("option httpchk GET /primary");
+    primary.own("option httpchk OPTIONS /primary");
     primary.own("http-check expect status 200");
     primary.own("default-server inter 1s fall 2 rise 1 on-marked-down shutdown-sessions");
     for peer in peers {
@@ -350,7 +352,7 @@ fn way_to_primary(blueprint: &Blueprint, peers: &[&Node]) -> Tree {
 fn pool(blueprint: &Blueprint) -> Tree {
     let protocols = if blueprint.mail.tls_minimum == "1.3" { "tlsv1.3" } else { "tlsv1.2, tlsv1.3" };
     let mut text = format!(
-        "[databases]\n{0} = host=localhost port={1} dbname={0}\n\n[users]\n; The control plane prepares its statements.\n\
+        "[databases]\n{0} = host=127.0.0.1 port={1} dbname={0}\n\n[users]\n; The control plane prepares its statements.\n\
          {2} = pool_mode=session\n\n[pgbouncer]\n",
         postgresql::DATABASE,
         ports::PRIMARY,
@@ -373,8 +375,8 @@ fn pool(blueprint: &Blueprint) -> Tree {
         ("client_tls_key_file", postgresql::KEY_AND_CERTIFICATE),
         ("client_tls_cert_file", postgresql::KEY_AND_CERTIFICATE),
         ("client_tls_protocols", protocols),
-        // Every node's certificate is for `localhost` too, which is how the way to the primary is called.
-        ("server_tls_sslmode", "verify-full"),
+        // The way to the primary is on loopback; whose certificate it is, HAProxy has seen.
+        ("server_tls_sslmode", "verify-ca"),
         ("server_tls_ca_file", system::AUTHORITY),
         ("server_tls_protocols", protocols),
         ("log_connections", "0"),
