@@ -6,6 +6,7 @@ pub mod clamav;
 pub mod control;
 pub mod dovecot;
 pub mod haproxy;
+pub mod hypervisor;
 pub mod keepalived;
 pub mod knot;
 pub mod nginx;
@@ -57,6 +58,7 @@ pub fn render_edition(output: &Output, sources: &Sources, edition: Edition) -> B
         tree.extend(role);
         bundle.nodes.insert(node.name.to_string(), tree);
     }
+    bundle.hypervisor = hypervisor::files(&output.blueprint, &bundle);
     bundle
 }
 

@@ -103,6 +103,11 @@ fn tree(environment: &str) -> BTreeMap<String, Vec<u8>> {
     files.insert("scenarios.json".to_owned(), pretty(&output.scenarios));
     files.insert("manifest.json".to_owned(), pretty(&manifest(&output.blueprint, &bundle)));
     files.extend(bundle.dns.iter().map(|(path, file)| (format!("dns/{path}"), file.unfilled().0)));
+    for (path, file) in &bundle.hypervisor {
+        if ["compose.json", "xen/mx-1.cfg", "libvirt/dns-1.xml", "qemu/mx-1.args"].contains(&path.as_str()) {
+            files.insert(format!("hypervisor/{path}"), file.unfilled().0);
+        }
+    }
     for node in KEPT_NODES {
         let tree = bundle.nodes.get(*node).expect("the example has this node");
         files.extend(tree.files.iter().map(|(path, file)| (format!("nodes/{node}{path}"), file.unfilled().0)));
