@@ -1,8 +1,10 @@
 //! Reads a specification repository from disk: its texts, its assets, and whom each file is to be trusted as.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use blueprint::lock;
@@ -168,9 +170,27 @@ fn walk(root: &Path, below: &str, depth: usize, listed: &mut Vec<Listed>) -> Res
             && let Some(kind) = Kind::of(&path)
         {
             listed.push(Listed { path, kind });
+        } else if !kind.is_file() {
+            pass_over(&path, kind.is_symlink());
         }
     }
     Ok(())
+}
+
+/// Says once of something that looks like a part of the specification that it is not read.
+fn pass_over(path: &str, is_link: bool) {
+    /// More than these nobody reads.
+    const MOST: usize = 20;
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let inside = path.split_once('/').is_some_and(|(top, _)| belongs(top));
+    if !inside && !matches!(Kind::of(path), Some(Kind::Source(_))) {
+        return;
+    }
+    let Ok(mut told) = TOLD.lock() else { return };
+    if told.len() < MOST && told.insert(path.to_owned()) {
+        let what = if is_link { "a symbolic link" } else { "neither a file nor a folder" };
+        let _ = writeln!(std::io::stderr(), "note: {path} is {what}, and is not read");
+    }
 }
 
 /// At the top only the folders the language knows are looked into: a repository may hold other things beside them.

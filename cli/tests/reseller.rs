@@ -359,3 +359,18 @@ fn who_is_not_known_is_wrong_usage_with_the_known_ones() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("repository \"https://"), "{}", said(&output));
 }
+
+#[test]
+fn links_and_pipes_among_the_files_are_named_and_not_read() {
+    let desk = Desk::new();
+    let platform = desk.example("linked");
+    let folder = platform.join("resellers/acme");
+    symlink("/etc/passwd", folder.join("passwd.kdl")).expect("a link");
+    symlink("..", folder.join("loop")).expect("a link");
+    let output = desk.call(&["check", platform.to_str().expect("a plain path"), "--no-cache"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    for path in ["resellers/acme/passwd.kdl", "resellers/acme/loop"] {
+        let told = said(&output).matches(&format!("note: {path} is a symbolic link, and is not read")).count();
+        assert_eq!(told, 1, "{}", said(&output));
+    }
+}

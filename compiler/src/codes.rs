@@ -318,6 +318,10 @@ const OWN: &[Code] = &[
         "spec::unknown-cluster",
         "A domain, a contract or an environment names a cluster that the platform does not declare.",
     ),
+    code(
+        "spec::unknown-domain",
+        "A scenario sends to a domain that no reseller declares. The help names the nearest one.",
+    ),
     code("spec::unknown-environment", "`from`, or the command line, names an environment that no file declares."),
     code(
         "spec::unknown-host",

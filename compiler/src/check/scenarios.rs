@@ -17,6 +17,15 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     let nodes: BTreeSet<Name> =
         model.environments.values().flat_map(|environment| nodes::names(model, environment)).collect();
     for step in model.scenarios.values().flat_map(|scenario| &scenario.steps) {
+        if let Step::Load(load) = step {
+            // As they are declared: what is wrong inside one has been told there.
+            let declared = model.resellers.iter().flat_map(|reseller| &reseller.spec.domains);
+            let known = declared.flat_map(|domain| [&domain.name].into_iter().chain(&domain.aliases));
+            if !load.to.is_hole() && !known.clone().any(|name| name.is_hole() || name.value == load.to.value) {
+                let known: Vec<&str> = known.map(|name| name.value.as_str()).collect();
+                report.tell(unknown("spec::unknown-domain", "domain", &load.to, known.into_iter()));
+            }
+        }
         let (host, node) = named(step);
         if let Some(host) = host.filter(|host| !hosts.contains(&host.value)) {
             report.tell(unknown("spec::unknown-host", "host", host, hosts.iter().map(Name::as_str)));

@@ -161,13 +161,27 @@ impl<'n, 's> Matched<'n, 's> {
                     entries.push(entry);
                 }
             }
-            None => self.report_unknown(name, span, decoder),
+            None => {
+                // What was meant is clear, so that what is wrong inside it is told in the same run.
+                let meant = self.report_unknown(name, span, decoder);
+                let index = meant.and_then(|meant| self.kind.fields.iter().position(|field| field.is_named(meant)));
+                let is_node = |index: &usize| {
+                    self.kind.fields.get(*index).is_some_and(|field| matches!(field.shape, Shape::Node { .. }))
+                };
+                if let (Some(index), Entry::Child(_)) = (index.filter(is_node), entry)
+                    && let Some(entries) = self.entries.get_mut(index)
+                    && (entries.as_slice().is_empty() || self.kind.fields.get(index).is_some_and(Field::is_many))
+                {
+                    entries.push(entry);
+                }
+            }
         }
     }
 
-    fn report_unknown(&mut self, name: &str, span: Span, decoder: &mut Decoder) {
+    /// Reports a name that the kind does not have; returns the one that was meant, where there is little doubt.
+    fn report_unknown(&mut self, name: &str, span: Span, decoder: &mut Decoder) -> Option<&'static str> {
         if decoder.is_full() {
-            return;
+            return None;
         }
         let holder = self.name;
         if holder == "environment" && Platform::KIND.fields.iter().any(|field| field.is_named(name)) {
@@ -180,15 +194,17 @@ impl<'n, 's> Matched<'n, 's> {
                     .label("this belongs to the platform")
                     .help(help),
             );
-            return;
+            return None;
         }
         let names = self.kind.names();
         let near = nearest_with_distance(name, names.iter().copied());
         let place = place_for(name, holder);
         let argument = self.kind.fields.iter().find(|field| field.place != Place::Named && field.name == name);
+        let mut meant = None;
         let (message, help) = match (near, argument, place) {
             (Some((distance, near)), _, place) if distance <= 1 || place.is_none() => {
                 self.meant.push(near);
+                meant = Some(near);
                 (format!("unknown {} in `{holder}`", quoted(name)), format!("write `{near}`"))
             }
             (_, Some(argument), _) => {
@@ -216,6 +232,7 @@ impl<'n, 's> Matched<'n, 's> {
             ),
         };
         decoder.report(Problem::error("spec::unknown-name", span, message).label("unknown here").help(help));
+        meant
     }
 
     /// Reports what stands twice where it may stand once; the first counts.

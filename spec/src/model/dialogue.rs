@@ -80,7 +80,7 @@ kind! {
         /// The connection, where a scenario has several.
         name: Spanned<Line> = named("name").default("main");
         /// Bytes as they are instead, where `\r`, `\n`, `\0`, `\\` and `\xHH` stand for what they do in Rust.
-        raw: Option<Spanned<Line>> = named("raw").example("NOOP\r\n");
+        raw: Option<Spanned<Line>> = named("raw").example("NOOP\\r\\n");
         /// How often all of it is said.
         times: Spanned<u64> = named("times").default("1").least("1").most("100000");
         /// How the answers must begin: one for each line, or one for the last.

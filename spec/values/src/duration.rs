@@ -91,6 +91,13 @@ impl FromStr for Duration {
             ));
         }
         let Some((_, factor)) = UNITS.into_iter().find(|(known, _)| *known == unit) else {
+            let trimmed = unit.trim();
+            if trimmed != unit && UNITS.into_iter().any(|(known, _)| known == trimmed) {
+                return Err(ParseError::new(
+                    format!("the duration {} has a blank in it", quoted(text)),
+                    format!("write `{number}{trimmed}`"),
+                ));
+            }
             let help = match (unit_of_word(unit), number.parse::<u64>()) {
                 (Some((1, unit)), _) => format!("write `{number}{unit}`"),
                 (Some((times, unit)), Ok(count)) => format!("write `{}{unit}`", count.saturating_mul(times)),

@@ -138,6 +138,11 @@ pub(crate) fn nearest<'t>(table: &'t str, name: &str) -> Option<&'t str> {
     if let Some(same) = table.split(' ').find(|known| folded(known) == wanted) {
         return Some(same);
     }
+    // The place without its area, as people say it.
+    let ends = |known: &&str| folded(known).rsplit(|byte| *byte == b'/').next() == Some(wanted.as_slice());
+    if let Some(whole) = table.split(' ').filter(|known| known.contains('/')).find(ends) {
+        return Some(whole);
+    }
     // One letter more, less or other, or two that changed places.
     let allowed = if wanted.len() > 8 { 2 } else { 1 };
     let near = |known: &&str| known.len() > 3 && distance(&folded(known), &wanted, allowed) <= allowed;
@@ -184,6 +189,7 @@ mod tests {
             ("America/Tornto", Some("America/Toronto")),
             ("Europe/Berlinn", Some("Europe/Berlin")),
             ("America/New York", Some("America/New_York")),
+            ("Toronto", Some("America/Toronto")),
             ("Mars/Olympus", None),
             ("", None),
         ] {
