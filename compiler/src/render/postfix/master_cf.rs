@@ -165,7 +165,8 @@ pub fn inner_services() -> Vec<Entry> {
         Entry::new(Unix("proxywrite"), "proxymap").processes(1),
         Entry::new(Unix("smtp"), "smtp"),
         Entry::new(Unix("relay"), "smtp"),
-        Entry::new(Unix("lmtp"), "lmtp"),
+        // The store's scripts learn which of a mailbox's addresses was written to.
+        Entry::new(Unix("lmtp"), "lmtp flags=O"),
         Entry::new(Unix("showq"), "showq").public(),
         Entry::new(Unix("error"), "error"),
         Entry::new(Unix("retry"), "error"),

@@ -73,7 +73,11 @@ fn offices(site: Site<'_>) -> Map {
 fn main_cf(site: Site<'_>) -> MainCf {
     let mail = &site.blueprint.mail;
     let mut file = MainCf::new(site.version);
-    foundation::identity(&mut file, site, &[Role::Submission, Role::Store, Role::Outbound, Role::Defense]);
+    foundation::identity(
+        &mut file,
+        site,
+        &[Role::Submission, Role::Store, Role::Outbound, Role::Defense, Role::Monitor],
+    );
     foundation::limits(&mut file, mail);
     foundation::notices(&mut file, site.blueprint);
     foundation::tls(&mut file, mail);
@@ -215,7 +219,8 @@ fn delivery(file: &mut MainCf, site: Site<'_>) {
     // What is forwarded elsewhere leaves through the outbound nodes alone.
     file.set("default_transport", ways_out::forwarded(site));
     file.set("relay_transport", Item::Reply("error:5.1.1 User unknown"));
-    file.set("lmtp_destination_recipient_limit", Item::Number(50));
+    // What a message was written to is told in a field of its own, so that each recipient gets a copy of its own (lmtp(8), `O`).
+    file.set("lmtp_destination_recipient_limit", Item::Number(1));
 }
 
 fn master_cf(site: Site<'_>) -> MasterCf {
