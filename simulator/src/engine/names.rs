@@ -22,6 +22,8 @@ pub(super) fn zones(topology: &Topology, machines: &[Machine]) -> Zones {
             (name, Data::Mx { preference: 10, exchange: host.to_owned() }),
             (name, Data::Txt(format!("v=spf1 ip4:{} -all", machine.plan.address))),
             (host, address),
+            // What comes without a sender is judged by the name its host greets with (RFC 7208 §2.4).
+            (host, Data::Txt("v=spf1 a -all".to_owned())),
         ];
         for (owner, data) in records {
             // A name that is no name in DNS is not published.
