@@ -355,7 +355,8 @@ impl Running {
     pub fn hands(&self) -> &dyn Hands {
         match &self.platform {
             Some(Platform::Embedded(embedded)) => embedded.as_ref(),
-            Some(Platform::Namespace(_)) | None => &NoHands,
+            Some(Platform::Namespace(namespace)) => namespace.as_ref(),
+            None => &NoHands,
         }
     }
 

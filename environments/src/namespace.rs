@@ -12,6 +12,7 @@ mod agents;
 mod doors;
 mod fabric;
 mod fit;
+mod hands;
 mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,7 @@ pub(crate) struct Namespace {
     doors: Doors,
     agents: Agents,
     world: Option<World>,
+    reach: hands::Reach,
     _fabric: Fabric,
     runtime: Runtime,
     broke: watch::Receiver<Option<String>>,
@@ -165,6 +167,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     }
     let world = World::start(&order.world(), authority, fabric.inside()?, runtime.handle(), &log, &broken, progress)?;
     fabric.ip(&network::silent(world.unreachable()))?;
+    let reach = reach(&order, &agents.arrivals()?);
     let trust = embedded::trust(&folder.authority())?;
     let mut ways = Vec::new();
     for bound in bound.drain(..) {
@@ -192,6 +195,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         doors,
         agents,
         world: Some(world),
+        reach,
         _fabric: fabric,
         runtime,
         broke,
@@ -236,6 +240,17 @@ fn lay_out(order: &Order<'_>) -> Result<(Authority, BTreeSet<String>), Failure> 
         }
     }
     Ok((authority, changed))
+}
+
+/// Returns the nodes that scenarios look into.
+///
+/// - `processes`: the first process of each node, in the nodes' order.
+fn reach(order: &Order<'_>, processes: &[u32]) -> hands::Reach {
+    let nodes = order.blueprint.nodes.iter().zip(processes).filter(|(node, _)| hands::has_queue(node.role));
+    hands::Reach {
+        queues: nodes.map(|(node, process)| (node.name.to_string(), (node.role, *process))).collect(),
+        internet: order.launch.internet.clone(),
+    }
 }
 
 /// Returns what a node is made of.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use blueprint::launch::Internet;
 use simulator::Moment;
 use simulator::engine::{self, Engine};
 use values::{HostName, MailAddress};
@@ -82,9 +83,14 @@ impl Hands for Embedded {
     }
 
     fn source_of(&self, domain: &HostName) -> Result<IpAddr, Cannot> {
-        let address = self.internet.address_of(domain);
-        let [_, second, third, fourth] =
-            address.ok_or_else(|| Cannot::Lacks(format!("the simulated internet has no host of {domain}")))?.octets();
-        Ok(IpAddr::from([127, second, third, fourth]))
+        source_of(&self.internet, domain)
     }
+}
+
+/// Returns the loopback address that stands for a domain's host: 127.18.x.y for 198.18.x.y.
+pub(crate) fn source_of(internet: &Internet, domain: &HostName) -> Result<IpAddr, Cannot> {
+    let address = internet.address_of(domain);
+    let [_, second, third, fourth] =
+        address.ok_or_else(|| Cannot::Lacks(format!("the simulated internet has no host of {domain}")))?.octets();
+    Ok(IpAddr::from([127, second, third, fourth]))
 }

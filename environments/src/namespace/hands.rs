@@ -1,0 +1,135 @@
+//! What scenarios can do to real daemons that no client can: looking into queues, from inside the nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::process::{Command, Stdio};
+
+use blueprint::Role;
+use blueprint::launch::Internet;
+use serde::Deserialize;
+use values::{HostName, MailAddress};
+
+use super::Namespace;
+use crate::embedded;
+use crate::scenarios::{Cannot, Hands};
+
+/// Roles with a queue.
+const QUEUES: [Role; 3] = [Role::Mx, Role::Submission, Role::Outbound];
+
+/// The nodes with a queue, as processes of the machine, and the world around them.
+pub(super) struct Reach {
+    /// Role and first process of each node with a queue, by name.
+    pub(super) queues: BTreeMap<String, (Role, u32)>,
+    pub(super) internet: Internet,
+}
+
+/// Returns whether a node's queue is looked into.
+pub(super) fn has_queue(role: Role) -> bool {
+    QUEUES.contains(&role)
+}
+
+/// A message in a queue, as `postqueue -j` tells it (postqueue(1)).
+#[derive(Debug, Deserialize)]
+struct Queued {
+    queue_name: String,
+    #[serde(default)]
+    sender: String,
+    #[serde(default)]
+    recipients: Vec<Recipient>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Recipient {
+    address: String,
+}
+
+impl Queued {
+    /// Tells whether somebody is at it, or will be at once.
+    fn is_under_way(&self) -> bool {
+        matches!(self.queue_name.as_str(), "incoming" | "active" | "maildrop")
+    }
+
+    fn concerns(&self, about: &BTreeSet<String>) -> bool {
+        let mut addresses = self.recipients.iter().map(|recipient| recipient.address.as_str()).chain([self.sender.as_str()]);
+        let key = |address: &str| address.parse::<MailAddress>().map(|address| address.key());
+        about.is_empty() || addresses.any(|address| key(address).is_ok_and(|key| about.contains(&key)))
+    }
+}
+
+/// Reads what `postqueue -j` prints: one object a line.
+fn read(text: &str) -> Result<Vec<Queued>, Cannot> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let read = |line| serde_json::from_str(line).map_err(|error| Cannot::Failed(format!("a queue cannot be read: {error}")));
+    lines.map(read).collect()
+}
+
+impl Reach {
+    fn queue(&self, process: u32) -> Result<Vec<Queued>, Cannot> {
+        let output = Command::new("nsenter")
+            .args(["--target", &process.to_string()])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--"])
+            .args(["/usr/sbin/postqueue", "-j"])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| Cannot::Failed(format!("nsenter cannot be started: {error}")))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(Cannot::Failed(format!("postqueue failed: {}", said.trim())));
+        }
+        read(&String::from_utf8_lossy(&output.stdout))
+    }
+}
+
+impl Hands for Namespace {
+    fn queued(&self, role: Role) -> Result<u64, Cannot> {
+        let mut count = 0;
+        for (_, process) in self.reach.queues.values().filter(|(at, _)| *at == role) {
+            count += self.reach.queue(*process)?.len() as u64;
+        }
+        Ok(count)
+    }
+
+    fn is_settled(&self, about: &BTreeSet<String>) -> Option<bool> {
+        for (_, process) in self.reach.queues.values() {
+            let queue = self.reach.queue(*process).ok()?;
+            if queue.iter().any(|message| message.is_under_way() && message.concerns(about)) {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    fn source_of(&self, domain: &HostName) -> Result<IpAddr, Cannot> {
+        embedded::source_of(&self.reach.internet, domain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_tells_what_is_under_way_and_whom_it_concerns() {
+        let text = concat!(
+            r#"{"queue_name": "deferred", "queue_id": "A1", "arrival_time": 1, "message_size": 300, "forced_expire": false, "sender": "a@acme.example", "recipients": [{"address": "x@down.example", "delay_reason": "no route"}]}"#,
+            "\n",
+            r#"{"queue_name": "active", "queue_id": "A2", "arrival_time": 2, "message_size": 300, "forced_expire": false, "sender": "", "recipients": [{"address": "B@acme.example"}]}"#,
+            "\n"
+        );
+        let queue = read(text).unwrap();
+        let states: Vec<bool> = queue.iter().map(Queued::is_under_way).collect();
+        assert_eq!(states, [false, true]);
+        let about = |key: &str| BTreeSet::from([key.to_owned()]);
+        assert!(queue[0].concerns(&about("x@down.example")) && queue[0].concerns(&about("a@acme.example")));
+        assert!(queue[1].concerns(&about("b@acme.example")) && !queue[1].concerns(&about("a@acme.example")));
+        assert!(queue[1].concerns(&BTreeSet::new()));
+        assert!(read("nonsense").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_output_is_read_or_refused(text: String) {
+            let _ = read(&text);
+        }
+    }
+}
