@@ -73,7 +73,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (names, folder) = chosen::split(&arguments.names);
     let repository = repository::read(&folder)?;
-    let output = compiled::compile(&repository.sources, arguments.env.as_deref())?;
+    let output = compiled::compile_with_origins(&repository.sources, arguments.env.as_deref())?;
     let scenarios = chosen::choose(&output, &repository.sources, &names)?;
     if arguments.list {
         return list(&output, &repository.sources, &scenarios, arguments.json);
