@@ -61,10 +61,10 @@ pub(crate) use doors::places;
 pub(crate) use ports::{Bound, open as open_ports};
 pub(crate) use world::World;
 
-pub(crate) use hands::source_of;
 #[cfg(test)]
 pub(crate) use authority::provider;
 pub(crate) use authority::{Authority, certificate_path, client as trust, node_key};
+pub(crate) use hands::source_of;
 
 /// How long clients have to leave when the environment ends.
 const FAREWELL: Duration = Duration::from_millis(500);

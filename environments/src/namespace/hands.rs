@@ -50,7 +50,8 @@ impl Queued {
     }
 
     fn concerns(&self, about: &BTreeSet<String>) -> bool {
-        let mut addresses = self.recipients.iter().map(|recipient| recipient.address.as_str()).chain([self.sender.as_str()]);
+        let mut addresses =
+            self.recipients.iter().map(|recipient| recipient.address.as_str()).chain([self.sender.as_str()]);
         let key = |address: &str| address.parse::<MailAddress>().map(|address| address.key());
         about.is_empty() || addresses.any(|address| key(address).is_ok_and(|key| about.contains(&key)))
     }
@@ -59,7 +60,8 @@ impl Queued {
 /// Reads what `postqueue -j` prints: one object a line.
 fn read(text: &str) -> Result<Vec<Queued>, Cannot> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let read = |line| serde_json::from_str(line).map_err(|error| Cannot::Failed(format!("a queue cannot be read: {error}")));
+    let read =
+        |line| serde_json::from_str(line).map_err(|error| Cannot::Failed(format!("a queue cannot be read: {error}")));
     lines.map(read).collect()
 }
 

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use blueprint::{Bundle, File};
 use blueprint::bundle::Piece;
+use blueprint::{Bundle, File};
 
 /// What is done to a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,7 +193,8 @@ mod tests {
     use super::*;
 
     fn bundle() -> Bundle {
-        let text = "# a comment\nsmtpd_tls_security_level = may\nmessage_size_limit = 2097152\nsmtputf8_enable = yes\n\n";
+        let text =
+            "# a comment\nsmtpd_tls_security_level = may\nmessage_size_limit = 2097152\nsmtputf8_enable = yes\n\n";
         let files = BTreeMap::from([
             ("/etc/postfix/main.cf".to_owned(), File::text(text)),
             ("/etc/postfix/tls/node.pem".to_owned(), File::text("secret 1\n")),
@@ -209,7 +210,11 @@ mod tests {
             ("message_size_limit = 2097152", Wound::Shrunk, Some("message_size_limit = 1")),
             ("smtputf8_enable = yes", Wound::Flipped, Some("smtputf8_enable = no")),
             ("smtputf8_enable = yes", Wound::Dropped, Some("")),
-            ("    server store-1 10.0.0.1:24 send-proxy-v2", Wound::Misspelled, Some("    server xstore-1 10.0.0.1:24 send-proxy-v2")),
+            (
+                "    server store-1 10.0.0.1:24 send-proxy-v2",
+                Wound::Misspelled,
+                Some("    server xstore-1 10.0.0.1:24 send-proxy-v2"),
+            ),
             ("protocol imap {", Wound::Dropped, None),
             ("smtputf8_enable = yes", Wound::Grown, None),
         ] {
