@@ -23,7 +23,7 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
             let known = declared.flat_map(|domain| [&domain.name].into_iter().chain(&domain.aliases));
             if !load.to.is_hole() && !known.clone().any(|name| name.is_hole() || name.value == load.to.value) {
                 let known: Vec<&str> = known.map(|name| name.value.as_str()).collect();
-                report.tell(unknown("spec::unknown-domain", "domain", &load.to, known.into_iter()));
+                report.tell(unknown("spec::unknown-domain", "domain", &load.to, known));
             }
         }
         let (host, node) = named(step);

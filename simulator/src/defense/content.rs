@@ -4,6 +4,9 @@ use super::archive;
 use super::{Findings, Limits, Symbol};
 use crate::mime::{self, Encoding, Excess, Part};
 
+/// What finding the test string for unsolicited mail is called.
+pub(super) const GTUBE_SYMBOL: &str = "GTUBE";
+
 /// The two test strings, in halves, so that this text is not what it looks for.
 const GTUBE: (&str, &str) = ("XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-", "STANDARD-ANTI-UBE-TEST-EMAIL*C.34X");
 const EICAR: (&str, &str) = ("X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-", "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*");
@@ -37,7 +40,7 @@ pub(super) fn scan(message: &[u8], limits: &Limits, findings: &mut Findings) {
     scan.octets(message);
     scan.message(message, 0);
     if scan.gtube {
-        findings.symbols.push(Symbol::new("GTUBE", 1_000_000, "it holds the test string for unsolicited mail"));
+        findings.symbols.push(Symbol::new(GTUBE_SYMBOL, 1_000_000, "it holds the test string for unsolicited mail"));
     }
     if scan.executable {
         findings.symbols.push(Symbol::new("EXECUTABLE_ATTACHMENT", 3_000, "an attachment runs when it is opened"));

@@ -216,7 +216,7 @@ impl Findings {
 
     /// Judges for one recipient.
     ///
-    /// A virus comes before everything. Then the lists decide, the score last. An address on both lists goes by the pattern that
+    /// A virus comes before everything, then the test string for unsolicited mail. Then the lists decide, the score last. An address on both lists goes by the pattern that
     /// says more (an address before a domain before what is below it), and is allowed where both say the same: the lists
     /// arrive merged, so which of them its user wrote cannot be seen any more.
     pub fn verdict(&self, policy: &DefensePolicy, settings: &Settings) -> Verdict {
@@ -236,11 +236,15 @@ impl Findings {
             contain(settings.virus, &format!("virus found: {virus}"))
         } else if let Some(why) = &self.unscannable {
             contain(settings.unscannable, &format!("cannot be scanned: {why}"))
+        } else if symbols.iter().any(|symbol| symbol.name == content::GTUBE_SYMBOL) {
+            // As Rspamd does: before anybody's levels and lists, in words of its own.
+            Action::Refuse(Reply::new(554, (5, 7, 1), "Gtube pattern"))
         } else {
             match listed {
                 Some(lists::Listed::Allowed) => Action::Deliver,
                 Some(lists::Listed::Blocked) => {
-                    Action::Refuse(Reply::new(550, (5, 7, 1), "Message rejected: the sender is blocked"))
+                    // A milter's refusal has Rspamd's own code.
+                    Action::Refuse(Reply::new(554, (5, 7, 1), "Message rejected: the sender is blocked"))
                 }
                 // Rspamd's words and code for its action `reject`.
                 None if self.forgery() == Some(Policy::Reject) => Action::Refuse(Reply::new(

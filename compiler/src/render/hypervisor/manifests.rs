@@ -36,22 +36,23 @@ pub(super) fn compose(blueprint: &Blueprint) -> String {
     let sites = || blueprint.sites.iter();
     // Nothing leaves the inner network by itself.
     let mut inner = families(sites().flat_map(|site| site.networks.clone()).collect());
-    inner["internal"] = true.into();
+    set(&mut inner, "internal", true);
     let front = families(sites().flat_map(|site| site.fronts.clone()).collect());
     for node in &blueprint.nodes {
         let address = |addresses: &[std::net::IpAddr]| {
             let mut value = json!({});
             for (name, family) in [("ipv4_address", true), ("ipv6_address", false)] {
                 if let Some(address) = addresses.iter().find(|address| address.is_ipv4() == family) {
-                    value[name] = address.to_string().into();
+                    set(&mut value, name, address.to_string());
                 }
             }
             value
         };
-        let mut networks = json!({ "inner": address(&node.addresses) });
-        networks["inner"]["aliases"] = json!([node.hostname]);
+        let mut inner = address(&node.addresses);
+        set(&mut inner, "aliases", json!([node.hostname]));
+        let mut networks = json!({ "inner": inner });
         if !node.front_addresses.is_empty() {
-            networks["front"] = address(&node.front_addresses);
+            set(&mut networks, "front", address(&node.front_addresses));
         }
         volumes.insert(node.name.to_string(), json!({}));
         services.insert(
@@ -120,7 +121,8 @@ fn workload(blueprint: &Blueprint, bundle: &Bundle, node: &Node, namespace: &str
         ],
     });
     if let Some(port) = ready {
-        container["readinessProbe"] = json!({ "tcpSocket": { "port": port }, "periodSeconds": 2 });
+        let probe = json!({ "tcpSocket": { "port": port }, "periodSeconds": 2 });
+        set(&mut container, "readinessProbe", probe);
     }
     let service = json!({
         "apiVersion": "v1",
@@ -166,6 +168,13 @@ fn workload(blueprint: &Blueprint, bundle: &Bundle, node: &Node, namespace: &str
         },
     });
     [service, set]
+}
+
+/// Sets a field of an object.
+fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value.into());
+    }
 }
 
 /// A port's name may have fifteen characters (RFC 6335 §5.1).
