@@ -20,6 +20,7 @@ mod node;
 mod plan;
 mod reseller;
 mod reset;
+mod root;
 mod schema;
 mod status;
 mod test;
@@ -50,6 +51,8 @@ pub(crate) enum Verb {
     Down(down::Arguments),
     /// Empty an environment; passwords and certificates stay.
     Reset(reset::Arguments),
+    /// Build the root file system that real daemons share.
+    Root(root::Arguments),
     /// Report every problem of a specification repository.
     Check(check::Arguments),
     /// Print the Blueprint: every choice made for one environment.
@@ -100,6 +103,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Exec(arguments) => exec::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
+        Verb::Root(arguments) => root::run(&arguments),
         Verb::Reset(arguments) => reset::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Blueprint(arguments) => blueprint::run(&arguments),

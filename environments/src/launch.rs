@@ -306,12 +306,7 @@ fn root(request: &LaunchRequest, progress: &dyn Progress) -> Result<Root, Failur
     if let Some(folder) = &request.root {
         return Ok(rootfs::given(&request.cache, folder));
     }
-    let wanted = Wanted {
-        cache: &request.cache,
-        distribution: &request.blueprint.release.distribution,
-        packages: request.bundle.nodes.values().flat_map(|tree| &tree.packages).cloned().collect(),
-        pinned: &request.packages,
-    };
+    let wanted = Wanted::by(&request.cache, &request.blueprint, &request.bundle, &request.packages);
     Ok(rootfs::obtain(&wanted, progress)?)
 }
 

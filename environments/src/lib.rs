@@ -8,6 +8,7 @@
 //! - [`launch`]: brings an environment up in this process and gives a [`Running`].
 //! - [`find`], [`list`]: environments as other processes see them; a [`Found`] has `status`, `log_lines`, `stop`, `reset`.
 //! - [`await_ready`]: waits for an environment that another process brings up.
+//! - [`build_root`]: the root file system that real daemons share.
 //! - [`run_node`], [`hold`]: what this program is inside a node of real daemons, and around them.
 //! - [`scenarios`]: scenarios carried out on an environment that runs, and what came of them.
 //! - [`Failure`]: what failed, each with what to do next.
@@ -45,5 +46,5 @@ pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, la
 pub use log::{Entry, Level, read_log};
 pub use namespace::{DaemonState, DaemonStatus, NodeState};
 pub use node::{hold, run_node};
-pub use rootfs::RootFailure;
+pub use rootfs::{RootFailure, build_root};
 pub use state::{Identity, StateRoot};

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use blueprint::lock::PinnedPackage;
+use blueprint::{Blueprint, Bundle};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -104,6 +105,23 @@ impl RootFailure {
     }
 }
 
+/// Builds the root file system that a platform's real daemons share, or takes the one that is there.
+///
+/// - `cache`: the folder of all caches, such as `$XDG_CACHE_HOME/mailwright`.
+/// - `pinned`: versions and hashes its packages must have, by name.
+/// - Returns: its folder, and every package in it.
+pub fn build_root(
+    cache: &Path,
+    blueprint: &Blueprint,
+    bundle: &Bundle,
+    pinned: &BTreeMap<String, PinnedPackage>,
+    progress: &dyn Progress,
+) -> Result<(PathBuf, BTreeMap<String, PinnedPackage>), RootFailure> {
+    let root = obtain(&Wanted::by(cache, blueprint, bundle, pinned), progress)?;
+    let packages = root.about.map(|about| about.packages).unwrap_or_default();
+    Ok((root.folder, packages))
+}
+
 /// What is wanted.
 pub(crate) struct Wanted<'a> {
     /// The folder of all caches.
@@ -114,6 +132,19 @@ pub(crate) struct Wanted<'a> {
     pub(crate) packages: BTreeSet<String>,
     /// Versions and hashes it must have.
     pub(crate) pinned: &'a BTreeMap<String, PinnedPackage>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Returns what a platform wants.
+    pub(crate) fn by(
+        cache: &'a Path,
+        blueprint: &'a Blueprint,
+        bundle: &Bundle,
+        pinned: &'a BTreeMap<String, PinnedPackage>,
+    ) -> Self {
+        let packages = bundle.nodes.values().flat_map(|tree| &tree.packages).cloned().collect();
+        Self { cache, distribution: &blueprint.release.distribution, packages, pinned }
+    }
 }
 
 /// What `root.json` says.
@@ -129,6 +160,8 @@ pub(crate) struct About {
 /// A root file system that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Root {
+    /// Where it lies.
+    folder: PathBuf,
     /// Its folders, the topmost first.
     pub(crate) layers: Vec<PathBuf>,
     /// Where what is warm is kept for it.
@@ -189,8 +222,8 @@ fn found(folder: &Path) -> Result<Option<Root>, RootFailure> {
 }
 
 fn with_warm(root: PathBuf, warm: PathBuf, about: Option<About>) -> Root {
-    let layers = if warm.is_dir() { vec![warm.clone(), root] } else { vec![root] };
-    Root { layers, warm, about }
+    let layers = if warm.is_dir() { vec![warm.clone(), root.clone()] } else { vec![root.clone()] };
+    Root { folder: root, layers, warm, about }
 }
 
 /// Returns what the root file system is known by.

@@ -284,16 +284,21 @@ pub(super) fn request(
         program: std::env::current_exe()
             .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
         root: manner.root.clone().or_else(folders::root_file_system),
-        cache: folders::cache().ok_or_else(|| {
-            Failure::usage("neither XDG_CACHE_HOME nor HOME names a folder to keep what is built once")
-                .help("set XDG_CACHE_HOME to an absolute path")
-        })?,
+        cache: cache()?,
         packages,
     })
 }
 
+/// Returns where what is built once is kept.
+pub(super) fn cache() -> Result<PathBuf, Failure> {
+    folders::cache().ok_or_else(|| {
+        Failure::usage("neither XDG_CACHE_HOME nor HOME names a folder to keep what is built once")
+            .help("set XDG_CACHE_HOME to an absolute path")
+    })
+}
+
 /// Returns the packages that the repository's lock pins for a distribution.
-fn pinned_packages(
+pub(super) fn pinned_packages(
     repository: &repository::Repository,
     distribution: &str,
 ) -> Result<BTreeMap<String, PinnedPackage>, Failure> {
@@ -334,8 +339,8 @@ async fn asked_for() -> Asked {
     }
 }
 
-struct Told {
-    tell: bool,
+pub(super) struct Told {
+    pub(super) tell: bool,
 }
 
 impl Progress for Told {
