@@ -157,10 +157,12 @@ pub(crate) fn with_record(recorded: &Recorded, after: &Output, sources: &Sources
     let before = Output {
         blueprint: recorded.blueprint.clone(),
         roster: recorded.roster.clone(),
-        brand_files: BTreeMap::new(),
+        // What is not recorded is taken as it is now; that it is another one shows in its digest below.
+        brand_files: after.brand_files.clone(),
         ..after.clone()
     };
-    let old = compiler::render(&before, sources);
+    let mut old = compiler::render(&before, sources);
+    old.brands.clear();
     let mut new = compiler::render(after, sources);
     let brands = std::mem::take(&mut new.brands);
     let mut changes = blueprint::diff(

@@ -16,12 +16,20 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         model.sites.values().flat_map(|site| hosts::hosts(site)).map(|(host, _)| host.name).collect();
     let nodes: BTreeSet<Name> =
         model.environments.values().flat_map(|environment| nodes::names(model, environment)).collect();
+    // A reseller whose revision cannot be had is told elsewhere, and may have any domain.
+    let is_here = |contract: &model::Contract| {
+        model.resellers.iter().any(|reseller| reseller.spec.name.value == contract.reseller.value)
+    };
+    let all_here = model.platform.contracts.iter().all(|contract| contract.repository.is_none() || is_here(contract));
     for step in model.scenarios.values().flat_map(|scenario| &scenario.steps) {
         if let Step::Load(load) = step {
             // As they are declared: what is wrong inside one has been told there.
             let declared = model.resellers.iter().flat_map(|reseller| &reseller.spec.domains);
             let known = declared.flat_map(|domain| [&domain.name].into_iter().chain(&domain.aliases));
-            if !load.to.is_hole() && !known.clone().any(|name| name.is_hole() || name.value == load.to.value) {
+            if all_here
+                && !load.to.is_hole()
+                && !known.clone().any(|name| name.is_hole() || name.value == load.to.value)
+            {
                 let known: Vec<&str> = known.map(|name| name.value.as_str()).collect();
                 report.tell(unknown("spec::unknown-domain", "domain", &load.to, known));
             }

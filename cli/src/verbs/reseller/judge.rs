@@ -25,7 +25,9 @@ impl Judge {
     pub(super) fn new(without: &Sources) -> Self {
         let found = compiler::check_all(without);
         let known = found.iter().map(|problem| mark(without, problem)).collect();
-        let operators = found
+        // Of form only: what else is wrong may be so for want of the reseller.
+        let operators = spec::parse(without)
+            .problems
             .into_iter()
             .filter(|problem| {
                 let trust = without.file(problem.span.file).map(|file| &file.trust);
