@@ -167,6 +167,7 @@ fn a_client_is_who_it_says_and_nothing_leaves_a_node() {
     assert_eq!(line(&mut connect(running.description(), [127, 18, 0, 7])), "220 198.18.0.7 hello");
     assert_eq!(line(&mut connect(running.description(), [127, 0, 0, 1])), "220 198.19.255.250 hello");
     let run = |command: &str| inside(&running, state.path(), "one", command);
+    assert_eq!(run("pwd"), "/");
     assert_eq!(
         run("hostname; id -u; ls /proc | grep -c '^[0-9]*$' | awk '$1 < 20 { print \"alone\" }'"),
         "mx-1\n0\nalone"

@@ -218,7 +218,7 @@ impl Found {
         let mut inside = std::process::Command::new("nsenter");
         inside
             .args(["--target", &state.process.to_string()])
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--"])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", "--"])
             .args(command)
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", "/root");

@@ -1,0 +1,146 @@
+//! The example platform on its real daemons: brought up, written to, read from, changed while it runs, ended.
+
+mod desk;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use desk::{Desk, has, until};
+use serde_json::Value;
+
+/// Ends the environment whatever happens.
+struct Platform<'a> {
+    desk: &'a Desk,
+    repository: PathBuf,
+}
+
+impl Platform<'_> {
+    fn call(&self, verb: &str, more: &[&str]) -> Output {
+        let path = self.repository.to_str().expect("a plain path");
+        self.desk.command(&[&[verb, path, "--env", "qa"], more].concat()).output().expect("the program starts")
+    }
+
+    fn json(&self, verb: &str, more: &[&str]) -> Value {
+        let output = self.call(verb, &[&["--json"], more].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{verb}: {error}: {said}"))
+    }
+}
+
+impl Drop for Platform<'_> {
+    fn drop(&mut self) {
+        let _ = self.call("down", &[]);
+    }
+}
+
+fn door(up: &Value, service: &str) -> String {
+    let doors = up["doors"].as_array().expect("doors");
+    let door = doors.iter().find(|door| door["service"] == service).unwrap_or_else(|| panic!("no door {service}"));
+    format!("{}:{}", door["host"].as_str().expect("host"), door["port"])
+}
+
+fn curl(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new("curl").args(["--silent", "--show-error", "--max-time", "60"]).args(arguments).output();
+    let output = output.expect("curl starts");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), text)
+}
+
+fn send(up: &Value, letter: &Path, recipient: &str) -> (bool, String) {
+    curl(&[
+        &format!("smtp://{}/mx.bigmail.example", door(up, "mx")),
+        // The host of the simulated internet that may send for bigmail.example.
+        "--interface",
+        "127.18.0.1",
+        "--mail-from",
+        "bob@bigmail.example",
+        "--mail-rcpt",
+        recipient,
+        "--upload-file",
+        letter.to_str().expect("a plain path"),
+    ])
+}
+
+fn read(up: &Value, what: &str) -> (bool, String) {
+    let accounts = up["accounts"].as_array().expect("accounts");
+    let alice = accounts.iter().find(|account| account["address"] == "alice@acme.example").expect("alice");
+    let password = alice["password"].as_str().expect("a password");
+    curl(&[
+        "--cacert",
+        up["authority"].as_str().expect("the authority"),
+        "--user",
+        &format!("alice@acme.example:{password}"),
+        &format!("imaps://{}/{what}", door(up, "imaps")),
+    ])
+}
+
+#[test]
+fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_runs() {
+    if std::env::var_os("MAILWRIGHT_ROOT").is_none() {
+        println!("skipped: MAILWRIGHT_ROOT names no root file system");
+        return;
+    }
+    if !has("curl") || !has("unshare") || !has("ip") {
+        return;
+    }
+    let desk = Desk::new();
+    let platform = Platform { repository: desk.example("northmail"), desk: &desk };
+    let began = Instant::now();
+    let output = platform.call("up", &["--backend", "namespace", "--detach", "--json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("take root") {
+        println!("skipped: {said}");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    let up: Value = serde_json::from_slice(&output.stdout).expect("up prints one JSON document");
+    println!("ready after {:.1} s", began.elapsed().as_secs_f64());
+    let letter = desk.path("letter.eml");
+    let text = "From: bob@bigmail.example\r\nTo: alice@acme.example\r\nSubject: really\r\n\
+                Message-ID: <1@bigmail.example>\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\nHello.\r\n";
+    std::fs::write(&letter, text).expect("a file on the desk");
+    let (sent, said) = send(&up, &letter, "alice@acme.example");
+    assert!(sent, "{said}");
+    let mut found = String::new();
+    until("the message is there", 60, || {
+        let (there, said) = read(&up, "INBOX;MAILINDEX=1");
+        found = said;
+        there
+    });
+    println!("read after {:.1} s", began.elapsed().as_secs_f64());
+    assert!(found.contains("Subject: really") && found.contains("spf=pass"), "{found}");
+    assert!(!send(&up, &letter, "nobody@acme.example").0, "an unknown recipient is refused");
+
+    let status = platform.json("status", &[]);
+    assert_eq!(status["state"], "ready", "{status:#}");
+    let nodes = status["nodes"].as_object().expect("nodes");
+    assert!(nodes.len() >= 14 && nodes.values().all(|node| node["settled"] == true), "{status:#}");
+
+    // Half of the size is half of the size, with the same processes in the same places.
+    let specification = platform.repository.join("platform.kdl");
+    let text = std::fs::read_to_string(&specification).expect("the example");
+    std::fs::write(&specification, text.replace("max-message \"35MiB\"", "max-message \"17MiB\"")).expect("a change");
+    let again = platform.json("up", &["--backend", "namespace", "--detach"]);
+    assert_eq!(again["doors"], up["doors"]);
+    let changed = platform.json("status", &[]);
+    assert_eq!(changed["pid"], status["pid"], "the same process serves it");
+    let process = |status: &Value| status["nodes"]["mx-1"]["process"].clone();
+    assert_eq!(process(&changed), process(&status));
+    until("the mx says its new limit", 30, || {
+        let output = desk
+            .command(&[
+                "exec",
+                "mx-1",
+                "--repository",
+                platform.repository.to_str().expect("a plain path"),
+                "--env",
+                "qa",
+            ])
+            .args(["--", "postconf", "-h", "message_size_limit"])
+            .output()
+            .expect("the program starts");
+        String::from_utf8_lossy(&output.stdout).trim() == (17 << 20).to_string()
+    });
+    assert!(read(&up, "INBOX;MAILINDEX=1").0, "mail is still there");
+}
