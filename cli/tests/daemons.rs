@@ -110,7 +110,7 @@ fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_ru
     });
     println!("read after {:.1} s", began.elapsed().as_secs_f64());
     assert!(found.contains("Subject: really") && found.contains("spf=pass"), "{found}");
-    assert!(!send(&up, &letter, "nobody@acme.example").0, "an unknown recipient is refused");
+    assert!(!send(&up, &letter, "nobody@globex.example").0, "an unknown recipient is refused");
 
     let status = platform.json("status", &[]);
     assert_eq!(status["state"], "ready", "{status:#}");
