@@ -148,7 +148,9 @@ fn wounded(line: &str, wound: Wound) -> Option<String> {
             both.into_iter().find_map(|(from, to)| word(line, from, to))
         }
         Wound::Misspelled => {
-            let at = line.find('=').map(|at| at + 1).or_else(|| line.trim_start().find(' ').map(|at| at + 1))?;
+            let indent = line.len() - line.trim_start().len();
+            let blank = || line.get(indent..)?.find(' ').map(|at| indent + at + 1);
+            let at = line.find('=').map(|at| at + 1).or_else(blank)?;
             let rest = line.get(at..)?;
             let start = at + rest.find(|c: char| c.is_ascii_lowercase())?;
             let (before, value) = line.split_at_checked(start)?;
