@@ -97,12 +97,11 @@ fn greeting(file: &mut MainCf, site: Site<'_>) {
         true => file.set("postscreen_upstream_proxy_protocol", Item::Word("haproxy")),
         false => file.clear("postscreen_upstream_proxy_protocol"),
     }
+    // The balancer's check takes the first line of a greeting in two parts for a failure, and would never send anybody here again.
+    file.clear("postscreen_greet_banner");
     match dns_lists(&site.blueprint.defense) {
         // Lists that refuse nobody by themselves are the scanner's to weigh, and no client waits for them here.
-        None => {
-            file.clear("postscreen_dnsbl_sites");
-            file.clear("postscreen_greet_banner");
-        }
+        None => file.clear("postscreen_dnsbl_sites"),
         Some((sites, threshold)) => {
             file.set("postscreen_dnsbl_sites", sites);
             file.set("postscreen_dnsbl_threshold", Item::Number(threshold));
