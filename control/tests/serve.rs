@@ -128,7 +128,7 @@ fn several_serve_one_directory_and_take_changes_over_when_told() {
     roster["mailboxes"].as_array_mut().unwrap().retain(|it| it["address"] != "pong@second.example");
     fs::write(folder.path().join("roster.json"), roster.to_string()).unwrap();
     one.tell("-HUP");
-    assert_eq!(one.said("seeded"), "seeded: 0 created, 0 suspended, 1 deleted");
+    assert_eq!(one.said("seeded"), "seeded: 0 created, 0 renamed, 0 suspended, 1 deleted");
     for program in [&mut one, &mut other] {
         program.tell("-TERM");
         program.said("ended");
