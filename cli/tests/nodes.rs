@@ -2,7 +2,6 @@
 
 #![expect(clippy::print_stdout, reason = "what was skipped is told")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(clippy::indexing_slicing, reason = "a test that finds less than it needs has failed")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -35,7 +35,8 @@ fn is_installed(program: &str) -> bool {
 }
 
 fn content(bundle: &Bundle, node: &str, path: &str) -> Vec<u8> {
-    bundle.nodes[node].files[path].unfilled().0
+    let file = bundle.nodes.get(node).and_then(|tree| tree.files.get(path));
+    file.unwrap_or_else(|| panic!("{node} has {path}")).unfilled().0
 }
 
 fn said(output: &Output) -> String {

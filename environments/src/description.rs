@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use blueprint::Launch;
 use blueprint::launch::AccountKind;
 use blueprint::platform::Tls;
 use serde::Serialize;
 
+use crate::embedded::source_of;
 use crate::state::{OpenDoor, Phase, Record, Secrets};
 
 /// How an environment is, seen from outside.
@@ -104,6 +106,9 @@ pub struct DescribedAccount {
     pub password: Option<String>,
     /// What it is.
     pub kind: AccountKind,
+    /// Of an account of the simulated internet: the address that clients connect from to be taken for its domain's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<IpAddr>,
 }
 
 // Not derived: this is printed on purpose by one verb, and by accident nowhere.
@@ -115,15 +120,21 @@ impl std::fmt::Debug for DescribedAccount {
 
 impl Description {
     /// Makes the description of what a record says, as it stands there.
-    pub(crate) fn of(record: &Record, accounts: &[blueprint::launch::Account], secrets: &Secrets) -> Self {
-        let accounts = accounts
-            .iter()
-            .map(|account| DescribedAccount {
+    ///
+    /// - `launch`: as it was brought up; without one no accounts are known.
+    pub(crate) fn of(record: &Record, launch: Option<&Launch>, secrets: &Secrets) -> Self {
+        let accounts = launch
+            .into_iter()
+            .flat_map(|launch| launch.accounts.iter().map(move |account| (launch, account)))
+            .map(|(launch, account)| DescribedAccount {
                 address: account.address.to_string(),
                 password: crate::accounts::password_of(account, secrets)
                     .filter(|_| record.show_passwords)
                     .map(str::to_owned),
                 kind: account.kind,
+                source: (account.kind == AccountKind::Internet)
+                    .then(|| source_of(&launch.internet, account.address.domain()).ok())
+                    .flatten(),
             })
             .collect();
         Self {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use blueprint::launch::Account;
 use blueprint::{Blueprint, Launch, Roster};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -112,9 +111,8 @@ impl Found {
         let Some(record) = &self.record else {
             return Err(Failure::NeverUp { identity: self.identity.clone() });
         };
-        let accounts: Vec<Account> =
-            self.folder.document::<Launch>("launch.json")?.map(|launch| launch.accounts).unwrap_or_default();
-        let mut description = Description::of(record, &accounts, &self.folder.secrets()?);
+        let launch = self.folder.document::<Launch>("launch.json")?;
+        let mut description = Description::of(record, launch.as_ref(), &self.folder.secrets()?);
         if !self.is_up() && matches!(record.phase, Phase::Starting | Phase::Ready) {
             description.state = State::Stopped;
             description.reason =

@@ -265,7 +265,7 @@ fn bring_up(
     record.doors = doors;
     record.phase = Phase::Ready;
     folder.write_record(record)?;
-    let description = Description::of(record, &request.launch.accounts, &secrets);
+    let description = Description::of(record, Some(&request.launch), &secrets);
     Ok((platform, description))
 }
 
@@ -401,7 +401,7 @@ impl Running {
         };
         self.record.blueprint = digest(&request.blueprint).map_err(form)?;
         self.record.roster = digest(&request.roster).map_err(form)?;
-        self.description = Description::of(&self.record, &request.launch.accounts, &secrets);
+        self.description = Description::of(&self.record, Some(&request.launch), &secrets);
         Ok(changed)
     }
 

@@ -70,11 +70,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (state, warm) = (folder.path().join("state"), folder.path().join("warm"));
         fs::create_dir_all(state.join("lib/rspamd")).unwrap();
-        keep_warm(&warm, &[state.clone()]);
+        keep_warm(&warm, std::slice::from_ref(&state));
         assert!(!warm.exists());
         fs::write(state.join("lib/rspamd/aa.hs"), "compiled").unwrap();
         fs::write(state.join("lib/rspamd/stats.json"), "mine").unwrap();
-        keep_warm(&warm, &[state.clone()]);
+        keep_warm(&warm, std::slice::from_ref(&state));
         assert_eq!(files::names(&warm.join("var/lib/rspamd")).unwrap(), ["aa.hs"]);
         fs::write(state.join("lib/rspamd/bb.hs"), "compiled").unwrap();
         keep_warm(&warm, &[state]);

@@ -34,16 +34,23 @@ pub(super) fn write(out: &mut dyn Write, description: &Description, built_in: bo
     let mailbox = description
         .accounts
         .iter()
-        .find(|account| account.kind == blueprint::launch::AccountKind::Mailbox)
+        .find(|account| account.kind == blueprint::launch::AccountKind::Mailbox && is_plain(&account.address))
         .and_then(|account| account.password.as_deref().map(|password| (account.address.as_str(), password)));
     if let (Some(mx), Some(imaps), Some((address, password))) = (door("mx"), door("imaps"), mailbox) {
         writeln!(out, "\ntry:")?;
-        writeln!(
-            out,
-            "  printf 'Subject: hello\\r\\n\\r\\nHello.\\r\\n' | curl smtp://{}:{}/bigmail.example \\\n    \
-             --mail-from bob@bigmail.example --mail-rcpt {address} --upload-file -",
-            mx.host, mx.port
-        )?;
+        let mut outside = description.accounts.iter().filter(|account| is_plain(&account.address));
+        let outside = outside.find_map(|account| Some((account.address.as_str(), account.source?)));
+        if let Some((sender, source)) = outside {
+            // From the sender's own host, and with what honest mail has, so that the defense has nothing against it.
+            let domain = sender.rsplit('@').next().unwrap_or(sender);
+            writeln!(
+                out,
+                "  printf 'From: {sender}\\r\\nTo: {address}\\r\\nMessage-ID: <1@{domain}>\\r\\nSubject: hello\\r\\n\\r\\nHello.\\r\\n' |\n    \
+                 curl --interface {source} smtp://{}:{}/mx.{domain} \\\n    \
+                 --mail-from {sender} --mail-rcpt {address} --upload-file -",
+                mx.host, mx.port
+            )?;
+        }
         writeln!(
             out,
             "  curl --cacert {} --user '{address}:{password}' \\\n    'imaps://{}:{}/INBOX;MAILINDEX=1'",
@@ -54,6 +61,11 @@ pub(super) fn write(out: &mut dyn Write, description: &Description, built_in: bo
         writeln!(out, "\nstop it with Ctrl-C, or mailwright down --try when it runs in the background")?;
     }
     Ok(())
+}
+
+/// Tells whether a shell takes an address as it stands, so that it can be shown in a command.
+fn is_plain(address: &str) -> bool {
+    address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@.-_+".contains(&byte))
 }
 
 /// Returns the table of doors; with what was found when they were asked, where they were.
