@@ -20,7 +20,6 @@ mod backend;
 mod description;
 mod embedded;
 mod failure;
-mod files;
 mod fill;
 #[cfg(test)]
 mod fixture;
@@ -35,13 +34,15 @@ pub mod scenarios;
 #[cfg(test)]
 mod tests;
 
+use images::files;
+
 pub use backend::{Abilities, Backend, Lack};
 pub use description::{DescribedAccount, DescribedDoor, Description, State};
 pub use embedded::{AuthorityFailure, DoorFailure};
 pub use failure::Failure;
-pub use files::FileFailure;
 pub use fill::FillFailure;
 pub use found::{Found, Recorded, Stopped, await_ready, find, list};
+pub use images::files::FileFailure;
 pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, launch};
 pub use log::{Entry, Level, read_log};
 pub use namespace::{DaemonState, DaemonStatus, NodeState};

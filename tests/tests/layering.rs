@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-const ROOMS: [(&str, &str, &[&str]); 10] = [
+const ROOMS: [(&str, &str, &[&str]); 11] = [
     ("values", "spec/values", &[]),
     ("blueprint", "compiler/blueprint", &["values"]),
     ("spec", "spec", &["values"]),
@@ -11,8 +11,13 @@ const ROOMS: [(&str, &str, &[&str]); 10] = [
     ("simulator", "simulator", &["claims", "values"]),
     ("compiler", "compiler", &["spec", "blueprint", "values"]),
     ("control", "control", &["blueprint", "claims", "values"]),
-    ("environments", "environments", &["blueprint", "control", "simulator", "values"]),
-    ("mailwright", "cli", &["values", "spec", "blueprint", "compiler", "control", "simulator", "environments"]),
+    ("images", "environments/images", &["blueprint", "values"]),
+    ("environments", "environments", &["blueprint", "control", "images", "simulator", "values"]),
+    (
+        "mailwright",
+        "cli",
+        &["values", "spec", "blueprint", "compiler", "control", "simulator", "images", "environments"],
+    ),
     ("tests", "tests", &[]),
 ];
 

@@ -89,7 +89,7 @@ impl FileFailure {
 }
 
 /// Makes a folder and those above it, for its owner only; one that is there is left as it is.
-pub(crate) fn make_folder(path: &Path) -> Result<(), FileFailure> {
+pub fn make_folder(path: &Path) -> Result<(), FileFailure> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -100,7 +100,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), FileFailure> {
 /// Writes a file whole or not at all: a temporary file beside it, synced, renamed over it, and the folder synced.
 ///
 /// - `mode`: permission bits, set when the temporary file is made and whatever the umask says no wider.
-pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFailure> {
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFailure> {
     let failed = |source| FileFailure::Write { path: path.to_owned(), source };
     let (temporary, mut file) = temporary_beside(path, mode).map_err(failed)?;
     let written = file
@@ -116,7 +116,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFail
 }
 
 /// Writes a file that is made again when it is lost: nothing is synced, and a reader may see half of it.
-pub(crate) fn write_lightly(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFailure> {
+pub fn write_lightly(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFailure> {
     let failed = |source| FileFailure::Write { path: path.to_owned(), source };
     // Anew, so that the mode is the one asked for.
     remove(path)?;
@@ -125,7 +125,7 @@ pub(crate) fn write_lightly(path: &Path, bytes: &[u8], mode: u32) -> Result<(), 
 }
 
 /// Writes a document as JSON, whole or not at all.
-pub(crate) fn write_json<T: Serialize>(path: &Path, document: &T, mode: u32) -> Result<(), FileFailure> {
+pub fn write_json<T: Serialize>(path: &Path, document: &T, mode: u32) -> Result<(), FileFailure> {
     let mut bytes =
         serde_json::to_vec_pretty(document).map_err(|source| FileFailure::Form { path: path.to_owned(), source })?;
     bytes.push(b'\n');
@@ -133,7 +133,7 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, document: &T, mode: u32) -> 
 }
 
 /// Reads a file; `None` when there is none.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileFailure> {
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileFailure> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
@@ -142,13 +142,13 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileFailure> {
 }
 
 /// Reads a JSON document; `None` when there is no file.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileFailure> {
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileFailure> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|source| FileFailure::Form { path: path.to_owned(), source })
 }
 
 /// Removes a file or a folder with everything in it; what is not there is no failure.
-pub(crate) fn remove(path: &Path) -> Result<(), FileFailure> {
+pub fn remove(path: &Path) -> Result<(), FileFailure> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -163,7 +163,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), FileFailure> {
 }
 
 /// Returns the names in a folder, sorted; names that are not UTF-8 are not ours and left out. Empty without a folder.
-pub(crate) fn names(path: &Path) -> Result<Vec<String>, FileFailure> {
+pub fn names(path: &Path) -> Result<Vec<String>, FileFailure> {
     let failed = |source| FileFailure::ListFolder { path: path.to_owned(), source };
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -181,7 +181,7 @@ pub(crate) fn names(path: &Path) -> Result<Vec<String>, FileFailure> {
 }
 
 /// Makes what happened in a folder durable: files made, renamed and removed.
-pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()
 }
 
@@ -209,7 +209,7 @@ fn temporary_beside(path: &Path, mode: u32) -> std::io::Result<(PathBuf, File)> 
 }
 
 /// Returns whether only the owner can reach a file or folder.
-pub(crate) fn private(path: &Path) -> std::io::Result<bool> {
+pub fn private(path: &Path) -> std::io::Result<bool> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
 }
 
