@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-const ROOMS: [(&str, &str, &[&str]); 11] = [
+const ROOMS: [(&str, &str, &[&str]); 12] = [
     ("values", "spec/values", &[]),
     ("blueprint", "compiler/blueprint", &["values"]),
     ("spec", "spec", &["values"]),
@@ -11,8 +11,9 @@ const ROOMS: [(&str, &str, &[&str]); 11] = [
     ("simulator", "simulator", &["claims", "values"]),
     ("compiler", "compiler", &["spec", "blueprint", "values"]),
     ("control", "control", &["blueprint", "claims", "values"]),
+    ("switch", "environments/switch", &[]),
     ("images", "environments/images", &["blueprint", "values"]),
-    ("environments", "environments", &["blueprint", "control", "images", "simulator", "values"]),
+    ("environments", "environments", &["blueprint", "control", "images", "simulator", "switch", "values"]),
     (
         "mailwright",
         "cli",
