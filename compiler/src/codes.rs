@@ -21,6 +21,13 @@ const fn code(code: &'static str, explanation: &'static str) -> Code {
 /// The codes of this room and of scenarios, sorted.
 const OWN: &[Code] = &[
     code(
+        "build::refused-by-daemon",
+        "A daemon's own checker refuses, or warns of, a file that was rendered for it; `mailwright build --verify` asks each of them \
+         in the root of its node. The line shown is the one whose words stand in the rendered line, or the one that asked for the \
+         node. If the value is one that the daemon cannot take, write another; if it looks right, the rendering is wrong: please \
+         report it with the message.",
+    ),
+    code(
         "compiler::address-not-in-front",
         "An outbound pool sends from an address that no host of the platform can have: it lies outside every site's front network, \
          or it is the network's own address, its router's (the first) or its broadcast address. Choose one of the front network \

@@ -6,6 +6,7 @@
 //! [`decide`] makes every choice that is left, [`render`] writes what was decided as bytes, [`graph`] draws it, [`explain`] tells
 //! which line says so. [`codes`] has the page behind every problem.
 
+mod blame;
 pub mod check;
 mod codes;
 mod compile;
@@ -17,6 +18,7 @@ pub mod render;
 mod report;
 pub mod resolve;
 
+pub use blame::blame;
 pub use codes::{Code, codes};
 pub use compile::{Compiled, Output, check_all, check_outlines, compile, compile_without_origins, environments};
 pub use origins::Origins;

@@ -302,7 +302,7 @@ fn order<'a>(
 }
 
 /// Returns the root file system of real daemons' nodes.
-fn root(request: &LaunchRequest, progress: &dyn Progress) -> Result<Root, Failure> {
+pub(crate) fn root(request: &LaunchRequest, progress: &dyn Progress) -> Result<Root, Failure> {
     if let Some(folder) = &request.root {
         return Ok(rootfs::given(&request.cache, folder));
     }

@@ -9,6 +9,7 @@
 //! - [`find`], [`list`]: environments as other processes see them; a [`Found`] has `status`, `log_lines`, `stop`, `reset`.
 //! - [`await_ready`]: waits for an environment that another process brings up.
 //! - [`build_root`]: the root file system that real daemons share.
+//! - [`verify`]: what the daemons' own checkers say of what was rendered for them.
 //! - [`run_node`], [`hold`]: what this program is inside a node of real daemons, and around them.
 //! - [`scenarios`]: scenarios carried out on an environment that runs, and what came of them.
 //! - [`Failure`]: what failed, each with what to do next.
@@ -33,6 +34,7 @@ mod rootfs;
 pub mod scenarios;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use images::files;
 
@@ -49,3 +51,4 @@ pub use namespace::{DaemonState, DaemonStatus, NodeState};
 pub use node::{hold, run_node};
 pub use rootfs::{RootFailure, build_root};
 pub use state::{Identity, StateRoot};
+pub use verify::{Complaint, Verdict, verify};

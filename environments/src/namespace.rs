@@ -13,7 +13,7 @@ mod doors;
 mod fabric;
 mod fit;
 mod hands;
-mod network;
+pub(crate) mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

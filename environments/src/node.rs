@@ -3,6 +3,7 @@
 //! It is this program itself, started by the tool in namespaces of its own. Orders come in on stdin, tidings go out on stdout;
 //! when stdin ends, the tool is gone, and the node ends with it, so that nothing is left behind by a tool that was killed.
 
+mod checks;
 mod daemon;
 mod listening;
 mod mounts;
@@ -58,6 +59,7 @@ pub fn run_node() -> bool {
     }
     let plan = match inbox.recv() {
         Ok(Event::Ordered(Some(Order::Begin(plan)))) => plan,
+        Ok(Event::Ordered(Some(Order::Check { plan, checks }))) => return check(&plan, &checks, &tell),
         _ => return true,
     };
     if let Err(reason) = become_node(&plan, &tell) {
@@ -66,6 +68,21 @@ pub fn run_node() -> bool {
     }
     syslog::listen(Path::new("/dev/log"), &tell);
     Supervisor::new(Path::new("/"), tell, events).run(plan.processes, &inbox);
+    true
+}
+
+/// Becomes a node whose daemons are never started, and has their checkers read what they would.
+fn check(plan: &Plan, asked: &[blueprint::Check], tell: &Tell) -> bool {
+    if let Err(reason) = become_node(plan, tell) {
+        tell(Tidings::Failed { reason });
+        return false;
+    }
+    checks::make_folders(&plan.processes);
+    for (check, order) in asked.iter().enumerate() {
+        let (passed, said) = checks::ask(order);
+        tell(Tidings::Checked { check, passed, said });
+    }
+    tell(Tidings::Settled);
     true
 }
 

@@ -11,11 +11,17 @@ use super::compiled::{self, say};
 use crate::failure::{Exit, Failure};
 use crate::repository;
 
+mod verified;
+
 /// Write every file of every node to a folder.
 ///
 /// The folder is replaced as a whole or not at all. Secrets stay holes in it: only a running environment fills them.
+///
+/// With --verify every daemon's own checker reads its files first, each inside its node's root (Linux, root), and a warning of
+/// theirs is an error, told at the line of the specification that it came from. Nothing is written then.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  mailwright build examples/northmail --env qa --out /tmp/northmail-qa")]
+#[command(after_help = "Examples:\n  mailwright build examples/northmail --env qa --out /tmp/northmail-qa\n  \
+    mailwright build examples/northmail --env qa --out /tmp/northmail-qa --verify")]
 pub(crate) struct Arguments {
     /// The folder that holds platform.kdl.
     #[arg(default_value = ".")]
@@ -26,6 +32,12 @@ pub(crate) struct Arguments {
     /// The folder to write; it must not exist yet, or be one that `build` wrote.
     #[arg(long)]
     out: PathBuf,
+    /// Have every daemon's own checker read its files first.
+    #[arg(long)]
+    verify: bool,
+    /// An unpacked root file system to verify in, instead of one that is built; MAILWRIGHT_ROOT says the same.
+    #[arg(long, value_name = "FOLDER", requires = "verify")]
+    root: Option<PathBuf>,
     /// Print the manifest on stdout and nothing else.
     #[arg(long)]
     json: bool,
@@ -33,9 +45,15 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
-    let output = compiled::compile(&repository.sources, arguments.env.as_deref())?;
+    let output = match arguments.verify {
+        true => compiled::compile_with_origins(&repository.sources, arguments.env.as_deref())?,
+        false => compiled::compile(&repository.sources, arguments.env.as_deref())?,
+    };
     let bundle = compiler::render(&output, &repository.sources);
     let manifest = format!("{:#}\n", compiler::manifest(&output.blueprint, &bundle));
+    if arguments.verify {
+        verified::ask(&repository, output, arguments.root.as_deref(), arguments.json)?;
+    }
     write_folder(&arguments.out, &bundle, &manifest)?;
     if arguments.json {
         write!(std::io::stdout(), "{manifest}")?;

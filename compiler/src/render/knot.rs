@@ -69,7 +69,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node, zones: &[Zone], edition: Edition
         restart_on: Vec::new(),
         reads: vec!["/etc/knot/".to_owned()],
     };
-    let packages = ["knot", "knot-dnsutils"].map(str::to_owned).into();
+    let packages = ["knot", "knot-dnssecutils", "knot-dnsutils"].map(str::to_owned).into();
     Tree { files, processes: vec![process], checks, packages }
 }
 

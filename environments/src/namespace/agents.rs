@@ -442,6 +442,8 @@ impl Reader {
                     self.log.write(entry(Level::Error, "daemon fell").with("process", process).with("how", how));
                 }
             }
+            // Only nodes that run nothing are asked.
+            Tidings::Checked { .. } => {}
             Tidings::Settled => {
                 state.settled = true;
                 write_status(&self.status, &known);

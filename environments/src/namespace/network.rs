@@ -70,7 +70,7 @@ pub(super) fn hang(processes: &[u32]) -> String {
 }
 
 /// Returns how a node sets its own end up.
-pub(super) fn node(blueprint: &Blueprint, node: &Node) -> String {
+pub(crate) fn node(blueprint: &Blueprint, node: &Node) -> String {
     let mut batch = String::from("link set lo up\n");
     for address in node.addresses.iter().chain(&node.front_addresses) {
         let _ = writeln!(batch, "addr add {address}/{} dev eth0{}", bits(address), nodad(address));
@@ -90,6 +90,11 @@ pub(super) fn node(blueprint: &Blueprint, node: &Node) -> String {
         let _ = writeln!(batch, "route add ::/0 via {WORLD_6} dev eth0 onlink src {source}");
     }
     batch
+}
+
+/// Returns how a node has its addresses where there is no wire: daemons' checkers look whether they could be taken.
+pub(crate) fn alone(blueprint: &Blueprint, planned: &Node) -> String {
+    format!("link add eth0 type veth peer name wire\nlink set wire up\n{}", node(blueprint, planned))
 }
 
 /// Returns every network of the platform, inner ones and those the world sees.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use blueprint::Process;
+use blueprint::{Check, Process};
 use serde::{Deserialize, Serialize};
 
 /// What a node is told. The end of the stream means that whoever gave orders is gone, and the node ends with it.
@@ -16,6 +16,13 @@ pub(crate) enum Order {
     Converge {
         /// What is to run now.
         processes: Vec<Process>,
+    },
+    /// Become the node, have every daemon's own checker read its files, and end; the first order, instead of `Begin`.
+    Check {
+        /// What the node is.
+        plan: Box<Plan>,
+        /// What is to be asked.
+        checks: Vec<Check>,
     },
     /// End every daemon, then the node.
     Stop,
@@ -91,6 +98,15 @@ pub(crate) enum Tidings {
         process: String,
         /// A line, without its end.
         text: String,
+    },
+    /// A daemon's checker has answered.
+    Checked {
+        /// What was asked, by its place in the order.
+        check: usize,
+        /// Whether it found nothing wrong.
+        passed: bool,
+        /// What it said, on both of its outputs.
+        said: String,
     },
     /// Every daemon was started and is ready.
     Settled,

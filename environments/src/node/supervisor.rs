@@ -97,7 +97,7 @@ impl Supervisor {
             self.advance();
             match inbox.recv_timeout(self.patience()) {
                 Ok(Event::Ordered(Some(Order::Converge { processes }))) => self.converge(processes),
-                Ok(Event::Ordered(Some(Order::Begin(_)))) => {}
+                Ok(Event::Ordered(Some(Order::Begin(_) | Order::Check { .. }))) => {}
                 Ok(Event::Ordered(Some(Order::Stop) | None)) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(Event::Ended(pid, status)) => self.ended(pid, status),
                 Ok(Event::Answers(target)) => {
