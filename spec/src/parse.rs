@@ -7,7 +7,7 @@ use crate::model::Spec;
 use crate::problem::Problem;
 use crate::read::read;
 use crate::sources::{SourceFile, Sources};
-use crate::tree::FileId;
+use crate::tree::{FileId, Node, Span};
 
 /// What the texts ask for, and all that is wrong with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +90,25 @@ pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> Parsed {
     let mut decoder = Decoder::new(if yaml { Syntax::Yaml } else { Syntax::Kdl });
     document(id, &tree.nodes, whole, &file.trust, &mut parsed.spec, &mut decoder);
     parsed.problems.extend(tree.problems);
-    parsed.problems.extend(decoder.finish());
+    let damaged = &tree.damaged;
+    // What a repaired place says, and what seems to be missing around it, may be the repair's fault.
+    let follows = |problem: &Problem| {
+        crate::yaml::lies_in(damaged, problem.span)
+            || (matches!(problem.code, "spec::missing" | "spec::language")
+                && holds_damage(&tree.nodes, problem.span, damaged))
+    };
+    parsed.problems.extend(decoder.finish().into_iter().filter(|problem| damaged.is_empty() || !follows(problem)));
     parsed
+}
+
+/// Tells whether the node at whose head a place lies holds a damaged place.
+fn holds_damage(nodes: &[Node<'_>], head: Span, damaged: &[Span]) -> bool {
+    nodes
+        .iter()
+        .filter(|node| node.span.start <= head.start && head.start < node.span.end.max(node.span.start + 1))
+        .any(|node| {
+            let holds = |damage: &Span| node.span.start <= damage.start && damage.start <= node.span.end;
+            (node.kind.span.start == head.start && damaged.iter().any(holds))
+                || holds_damage(&node.children, head, damaged)
+        })
 }

@@ -22,6 +22,9 @@ pub struct Read<'s> {
     pub nodes: Vec<Node<'s>>,
     /// What is wrong, in the order of the places.
     pub problems: Vec<Problem>,
+    /// Places that may not say any more what was meant, since they were repaired to read on; what is wrong with their
+    /// values follows from problems that are told.
+    pub damaged: Vec<Span>,
 }
 
 /// Reads a file in the syntax that its path's ending names: `.kdl`, `.yaml` or `.yml`.
@@ -37,7 +40,7 @@ pub fn read<'s>(file: FileId, path: &str, bytes: &'s [u8]) -> Read<'s> {
                 "the file's name does not say which syntax it is written in",
             )
             .help("let the name end in `.kdl`, `.yaml` or `.yml`");
-            Read { nodes: Vec::new(), problems: vec![problem] }
+            Read { nodes: Vec::new(), problems: vec![problem], damaged: Vec::new() }
         }
     }
 }
@@ -70,6 +73,16 @@ impl Findings {
         if !self.is_full() {
             self.problems.push(problem);
         }
+    }
+
+    /// Adds what others found in the same file.
+    pub(crate) fn join(&mut self, other: Self) {
+        other.problems.into_iter().for_each(|problem| self.add(problem));
+    }
+
+    /// Tells whether a problem of a code was told of a place.
+    pub(crate) fn has(&self, start: u32, code: &str) -> bool {
+        self.problems.iter().any(|problem| problem.span.start == start && problem.code == code)
     }
 
     pub(crate) fn count(&self) -> usize {

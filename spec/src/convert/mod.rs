@@ -65,7 +65,7 @@ pub enum Converted {
 
 /// Writes a file in another syntax; the ending of its path names the one that it is written in.
 pub fn convert(file: FileId, path: &str, bytes: &[u8], to: Syntax) -> Converted {
-    let Read { nodes, problems } = read(file, path, bytes);
+    let Read { nodes, problems, .. } = read(file, path, bytes);
     let text = match std::str::from_utf8(bytes) {
         Ok(text) if problems.is_empty() => text,
         _ => return Converted::Problems(problems),

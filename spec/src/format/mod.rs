@@ -32,7 +32,7 @@ pub enum Formatted {
 
 /// Returns the canonical form of a file; the ending of its path chooses the syntax.
 pub fn format(file: FileId, path: &str, bytes: &[u8]) -> Formatted {
-    let Read { nodes, problems } = read(file, path, bytes);
+    let Read { nodes, problems, .. } = read(file, path, bytes);
     let text = match std::str::from_utf8(bytes) {
         Ok(text) if problems.is_empty() => text,
         _ => return Formatted::Problems(problems),

@@ -34,7 +34,7 @@ pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
         Codes { too_large: "kdl::too-large", not_utf8: "kdl::not-utf8", too_many_problems: "kdl::too-many-problems" };
     let mut findings = Findings::new(file, codes);
     let Some((text, complete)) = findings.text(bytes) else {
-        return Read { nodes: Vec::new(), problems: findings.finish() };
+        return Read { nodes: Vec::new(), problems: findings.finish(), damaged: Vec::new() };
     };
     for (start, end, message) in disallowed_characters(text) {
         if findings.is_full() {
@@ -49,7 +49,7 @@ pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
         findings.add(problem.help("remove the line, and write `#true`, `#false`, `#null` and `#\"…\"#` as KDL 2 does"));
     }
     let (nodes, findings) = parser::Parser::new(text, findings, complete).run();
-    Read { nodes, problems: findings.finish() }
+    Read { nodes, problems: findings.finish(), damaged: Vec::new() }
 }
 
 /// Returns the place of the marker of KDL 1, which may stand first in a file.

@@ -1,7 +1,6 @@
 //! From YAML's events to the tree, without recursion.
 
 use super::head;
-use super::syntax;
 use crate::problem::Problem;
 use crate::read::{Findings, MAX_DEPTH, MAX_ENTRIES, MAX_NODES};
 use crate::tree::{Node, Scalar, Span, Spanned};
@@ -90,6 +89,17 @@ pub(super) struct Lowering<'s> {
     node_count: usize,
     value_count: usize,
     stopped: bool,
+    /// Places that say nothing, since what stood there was refused.
+    damaged: Vec<Span>,
+}
+
+/// What a text holds.
+pub(super) struct Lowered<'s> {
+    pub(super) nodes: Vec<Node<'s>>,
+    pub(super) findings: Findings,
+    pub(super) damaged: Vec<Span>,
+    /// Whether the parser came to its end.
+    pub(super) well_formed: bool,
 }
 
 impl<'s> Lowering<'s> {
@@ -106,11 +116,13 @@ impl<'s> Lowering<'s> {
             node_count: 0,
             value_count: 0,
             stopped: false,
+            damaged: Vec::new(),
         }
     }
 
     /// Reads the whole text, up to its first syntax error.
-    pub(super) fn run(mut self, tell_syntax: bool) -> (Vec<Node<'s>>, Findings) {
+    pub(super) fn run(mut self) -> Lowered<'s> {
+        let mut well_formed = true;
         let options = granit_parser::options! {
             disallow_directives: true,
             emit_unresolved_aliases: true,
@@ -129,11 +141,8 @@ impl<'s> Lowering<'s> {
                     }
                     self.event(event, range.start, range.end);
                 }
-                Err(error) => {
-                    if tell_syntax {
-                        let problem = syntax::problem(&error, self.text, &self.findings);
-                        self.findings.add(problem);
-                    }
+                Err(_) => {
+                    well_formed = false;
                     break;
                 }
             }
@@ -144,7 +153,8 @@ impl<'s> Lowering<'s> {
         while let Some(frame) = self.frames.pop() {
             self.close(frame, false);
         }
-        (self.nodes, self.findings)
+        let Self { nodes, findings, damaged, .. } = self;
+        Lowered { nodes, findings, damaged, well_formed }
     }
 
     fn problem(
@@ -165,7 +175,6 @@ impl<'s> Lowering<'s> {
                 if self.documents > 1 {
                     let help = "put what follows in a file of its own; the order and number of files have no meaning";
                     self.problem("yaml::documents", start..end, "a file holds one document", help);
-                    self.stopped = true;
                 }
             }
             Event::Anchor(..) => {
@@ -175,6 +184,7 @@ impl<'s> Lowering<'s> {
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 let help = "write the value out here; nothing is said twice by reference";
                 self.problem("yaml::alias", start..end, "aliases are not allowed", help);
+                self.damaged.push(self.findings.span(start, end));
                 self.end = end;
                 if self.skipped == 0 {
                     self.without_value(start, end);
@@ -217,7 +227,8 @@ impl<'s> Lowering<'s> {
     /// Stands for a node whose key cannot be understood, so that its value is passed over.
     fn unknown_key(&mut self, start: usize, end: usize) {
         let span = self.findings.span(start, end);
-        if let Some(Frame::Mapping { pending, .. }) = self.frames.last_mut() {
+        if let Some(Frame::Mapping { pending, heads, .. }) = self.frames.last_mut() {
+            heads.count += 1;
             *pending = Some(Open {
                 kind: Spanned { value: Cow::Borrowed(""), span },
                 arguments: Vec::new(),
@@ -268,10 +279,12 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn mixed_list(&mut self, span: Span, other: Span) {
-        let problem = Problem::error("yaml::mixed-list", span, "a list holds either values or nodes, not both")
+    fn mixed_list(&mut self, value: Span, node: Span) {
+        self.damaged.push(value);
+        let problem = Problem::error("yaml::mixed-list", value, "a list holds either values or nodes, not both")
+            .label("a value")
             .help("write `kind: value` in each entry, and the node's own values as `args: […]`")
-            .related(other, "the other sort stands here");
+            .related(node, "a node");
         self.findings.add(problem);
     }
 
@@ -286,6 +299,17 @@ impl<'s> Lowering<'s> {
         if text.contains(['\n', '\r']) {
             let help = "write the key on one line: `kind name: value`";
             self.problem("yaml::complex-key", start..end, "a key stands on one line", help);
+            return self.unknown_key(start, end);
+        }
+        if style == ScalarStyle::Plain
+            && text.matches('{').count() != text.matches('}').count()
+            && let Some(bracket) = text.find('{')
+        {
+            // The parser takes `node { setting` for a key.
+            let at = (start + bracket).min(end);
+            let help = "write `key: { … }`, with a blank behind the colon";
+            self.problem("yaml::colon", at..end.min(at + 1), "`: ` is missing before this bracket", help);
+            self.damaged.push(span);
             return self.unknown_key(start, end);
         }
         if start == end || text.is_empty() || text.starts_with(char::is_whitespace) {
@@ -402,7 +426,7 @@ impl<'s> Lowering<'s> {
                 let mixed = first_scalar.filter(|_| !*told);
                 *told |= mixed.is_some();
                 if let Some(first) = mixed {
-                    self.mixed_list(span, first);
+                    self.mixed_list(first, span);
                 }
                 if self.pending().is_some_and(|open| open.is_args) {
                     self.skipped = 1;
@@ -505,6 +529,10 @@ impl<'s> Lowering<'s> {
             if let Some(around) = self.pending() {
                 around.arguments.append(&mut open.arguments);
             }
+            return;
+        }
+        // What is said of the next file's edition is part of the problem that there is one.
+        if self.documents > 1 && self.depth == 0 && open.kind.value == "language" {
             return;
         }
         open.arguments.shrink_to_fit();

@@ -7,10 +7,15 @@
 //!
 //! Scalars stay as the source spells them but for `true`, `false`, `null` and `~` without quotes. What YAML has beyond such trees
 //! (anchors, aliases, merge keys, tags, directives, several documents, keys that are no scalars) is a problem.
+//!
+//! The parser behind this gives up at its first syntax error; [`recovery`] reads on behind it.
 
 mod codes;
 mod head;
 mod lower;
+mod probe;
+mod recovery;
+mod repairs;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -22,35 +27,39 @@ use crate::problem::Problem;
 use crate::read::{Codes, Findings, Read};
 use crate::tree::FileId;
 
-/// Reads a YAML document.
+pub(crate) use recovery::lies_in;
+
+const FORM: Codes =
+    Codes { too_large: "yaml::too-large", not_utf8: "yaml::not-utf8", too_many_problems: "yaml::too-many-problems" };
+
+/// Reads a YAML document, behind syntax errors too.
 ///
 /// - `file`: the file that the spans name.
 /// - `bytes`: the file's bytes, of which texts are borrowed where they say what they spell.
-/// - Returns: the nodes up to the first syntax error, and the problems in the order of their places.
+/// - Returns: the nodes, and the problems in the order of their places.
 /// - Source: YAML 1.2.2.
 pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
-    let codes = Codes {
-        too_large: "yaml::too-large",
-        not_utf8: "yaml::not-utf8",
-        too_many_problems: "yaml::too-many-problems",
-    };
-    let mut findings = Findings::new(file, codes);
+    let mut findings = Findings::new(file, FORM);
     let Some((text, complete)) = findings.text(bytes) else {
-        return Read { nodes: Vec::new(), problems: findings.finish() };
+        return Read { nodes: Vec::new(), problems: findings.finish(), damaged: Vec::new() };
     };
-    let mut disallowed = false;
+    let mut blanked: Option<String> = None;
     for (start, end, message) in disallowed_characters(text) {
         if findings.is_full() {
             break;
         }
-        disallowed = true;
         let problem = Problem::error("yaml::disallowed-character", findings.span(start, end), message);
         findings.add(problem.help("remove it"));
+        let text = blanked.get_or_insert_with(|| text.to_owned());
+        text.replace_range(start..end, &" ".repeat(end - start));
     }
-    // The parser stops at most of them, and then has nothing to add.
-    let tell_syntax = complete && !disallowed;
-    let (nodes, findings) = lower::Lowering::new(text, findings).run(tell_syntax);
-    Read { nodes, problems: findings.finish() }
+    let lowered = lower::Lowering::new(text, Findings::new(file, FORM)).run();
+    if lowered.well_formed {
+        findings.join(lowered.findings);
+        return Read { nodes: lowered.nodes, problems: findings.finish(), damaged: lowered.damaged };
+    }
+    // The parser stops at most of the disallowed characters.
+    recovery::read(blanked.as_deref().unwrap_or(text), findings, Findings::new(file, FORM), complete)
 }
 
 /// Returns the places of the comments of a document that the reader finds nothing wrong with, in their order.

@@ -4,6 +4,8 @@ use crate::problem::Problem;
 use crate::read::Findings;
 use granit_parser::{ErrorKind, ScanError};
 
+use super::probe::place;
+
 /// Returns the problem that a syntax error is, at its place.
 pub(super) fn problem(error: &ScanError, text: &str, findings: &Findings) -> Problem {
     let (code, message, help) = told(error.kind());
@@ -17,14 +19,7 @@ pub(super) fn problem(error: &ScanError, text: &str, findings: &Findings) -> Pro
         '\n' | '\r' => 0,
         _ => character.len_utf8(),
     });
-    Problem::error(code, findings.span(start, start + length), message).label("reading stops here").help(help)
-}
-
-/// Returns the byte at which the parser stopped.
-fn place(error: &ScanError, text: &str) -> usize {
-    let marker = error.marker();
-    let byte = marker.byte_offset().filter(|&at| text.is_char_boundary(at));
-    byte.unwrap_or_else(|| text.char_indices().nth(marker.index()).map_or(text.len(), |(at, _)| at))
+    Problem::error(code, findings.span(start, start + length), message).help(help)
 }
 
 fn told(kind: &ErrorKind) -> (&'static str, String, String) {

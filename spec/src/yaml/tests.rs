@@ -141,29 +141,49 @@ fn keys_are_unique_one_line_texts() {
 #[test]
 fn what_is_no_node_is_refused() {
     refused("hello", &["0-5 not-a-node"], "");
-    refused("- hello\n- a: 1", &["2-7 not-a-node", "10-10 mixed-list"], "a <1>");
-    refused("a: [b, c: 1]", &["7-7 mixed-list"], "a <b> {c <1>}");
+    refused("- hello\n- a: 1", &["2-7 not-a-node", "2-7 mixed-list"], "a <1>");
+    refused("a: [b, c: 1]", &["4-5 mixed-list"], "a <b> {c <1>}");
     refused("a: [[b], c]", &["4-5 nested-list"], "a <c>");
     refused("a:\n- name: x\n  tier: y\n- b: 1", &["15-19 list-entry"], "a {name <x>; tier <y>; b <1>}");
     refused("a: [{}]", &["4-4 list-entry"], "a");
     refused("args: [1]\nb: 2", &["0-4 args"], "b <2>");
     refused("a: { args: {b: 1}, c: 2 }", &["11-12 args"], "a {c <2>}");
     refused("a: { args: [b: 1], c: 2 }", &["12-12 args"], "a {c <2>}");
-    refused("a: 1\n---\nb: 2", &["5-8 documents"], "a <1>");
+    refused("a: 1\n---\nb: 2", &["5-8 documents"], "a <1>; b <2>");
+    refused("language: 1\na: 1\n---\nlanguage: 1\nb: 2", &["17-20 documents"], "language <1>; a <1>; b <2>");
 }
 
 #[test]
-fn a_syntax_error_keeps_what_stands_before_it() {
-    refused("a: 1\nb: {c: 1, d: [2\ne: 3\n", &["22-23 colon"], "a <1>; b {c <1>; d}");
-    refused("a: 1\nb:\n\t- c: 1\n", &["8-9 tab"], "a <1>; b");
-    refused("a: 1\nb: \"x", &["8-9 unclosed-string"], "a <1>; b");
-    refused("a: b: c", &["4-5 colon"], "a <b>");
-    refused("%YAML 1.2\n---\na: 1", &["0-1 directive"], "");
-    refused("a: @x", &["3-4 unexpected-character"], "a");
-    refused("a: \"\\q\"", &["3-4 escape"], "a");
-    refused("a: 1\n b: 2", &["7-8 colon"], "a <1 b>");
-    refused("a: [1, 2", &["3-4 unclosed"], "a <1>");
+fn behind_a_syntax_error_the_rest_is_read() {
+    refused("a: 1\nb: {c: 1, d: [2\ne: 3\n", &["18-19 unclosed"], "a <1>; b {c <1>; d <2>}; e <3>");
+    refused("a: 1\nb:\n\t- c: 1\n\t- d: 1\n", &["8-9 tab", "16-17 tab"], "a <1>; b {c <1>; d <1>}");
+    refused("a: 1\nb: \"x\nc: 1", &["8-9 unclosed-string"], "a <1>; b <x>; c <1>");
+    refused("a: \"x\nb: \"y\"\nc: 1", &["3-4 unclosed-string"], "a <x>; b <y>; c <1>");
+    refused("a: {b: \"x }\nc: \"y\"", &["7-8 unclosed-string"], "a {b <x>}; c <y>");
+    refused("a: b: c\nd: 1", &["4-5 colon"], "a <b: c>; d <1>");
+    refused("a:1\nb: 2", &["1-2 colon"], "a <1>; b <2>");
+    refused("a x\nb: 2", &["0-3 colon"], "a <x>; b <2>");
+    refused("a { b: 1 }\nc: 2", &["2-3 colon"], "c <2>");
+    refused("%YAML 1.2\n---\na: 1", &["0-1 directive"], "a <1>");
+    refused("a: @x # c\nb: 1", &["3-4 unexpected-character"], "a <@x>; b <1>");
+    refused("a: \"\\q\"\nb: 1", &["4-6 escape"], "a <\\q>; b <1>");
+    refused("a: 1\n b: 2\nc: 3", &["6-7 indentation"], "a <1>; b <2>; c <3>");
+    refused("a:\n    b: 1\n  c: 2\nd: 3", &["14-15 indentation"], "a {b <1>; c <2>}; d <3>");
+    refused("a: [1, 2\nb: 1", &["3-4 unclosed"], "a <1> <2>; b <1>");
+    refused("a: [1, 2", &["3-4 unclosed"], "a <1> <2>");
+    refused("a: [1, 2}\nb: 1", &["8-9 stray-bracket"], "a <1> <2>; b <1>");
+    refused("a: {b: 1 c: 2}\nd: 1", &["8-8 separator"], "a {b <1>; c <2>}; d <1>");
     refused("a: x\u{202E}y", &["4-7 disallowed-character"], "a <x\u{202E}y>");
+    refused("a: \u{7}x\nb: [", &["3-4 disallowed-character", "9-10 unclosed"], "a <x>; b");
+}
+
+#[test]
+fn too_many_syntax_errors_end_the_reading() {
+    let text = "a: @x\n".repeat(500);
+    let read = read(FileId(0), text.as_bytes());
+    let syntax = read.problems.iter().filter(|problem| problem.code == "yaml::unexpected-character");
+    assert_eq!(syntax.clone().count(), 201);
+    assert_eq!(syntax.filter(|problem| problem.label == "reading stops here").count(), 1);
 }
 
 #[test]
