@@ -6,6 +6,7 @@ mod failure;
 mod folders;
 mod git;
 mod kept;
+mod ledger;
 mod pins;
 mod problems;
 mod repository;

@@ -4,6 +4,7 @@ mod address;
 mod blueprint;
 mod build;
 mod check;
+mod compare;
 mod compiled;
 mod convert;
 mod diff;
@@ -14,10 +15,12 @@ mod fmt;
 mod graph;
 mod import;
 mod init;
+mod ledger;
 mod logs;
 mod lsp;
 mod node;
 mod plan;
+mod promote;
 mod reseller;
 mod reset;
 mod root;
@@ -65,6 +68,12 @@ pub(crate) enum Verb {
     Convert(convert::Arguments),
     /// Tell what changes between two revisions of a specification, and who notices.
     Plan(plan::Arguments),
+    /// Let an environment take what another one has proven.
+    Promote(promote::Arguments),
+    /// Print what was proven and promoted, and what each environment has.
+    Ledger(ledger::Arguments),
+    /// Tell what two environments differ in, and whether somebody declared it.
+    Compare(compare::Arguments),
     /// Print how the Blueprints, Rosters and files of two folders differ, line by line.
     Diff(diff::Arguments),
     /// Draw the platform: its nodes, the hosts they sit on, the ways mail takes.
@@ -111,6 +120,9 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Fmt(arguments) => fmt::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Plan(arguments) => plan::run(&arguments),
+        Verb::Promote(arguments) => promote::run(&arguments),
+        Verb::Ledger(arguments) => ledger::run(&arguments),
+        Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),

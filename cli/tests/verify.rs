@@ -1,8 +1,5 @@
 //! `build --verify`: what daemons' own checkers say is told where the specification says it.
 
-#![expect(clippy::print_stdout, reason = "what was skipped is told")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 mod desk;
 
 use std::path::Path;

@@ -9,6 +9,7 @@
 mod blame;
 pub mod check;
 mod codes;
+pub mod compare;
 mod compile;
 pub mod decide;
 pub mod explain;
@@ -17,9 +18,11 @@ mod origins;
 pub mod render;
 mod report;
 pub mod resolve;
+mod specification;
 
 pub use blame::blame;
 pub use codes::{Code, codes};
 pub use compile::{Compiled, Output, check_all, check_outlines, compile, compile_without_origins, environments};
 pub use origins::Origins;
 pub use render::{manifest, render};
+pub use specification::specification_digest;

@@ -211,7 +211,7 @@ fn beginning(
         reason: None,
         process: std::process::id(),
         seed: request.seed,
-        started: format!("{:.0}", jiff::Timestamp::now()),
+        started: timestamp(),
         base_port: request.launch.base_port,
         doors: Vec::new(),
         authority: embedded::certificate_path(&folder.authority()).to_string_lossy().into_owned(),
@@ -424,6 +424,11 @@ impl Running {
         self.folder.write_record(&self.record)?;
         stopped
     }
+}
+
+/// Returns the time of this machine as RFC 3339 writes it, in whole seconds.
+pub fn timestamp() -> String {
+    format!("{:.0}", jiff::Timestamp::now())
 }
 
 /// Completes when the process is asked to end: SIGINT (Ctrl-C), SIGTERM or SIGHUP.

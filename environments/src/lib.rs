@@ -45,7 +45,7 @@ pub use failure::Failure;
 pub use fill::FillFailure;
 pub use found::{Found, Recorded, Stopped, await_ready, find, list};
 pub use images::files::FileFailure;
-pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, launch};
+pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, launch, timestamp};
 pub use log::{Entry, Level, read_log};
 pub use namespace::{DaemonState, DaemonStatus, NodeState};
 pub use node::{hold, run_node};

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use blueprint::Scenario;
+use blueprint::ledger::{Deed, Evidence};
 use compiler::Output;
 use environments::scenarios::{Hands, NoHands, Report, ScenarioReport, Trial};
 use environments::{Description, Identity, Running, StateRoot};
@@ -21,7 +22,7 @@ use super::address::from_environments;
 use super::compiled::{self, say};
 use super::up::{self, Manner};
 use crate::failure::{Exit, Failure};
-use crate::{folders, repository};
+use crate::{folders, ledger, repository};
 
 /// Carry scenarios out and say what does not hold.
 ///
@@ -31,6 +32,7 @@ use crate::{folders, repository};
 #[command(after_help = "Examples:\n  mailwright test examples/northmail\n  \
     mailwright test smoke \"a virus never reaches a mailbox\" examples/northmail\n  \
     mailwright test --list\n  \
+    mailwright test --gate --env qa\n  \
     mailwright test --backend namespace --junit report.xml\n\n\
     Exit codes: 0 all that was tried holds, 1 something does not, 5 the environment failed.")]
 pub(crate) struct Arguments {
@@ -47,6 +49,9 @@ pub(crate) struct Arguments {
     /// Use the environment that is up, with what it holds.
     #[arg(long)]
     running: bool,
+    /// Carry out the environment's gates, and write how they ended to mailwright.ledger: what `promote` asks for.
+    #[arg(long, conflicts_with_all = ["running", "list"])]
+    gate: bool,
     /// Write the outcome as JUnit XML too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -74,6 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (names, folder) = chosen::split(&arguments.names);
     let repository = repository::read(&folder)?;
     let output = compiled::compile_with_origins(&repository.sources, arguments.env.as_deref())?;
+    let names = if arguments.gate { gates(&output, &names)? } else { names };
     let scenarios = chosen::choose(&output, &repository.sources, &names)?;
     if arguments.list {
         return list(&output, &repository.sources, &scenarios, arguments.json);
@@ -98,6 +104,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     shown::failures(&report, &output.origins, &repository.sources)?;
     let tally = report.tally();
+    if arguments.gate && !stop.load(Ordering::Relaxed) {
+        let number = record(&repository, &output, &report)?;
+        say(arguments.json, &format!("written to {} as entry {number}", blueprint::ledger::FILE));
+    }
     if arguments.json {
         let document = serde_json::to_value(&report)
             .map_err(|error| Failure::fault("the report does not serialize").cause(&error))?;
@@ -110,6 +120,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         () if tally.broken > 0 => Exit::Environment,
         () if tally.failed > 0 => Exit::Problems,
         () => Exit::Done,
+    })
+}
+
+/// Returns the titles of the environment's gates.
+fn gates(output: &Output, names: &[String]) -> Result<Vec<String>, Failure> {
+    let environment = &output.launch.environment;
+    if !names.is_empty() {
+        return Err(Failure::usage("--gate carries out the environment's gates, all of them")
+            .help("leave the scenarios' names out"));
+    }
+    if output.launch.gates.is_empty() {
+        return Err(Failure::usage(format!("the environment {environment} has no gates"))
+            .help("name scenarios in it: gate \"a message reaches its mailbox\""));
+    }
+    Ok(output.launch.gates.clone())
+}
+
+/// Writes to the ledger how the gates ended.
+fn record(repository: &repository::Repository, output: &Output, report: &Report) -> Result<u64, Failure> {
+    let environment = output.launch.environment.to_string();
+    let parsed = spec::parse(&repository.sources);
+    ledger::add(&repository.path, |ledger| {
+        let outcomes = report.scenarios.iter().map(|it| (it.name.clone(), it.outcome.name().to_owned()));
+        Ok(Deed::Evidence(Evidence {
+            subject: ledger::subject(repository, &parsed, ledger::image_of(ledger, &environment)),
+            environment,
+            backend: report.backend.clone(),
+            boot: None,
+            scenarios: outcomes.collect(),
+        }))
     })
 }
 
