@@ -6,6 +6,7 @@ mod addresses;
 mod admins;
 mod brand;
 mod capacity;
+mod certificates;
 pub mod confusable;
 mod contract;
 mod defense;
@@ -14,6 +15,7 @@ mod environment;
 mod host_names;
 mod networks;
 mod operator_names;
+mod proof;
 mod published;
 mod renames;
 mod scenarios;
@@ -24,7 +26,6 @@ mod tiers;
 use blueprint::Blueprint;
 use spec::model::Environment;
 
-use crate::decide::nodes::Asked;
 use crate::report::Report;
 use crate::resolve::Model;
 
@@ -36,6 +37,7 @@ pub(crate) fn everywhere(model: &Model<'_>, report: &mut Report) {
     tiers::check(model, report);
     domains::check(model, report);
     contract::check(model, report);
+    proof::check(model, report);
     admins::check(model, report);
     brand::check(model, report);
     host_names::brands(model, report);
@@ -45,21 +47,17 @@ pub(crate) fn everywhere(model: &Model<'_>, report: &mut Report) {
     operator_names::check(model, report);
     signing::check(model, report);
     published::check(model, report);
+    certificates::check(model, report);
 }
 
 /// Checks what an environment changes.
 pub(crate) fn environment(model: &Model<'_>, environment: &Environment, report: &mut Report) {
     self::environment::check(model, environment, report);
+    host_names::suffix(model, environment, report);
+    host_names::operator(model, environment, report);
 }
 
-/// Checks what the hosts of an environment are called.
-pub(crate) fn hosts(
-    model: &Model<'_>,
-    environment: &Environment,
-    blueprint: &Blueprint,
-    nodes: &[Asked],
-    report: &mut Report,
-) {
-    host_names::operator(model, environment, blueprint, nodes, report);
+/// Checks what the addresses of an environment make of what is published.
+pub(crate) fn published(model: &Model<'_>, blueprint: &Blueprint, report: &mut Report) {
     published::senders(model, blueprint, report);
 }

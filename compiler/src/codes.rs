@@ -50,6 +50,22 @@ const OWN: &[Code] = &[
          Add stores, give them larger disks, or lower the capacity.",
     ),
     code(
+        "compiler::certificate-authority",
+        "The directory of the ACME authority is written with an address or a single label. The platform publishes who may issue \
+         certificates for its names (CAA, RFC 8659), and that is said with a domain; without one nobody may. Write the directory \
+         with the authority's host name.",
+    ),
+    code(
+        "compiler::certificate-name",
+        "Certificates are asked of a public authority, and a name lies below a top-level domain that is reserved, for which none \
+         issues. Choose a name below a registered domain, or let the platform's own authority sign.",
+    ),
+    code(
+        "compiler::certificate-too-large",
+        "The doors of the platform answer for the hosts of every brand with one certificate, and public authorities take no more \
+         than a hundred names in one. Let brands share host names among their protocols, or let fewer have names of their own.",
+    ),
+    code(
         "compiler::contract-exceeded",
         "A reseller declares more mailboxes, domains or storage than its contract allows. Storage is counted by the quotas of its \
          declared mailboxes, against the contract's storage times the cluster's over-commit of storage. The operator's line is \
@@ -191,6 +207,12 @@ const OWN: &[Code] = &[
         "compiler::not-in-contract",
         "A reseller uses a tier, a cluster or an outbound pool that its contract does not hold. Choose one that it holds, or ask the \
          operator to add it. Both places are shown.",
+    ),
+    code(
+        "compiler::not-vouched",
+        "A domain is said to be proven by the operator, and the reseller's contract does not say that the operator vouches for \
+         it. A reseller's word is not enough: write `vouch \"DOMAIN\"` into the contract, or let the domain be shown by a record in its \
+         own DNS (`dns-txt`).",
     ),
     code(
         "compiler::operators-domain",

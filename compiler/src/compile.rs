@@ -11,7 +11,7 @@ use crate::decide::roster::Tenants;
 use crate::decide::{launch, platform, roster, scenarios};
 use crate::origins::Origins;
 use crate::report::Report;
-use crate::resolve::{Model, resolve, unknown};
+use crate::resolve::{Cluster, Model, resolve, unknown};
 use crate::{check, origins};
 
 /// What a specification means for one environment, and all that is wrong with it.
@@ -165,16 +165,46 @@ fn decide_platform(
 ) -> Option<(Blueprint, Vec<Asked>)> {
     check::environment(model, environment, report);
     // Where values of the platform are missing, others stand in their place, and their sums would say nothing.
-    if !is_whole(parsed, &[model.platform.span, environment.span]) {
+    if !is_whole(model, parsed, environment) {
         return None;
     }
     let (blueprint, asked) = platform::blueprint(model, environment, report);
-    check::hosts(model, environment, &blueprint, &asked, report);
+    check::published(model, &blueprint, report);
     (!report.has_errors()).then_some((blueprint, asked))
 }
 
-/// Tells whether the files of some places were read without an error.
-fn is_whole(parsed: &Parsed, places: &[Span]) -> bool {
-    let errors = parsed.problems.iter().filter(|problem| problem.severity == Severity::Error);
-    !errors.map(|problem| problem.span.file).any(|file| places.iter().any(|place| place.file == file))
+/// Tells whether all that nodes, hosts and addresses follow from was read without an error.
+fn is_whole(model: &Model<'_>, parsed: &Parsed, environment: &Environment) -> bool {
+    let platform = model.platform;
+    let stateless = |cluster: &Cluster<'_>| cluster.spec.state.is_some() && cluster.storage.is_none();
+    if model.clusters.len() != platform.clusters.len() || model.clusters.iter().any(stateless) {
+        return false;
+    }
+    // What a problem is in: the last thing of the platform that begins before it.
+    let beside = (platform.tiers.iter().map(|tier| tier.span))
+        .chain(platform.contracts.iter().map(|contract| contract.span))
+        .chain(platform.defenses.iter().map(|defense| defense.span))
+        .chain(platform.alerts.iter().map(|alert| alert.span))
+        .chain(platform.backup.iter().map(|backup| backup.span))
+        .chain(platform.brand_policy.iter().map(|policy| policy.span))
+        .chain([platform.tls.span, platform.dns.span, platform.retention.span, platform.operator.span]);
+    // What is not written has no place, or the platform's own.
+    let beside =
+        beside.filter(|span| !span.is_hole() && span.start != platform.span.start).map(|span| (span.start, true));
+    let follows_from = (platform.sites.iter().map(|site| site.span))
+        .chain(platform.clusters.iter().map(|cluster| cluster.span))
+        .chain(platform.outbounds.iter().map(|pool| pool.span))
+        .chain([platform.service_domain.span, platform.mail.span, platform.release.span, platform.span]);
+    let mut things: Vec<(u32, bool)> = beside.chain(follows_from.map(|span| (span.start, false))).collect();
+    things.sort_unstable();
+    let is_beside = |problem: &Problem| {
+        // What is wrong with the form may have swallowed anything.
+        let form = ["kdl::", "yaml::"].iter().any(|room| problem.code.starts_with(room));
+        let before = things.partition_point(|(start, _)| *start <= problem.span.start);
+        !form && before.checked_sub(1).and_then(|last| things.get(last)).is_some_and(|(_, beside)| *beside)
+    };
+    parsed.problems.iter().filter(|problem| problem.severity == Severity::Error).all(|problem| {
+        let file = problem.span.file;
+        file != environment.span.file && (file != platform.span.file || is_beside(problem))
+    })
 }

@@ -34,7 +34,7 @@ pub struct Model<'s> {
     pub pools: BTreeMap<&'s Name, &'s model::OutboundPool>,
     /// Resellers, sorted by name.
     pub resellers: Vec<Reseller<'s>>,
-    /// Domains whose tier and cluster are known, sorted by name.
+    /// Domains, sorted by name.
     pub domains: Vec<Domain<'s>>,
     /// Positions of domains by their names and aliases.
     domain_names: BTreeMap<&'s HostName, usize>,
@@ -73,12 +73,12 @@ pub struct Domain<'s> {
     pub spec: &'s model::Domain,
     /// Whose it is.
     pub reseller: Reseller<'s>,
-    /// The tier of mailboxes that name none.
-    pub tier: &'s model::Tier,
+    /// The tier of mailboxes that name none; `None` where it does not exist, which was told.
+    pub tier: Option<&'s model::Tier>,
     /// The brand its users see.
     pub brand: Option<&'s model::Brand>,
-    /// Where it is placed.
-    pub cluster: Cluster<'s>,
+    /// Where it is placed; `None` where there is no such cluster, which was told.
+    pub cluster: Option<Cluster<'s>>,
     /// The pool it sends from.
     pub outbound: Option<&'s model::OutboundPool>,
     /// Its mailboxes that are only counted; none where the specification was read whole.
@@ -112,7 +112,7 @@ impl<'s> Model<'s> {
     pub fn tier(&self, domain: &Domain<'s>, mailbox: &model::Mailbox) -> Option<&'s model::Tier> {
         match &mailbox.tier {
             Some(tier) => self.tiers.get(&tier.value).copied(),
-            None => Some(domain.tier),
+            None => domain.tier,
         }
     }
 
@@ -120,7 +120,7 @@ impl<'s> Model<'s> {
     pub fn tier_left_out(&self, domain: &Domain<'s>, left_out: &LeftOut) -> Option<&'s model::Tier> {
         match &left_out.tier {
             Some(tier) => self.tiers.get(tier).copied(),
-            None => Some(domain.tier),
+            None => domain.tier,
         }
     }
 
@@ -132,14 +132,14 @@ impl<'s> Model<'s> {
 
 /// Resolves a specification; `None` where it has no platform at all.
 pub fn resolve<'s>(sources: &'s Sources, spec: &'s Spec, report: &mut Report) -> Option<Model<'s>> {
-    let platform = only_platform(spec, report)?;
+    let platform = only_platform(sources, spec, report)?;
     let mut model = Model {
         sources,
         platform,
-        sites: platform.sites.iter().rev().map(|site| (&site.name.value, site)).collect(),
+        sites: named(&platform.sites, |site| &site.name),
         clusters: Vec::new(),
-        tiers: platform.tiers.iter().rev().map(|tier| (&tier.name.value, tier)).collect(),
-        pools: platform.outbounds.iter().rev().map(|pool| (&pool.name.value, pool)).collect(),
+        tiers: named(&platform.tiers, |tier| &tier.name),
+        pools: named(&platform.outbounds, |pool| &pool.name),
         resellers: Vec::new(),
         domains: Vec::new(),
         domain_names: BTreeMap::new(),
@@ -153,12 +153,22 @@ pub fn resolve<'s>(sources: &'s Sources, spec: &'s Spec, report: &mut Report) ->
     model.entries = Entries::of(&model.domains);
     references::environments(&mut model, spec, report);
     references::scenarios(&mut model, spec, report);
-    references::contracts(&model, report);
+    references::contracts(&model, spec, report);
     Some(model)
 }
 
-fn only_platform<'s>(spec: &'s Spec, report: &mut Report) -> Option<&'s Platform> {
-    let Some(first) = spec.platforms.first() else {
+/// Returns things by their names; of two with one name the first, and none whose name could not be read.
+fn named<T>(things: &[T], name: impl Fn(&T) -> &Spanned<Name>) -> BTreeMap<&Name, &T> {
+    things.iter().rev().filter(|thing| !name(thing).is_hole()).map(|thing| (&name(thing).value, thing)).collect()
+}
+
+fn only_platform<'s>(sources: &Sources, spec: &'s Spec, report: &mut Report) -> Option<&'s Platform> {
+    // The one that most would call the platform is blamed for nothing that only the other lacks.
+    let usual = |platform: &&Platform| {
+        let path = sources.file(platform.span.file).map_or("", |file| file.path.as_str());
+        path.rsplit_once('.').is_some_and(|(stem, _)| stem == "platform")
+    };
+    let Some(first) = spec.platforms.iter().find(usual).or(spec.platforms.first()) else {
         let start = Span { file: spec::FileId(0), start: 0, end: 0 };
         report.tell(
             Problem::error("compiler::no-platform", start, "no file declares a platform")
@@ -166,7 +176,7 @@ fn only_platform<'s>(spec: &'s Spec, report: &mut Report) -> Option<&'s Platform
         );
         return None;
     };
-    for again in spec.platforms.iter().skip(1) {
+    for again in spec.platforms.iter().filter(|again| again.span != first.span) {
         report.tell(
             Problem::error(
                 "compiler::declared-twice",

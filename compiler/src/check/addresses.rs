@@ -6,7 +6,7 @@ use spec::{Problem, Span, Spanned};
 use values::{MailAddress, quoted};
 
 use crate::report::Report;
-use crate::resolve::{Domain, Model, nearest};
+use crate::resolve::{Domain, Entry, Model, nearest};
 
 /// Checks where mail is passed on to.
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
@@ -77,17 +77,19 @@ fn catch_all(model: &Model<'_>, domain: &Domain<'_>, report: &mut Report) {
 /// Finds what an address of the platform's stands for: its domain's aliases and its detail are looked through.
 fn meaning(model: &Model<'_>, address: &MailAddress) -> Option<MailAddress> {
     let domain = model.domain_of(address.domain())?;
-    if let Some(entry) = model.entries.find(&domain.spec.name.value, address.local()) {
-        return Some(domain.address(&entry.kind.local().value));
-    }
-    if let Some(separator) = &model.platform.mail.subaddressing
-        && let Some((base, _)) = address.local().split_detail(&separator.value.as_char().to_string())
-        && let Some(entry) = model.entries.find(&domain.spec.name.value, &base)
-    {
-        return Some(domain.address(&entry.kind.local().value));
-    }
-    let entry = model.entries.find(&domain.spec.name.value, &domain.spec.catch_all.as_ref()?.value)?;
+    let caught = || model.entries.find(&domain.spec.name.value, &domain.spec.catch_all.as_ref()?.value);
+    let entry = named(model, domain, address).or_else(caught)?;
     Some(domain.address(&entry.kind.local().value))
+}
+
+/// Finds what bears an address of a domain, or the address without its detail.
+fn named<'m>(model: &'m Model<'_>, domain: &Domain<'_>, address: &MailAddress) -> Option<&'m Entry<'m>> {
+    let domain = &domain.spec.name.value;
+    model.entries.find(domain, address.local()).or_else(|| {
+        let separator = model.platform.mail.subaddressing.as_ref()?;
+        let (base, _) = address.local().split_detail(&separator.value.as_char().to_string())?;
+        model.entries.find(domain, &base)
+    })
 }
 
 /// Refuses an address in one of the reseller's own domains that nothing answers to.
@@ -101,6 +103,16 @@ fn own_target(model: &Model<'_>, domain: &Domain<'_>, target: &Spanned<MailAddre
     if meaning(model, &target.value).is_none() {
         let local = Spanned::new(target.value.local().clone(), target.span);
         tell_unknown(model, there, &local, "passed on to", report);
+    }
+}
+
+/// Refuses an address in a domain of the platform that nothing answers to, whoever asks for it.
+pub(super) fn declared(model: &Model<'_>, address: &Spanned<MailAddress>, report: &mut Report) {
+    let Some(domain) = model.domain_of(address.value.domain()).filter(|_| !address.is_hole()) else { return };
+    // What a catch-all takes is in its mailbox and in no other.
+    if named(model, domain, &address.value).is_none() {
+        let local = Spanned::new(address.value.local().clone(), address.span);
+        tell_unknown(model, domain, &local, "looked into", report);
     }
 }
 
@@ -121,7 +133,7 @@ fn loops(model: &Model<'_>, report: &mut Report) {
     for (address, entry) in model.entries.iter().filter(|(_, entry)| !entry.alias && !entry.kind.targets().is_empty()) {
         let mut steps = Vec::new();
         for target in entry.kind.targets() {
-            let Some(met) = meaning(model, &target.value) else { continue };
+            let Some(met) = meaning(model, &target.value).filter(|_| !target.is_hole()) else { continue };
             if is_guess(model, target, &met) {
                 report.want(model.domain_of(target.value.domain()).map_or(target.span.file, Domain::file));
             }
@@ -130,6 +142,21 @@ fn loops(model: &Model<'_>, report: &mut Report) {
         next.insert(address.to_address(), steps);
     }
     let mut told: BTreeSet<MailAddress> = BTreeSet::new();
+    for (start, steps) in &mut next {
+        // The smallest circle is told by itself, and looked past where a larger one is looked for.
+        if let Some((_, span)) = steps.iter().find(|(met, _)| met == start) {
+            report.tell(
+                Problem::error(
+                    "compiler::forwarding-loop",
+                    *span,
+                    format!("mail to {} is passed on to itself", quoted(&start.to_string())),
+                )
+                .label("the same mailbox")
+                .help("remove it; `keep` lets a copy stay in a mailbox"),
+            );
+        }
+        steps.retain(|(met, _)| met != start);
+    }
     for start in next.keys() {
         if told.contains(start) {
             continue;
@@ -146,12 +173,7 @@ fn loops(model: &Model<'_>, report: &mut Report) {
                     format!("mail to {} comes back to it", quoted(&start.to_string())),
                 )
                 .label("the last step of the way back")
-                .help(match names.as_slice() {
-                    [only] => format!(
-                        "{only} passes mail on to itself; write `keep=#true` with another address, or nothing at all"
-                    ),
-                    names => format!("break the circle {} → {start}", names.join(" → ")),
-                })
+                .help(format!("break the circle {} → {start}", names.join(" → ")))
                 .related(place, "where the circle begins"),
             );
         }

@@ -141,7 +141,9 @@ fn picture(model: &Model<'_>, path: &Spanned<RepositoryPath>, report: &mut Repor
     let Some(bytes) = asset(model, path, report) else { return };
     let policy = model.platform.brand_policy.as_ref().and_then(|policy| policy.logo.as_ref());
     let shown = quoted(path.value.as_str());
-    if let Some(most) = policy.map(|policy| &policy.max_size).filter(|most| bytes.len() as u64 > most.value.as_bytes())
+    if let Some(most) = policy
+        .map(|policy| &policy.max_size)
+        .filter(|most| !most.is_hole() && bytes.len() as u64 > most.value.as_bytes())
     {
         report.tell(
             Problem::error("compiler::logo-too-large", path.span, format!("{shown} has {} bytes", bytes.len()))
@@ -158,7 +160,8 @@ fn picture(model: &Model<'_>, path: &Spanned<RepositoryPath>, report: &mut Repor
     let allowed: Vec<LogoType> =
         policy.map_or(Vec::new(), |policy| policy.types.iter().map(|kind| kind.value).collect());
     let allowed = if allowed.is_empty() { LogoType::ALL.to_vec() } else { allowed };
-    let Some(kind) = kind.filter(|kind| allowed.contains(kind)) else {
+    let unread = policy.is_some_and(|policy| policy.types.iter().any(Spanned::is_hole));
+    let Some(kind) = kind.filter(|kind| unread || allowed.contains(kind)) else {
         let names: Vec<&str> = allowed.iter().map(|kind| kind.as_str()).collect();
         report.tell(
             Problem::error("compiler::logo-type", path.span, format!("{shown} is of a type that a logo may not be"))

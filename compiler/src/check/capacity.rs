@@ -1,7 +1,7 @@
 //! What is promised and what is used fits into what is there.
 
-use spec::Problem;
-use spec::model::Role;
+use spec::model::{Role, RoleNodes};
+use spec::{Problem, Spanned};
 use values::ByteSize;
 
 use crate::decide::sizes;
@@ -22,6 +22,7 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
                 .iter()
                 .filter(|cluster| cluster.storage.is_some_and(|own| std::ptr::eq(own, storage)))
                 .flat_map(|cluster| cluster.spec.roles())
+                .filter(|(_, nodes)| !nodes.count.is_hole())
                 .map(|(role, nodes)| nodes.count.value.saturating_mul(disk(role, nodes).as_bytes()))
                 .fold(0, u64::saturating_add);
             if asked > storage.size.value.as_bytes() {
@@ -45,17 +46,25 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
 
 fn disk(role: Role, nodes: &spec::model::RoleNodes) -> ByteSize {
     let role = blueprint::Role::ALL.into_iter().find(|known| known.name() == role.as_str());
-    nodes.disk.as_ref().map_or_else(|| role.map_or(ByteSize::from_bytes(0), sizes::disk), |disk| disk.value)
+    nodes
+        .disk
+        .as_ref()
+        .filter(|disk| !disk.is_hole())
+        .map_or_else(|| role.map_or(ByteSize::from_bytes(0), sizes::disk), |disk| disk.value)
 }
 
 /// Returns the bytes that a cluster's stores hold together.
 fn stores(cluster: &Cluster<'_>) -> Option<u64> {
-    let nodes = cluster.spec.store.as_ref()?;
+    let is_hole = |nodes: &&RoleNodes| nodes.count.is_hole() || nodes.disk.as_ref().is_some_and(Spanned::is_hole);
+    let nodes = cluster.spec.store.as_ref().filter(|nodes| !is_hole(nodes))?;
     Some(nodes.count.value.saturating_mul(disk(Role::Store, nodes).as_bytes()))
 }
 
 fn used(cluster: &Cluster<'_>, report: &mut Report) {
     let (Some(capacity), Some(there)) = (&cluster.spec.capacity, stores(cluster)) else { return };
+    if capacity.mailboxes.is_hole() || capacity.typical.is_hole() {
+        return;
+    }
     let used = capacity.mailboxes.value.saturating_mul(capacity.typical.value.as_bytes());
     if used > there {
         report.tell(
@@ -79,6 +88,10 @@ fn used(cluster: &Cluster<'_>, report: &mut Report) {
 
 fn promised(model: &Model<'_>, cluster: &Cluster<'_>, report: &mut Report) {
     let Some(there) = stores(cluster) else { return };
+    let unread = cluster.spec.overcommit.as_ref().is_some_and(|overcommit| overcommit.storage.is_hole());
+    if unread || model.platform.contracts.iter().any(|contract| contract.clusters.iter().any(Spanned::is_hole)) {
+        return;
+    }
     let overcommit =
         cluster.spec.overcommit.as_ref().map_or(sizes::OVERCOMMIT_THOUSANDTHS, |overcommit| {
             overcommit.storage.value.as_thousandths().unsigned_abs()
@@ -89,7 +102,7 @@ fn promised(model: &Model<'_>, cluster: &Cluster<'_>, report: &mut Report) {
     for contract in &model.platform.contracts {
         // A contract that may use several clusters is counted for the first of them in its list.
         let here = contract.clusters.first().is_some_and(|name| name.value == cluster.spec.name.value);
-        if let Some(storage) = contract.storage.as_ref().filter(|_| here) {
+        if let Some(storage) = contract.storage.as_ref().filter(|storage| here && !storage.is_hole()) {
             contracts += u128::from(storage.value.as_bytes());
             last = Some(storage);
         }

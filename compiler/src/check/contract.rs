@@ -59,21 +59,22 @@ fn counts(
 ) {
     let counted_only = |domain: &Domain<'_>| domain.left_out.iter().map(|left_out| left_out.count).sum::<u64>();
     let mailboxes = domains.iter().map(|domain| domain.mailboxes().count() as u64 + counted_only(domain)).sum::<u64>();
-    if let Some(most) = contract.mailboxes.as_ref().filter(|most| mailboxes > most.value) {
+    if let Some(most) = contract.mailboxes.as_ref().filter(|most| !most.is_hole() && mailboxes > most.value) {
         let used = counted(mailboxes, "mailbox", "mailboxes");
         report.tell(exceeded(reseller, &used, &most.value.to_string(), most.span));
     }
     let count = domains.len() as u64;
-    if let Some(most) = contract.domains.as_ref().filter(|most| count > most.value) {
+    if let Some(most) = contract.domains.as_ref().filter(|most| !most.is_hole() && count > most.value) {
         let used = counted(count, "domain", "domains");
         report.tell(exceeded(reseller, &used, &most.value.to_string(), most.span));
     }
-    let Some(storage) = &contract.storage else { return };
+    let Some(storage) = contract.storage.as_ref().filter(|storage| !storage.is_hole()) else { return };
     // A quota is a promise, and clusters say how much more may be promised than is there.
     let mut promised: u64 = 0;
     let mut overcommit: u64 = 1000;
     for domain in domains {
-        let factor = domain.cluster.spec.overcommit.as_ref().map_or(1000, |over| over.storage.value.as_thousandths());
+        let overcommitted = domain.cluster.and_then(|cluster| cluster.spec.overcommit.as_ref());
+        let factor = overcommitted.map_or(1000, |over| over.storage.value.as_thousandths());
         overcommit = overcommit.max(factor.unsigned_abs());
         for (_, mailbox) in domain.mailboxes() {
             let quota = model.tier(domain, mailbox).and_then(|tier| tier.quota.as_ref());
@@ -126,8 +127,13 @@ fn references(model: &Model<'_>, contract: &spec::model::Contract, domain: &Doma
             report.tell(not_in(what, &name.value, name.span, contract, allowed));
         }
     };
-    hold("tier", &domain.spec.tier, &tiers);
-    hold("cluster", &domain.spec.cluster, &clusters);
+    // A name that stands for nothing was told where it is looked up.
+    if domain.tier.is_some() {
+        hold("tier", &domain.spec.tier, &tiers);
+    }
+    if domain.cluster.is_some() {
+        hold("cluster", &domain.spec.cluster, &clusters);
+    }
     if let Some(pool) = domain.spec.outbound.as_ref().filter(|pool| model.pools.contains_key(&pool.value)) {
         hold("outbound pool", pool, &pools);
     }

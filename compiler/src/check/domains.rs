@@ -23,6 +23,11 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
                     None => {
                         claims.insert(&name.value, (reseller.spec, name));
                     }
+                    // Beside each other in one node: told where the domain is read.
+                    Some((other, first))
+                        if std::ptr::eq(*other, reseller.spec)
+                            && std::ptr::eq(name, &domain.name)
+                            && reseller.spec.domains.iter().any(|domain| std::ptr::eq(*first, &domain.name)) => {}
                     Some((other, first)) => report.tell(claimed_twice(reseller.spec, name, other, first)),
                 }
             }

@@ -72,12 +72,19 @@ fn host_names(model: &Model<'_>, report: &mut Report) {
 }
 
 fn outbound(model: &Model<'_>, report: &mut Report) {
-    let fronts: Vec<&Spanned<Network>> = model.sites.values().flat_map(|site| written(&site.front)).collect();
+    let fronts: Vec<&Spanned<Network>> = model.platform.sites.iter().flat_map(|site| written(&site.front)).collect();
+    let unread =
+        model.platform.sites.is_empty()
+            || model.platform.sites.iter().any(|site| {
+                site.front.ipv4.is_hole() || site.front.ipv6.as_ref().is_some_and(|network| network.is_hole())
+            });
     let mut seen: BTreeMap<IpAddr, Span> = BTreeMap::new();
     for pool in model.pools.values() {
         for address in pool.addresses.iter().map(|address| &address.address).filter(|address| !address.is_hole()) {
             let front = fronts.iter().find(|front| front.value.contains(address.value));
             match front {
+                // What a front network is that could not be read, nobody knows.
+                None if unread => {}
                 None => {
                     let list: Vec<String> = fronts.iter().map(|front| front.value.to_string()).collect();
                     report.tell(

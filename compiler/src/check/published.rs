@@ -31,7 +31,7 @@ fn transport_policy(model: &Model<'_>, report: &mut Report) {
     let Some(mta_sts) = model.platform.mail.mta_sts.as_ref().filter(|it| it.mode.value != MtaStsMode::None) else {
         return;
     };
-    if mta_sts.mode.is_hole() || model.clusters.iter().any(|cluster| cluster.spec.role(Role::Web).is_some()) {
+    if mta_sts.mode.is_hole() || model.platform.clusters.iter().any(|cluster| cluster.role(Role::Web).is_some()) {
         return;
     }
     // Without a single domain there is nobody to publish it for.
@@ -44,7 +44,7 @@ fn transport_policy(model: &Model<'_>, report: &mut Report) {
         )
         .label("nobody would answer for it")
         .help("add `web` to a cluster, or take `mta-sts` away")
-        .related(domain.cluster.spec.span, "the cluster of the first domain"),
+        .related(domain.cluster.map_or(Span::HOLE, |cluster| cluster.spec.span), "the cluster of the first domain"),
     );
 }
 

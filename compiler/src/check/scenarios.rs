@@ -6,6 +6,7 @@ use spec::model::Step;
 use spec::{Spanned, model};
 use values::Name;
 
+use super::addresses;
 use crate::decide::{hosts, nodes};
 use crate::report::Report;
 use crate::resolve::{Model, unknown};
@@ -16,11 +17,21 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         model.sites.values().flat_map(|site| hosts::hosts(site)).map(|(host, _)| host.name).collect();
     let nodes: BTreeSet<Name> =
         model.environments.values().flat_map(|environment| nodes::names(model, environment)).collect();
+    // What could not be read may be what is meant.
+    let guessed_hosts = model.platform.sites.is_empty()
+        || model.platform.sites.iter().any(|site| {
+            site.name.is_hole() || site.hosts.iter().any(|group| group.name.is_hole() || group.count.is_hole())
+        });
+    let guessed_nodes = model.platform.clusters.len() != model.clusters.len()
+        || model.clusters.iter().any(|cluster| cluster.spec.roles().any(|(_, nodes)| nodes.count.is_hole()));
     // A reseller whose revision cannot be had is told elsewhere, and may have any domain.
     let is_here = |contract: &model::Contract| {
         model.resellers.iter().any(|reseller| reseller.spec.name.value == contract.reseller.value)
     };
     let all_here = model.platform.contracts.iter().all(|contract| contract.repository.is_none() || is_here(contract));
+    for scenario in model.scenarios.values() {
+        mailboxes(model, scenario, report);
+    }
     for step in model.scenarios.values().flat_map(|scenario| &scenario.steps) {
         if let Step::Load(load) = step {
             // As they are declared: what is wrong inside one has been told there.
@@ -35,12 +46,25 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
             }
         }
         let (host, node) = named(step);
-        if let Some(host) = host.filter(|host| !hosts.contains(&host.value)) {
+        if let Some(host) = host.filter(|host| !guessed_hosts && !hosts.contains(&host.value)) {
             report.tell(unknown("spec::unknown-host", "host", host, hosts.iter().map(Name::as_str)));
         }
-        if let Some(node) = node.filter(|node| !nodes.is_empty() && !nodes.contains(&node.value)) {
+        if let Some(node) = node.filter(|node| !guessed_nodes && !nodes.is_empty() && !nodes.contains(&node.value)) {
             report.tell(unknown("spec::unknown-node", "node", node, nodes.iter().map(Name::as_str)));
         }
+    }
+}
+
+/// Looks for mail only in mailboxes that are declared, where the scenario makes none itself.
+fn mailboxes(model: &Model<'_>, scenario: &model::Scenario, report: &mut Report) {
+    let makes = |step: &Step| matches!(step, Step::Provision(_) | Step::Call(_) | Step::Browse(_) | Step::Say(_));
+    if scenario.steps.iter().any(makes) {
+        return;
+    }
+    for step in &scenario.steps {
+        let Step::Expect(expect) = step else { continue };
+        let Some(mailbox) = expect.mailbox.as_ref().or(expect.quarantine.as_ref()) else { continue };
+        addresses::declared(model, mailbox, report);
     }
 }
 

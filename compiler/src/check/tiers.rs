@@ -4,12 +4,14 @@ use spec::model::{Role, Tier, TierKind};
 use spec::{Problem, Span};
 
 use crate::report::Report;
-use crate::resolve::{Domain, Model};
+use crate::resolve::{Cluster, Domain, Model};
 
 /// Checks every use of a tier.
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     for domain in &model.domains {
-        roles(domain, domain.tier, domain.spec.tier.span, report);
+        if let Some(tier) = domain.tier {
+            roles(domain, tier, domain.spec.tier.span, report);
+        }
         for (_, mailbox) in domain.mailboxes() {
             let Some(tier) = model.tier(domain, mailbox) else { continue };
             if let Some(name) = &mailbox.tier {
@@ -60,7 +62,7 @@ enum Why {
 }
 
 fn roles(domain: &Domain<'_>, tier: &Tier, span: Span, report: &mut Report) {
-    let cluster = domain.cluster.spec;
+    let Some(Cluster { spec: cluster, .. }) = domain.cluster else { return };
     let takes = [(Why::Does("takes mail"), tier.span, Role::Mx)];
     let keeps = [
         (Why::Does("keeps mail"), tier.kind.span, Role::Store),

@@ -108,6 +108,26 @@ fn with_pools(model: &Model<'_>, mut services: Vec<Service>, role: Role) -> Vec<
     services
 }
 
+/// A node's name, its role, and where it was asked for.
+pub(crate) struct Called<'s> {
+    pub(crate) name: Name,
+    pub(crate) role: Role,
+    pub(crate) cluster: &'s Name,
+    pub(crate) span: Span,
+}
+
+/// Returns what the nodes of an environment are called, whether they have a place or not.
+pub(crate) fn called<'s>(model: &Model<'s>, environment: &Environment) -> Vec<Called<'s>> {
+    let planned = plan(model, environment, &mut Report::default());
+    let called = |node: Planned<'s>| Called {
+        name: node.name,
+        role: node.role,
+        cluster: &node.cluster.spec.name.value,
+        span: node.span,
+    };
+    planned.into_iter().map(called).collect()
+}
+
 /// Returns what the nodes of an environment are called.
 pub fn names(model: &Model<'_>, environment: &Environment) -> Vec<Name> {
     // Names that cannot be made are told where the nodes are.
@@ -126,6 +146,14 @@ pub fn reasons(model: &Model<'_>, environment: &Environment, name: &Name) -> Vec
     let passed = placement::passed_over(&demands, &supplies, &places);
     let Some(index) = here.iter().position(|node| node.name == *name) else { return Vec::new() };
     let host = |index: usize| supplies.get(index).map_or("", |supply| supply.name.as_str());
+    let Some(passed) = passed else {
+        let own = places.get(index).map_or("", |&own| host(own));
+        return vec![format!(
+            "the site's {} hosts are nearly full: no order of placing nodes one after the other had a place for each, so that places \
+             were looked for by trying, the largest nodes first; {own} is the one for {name} in what was found",
+            supplies.len()
+        )];
+    };
     let mut reasons = vec![format!(
         "large nodes are placed first, each on the first of the site's {} hosts that has room, in an order drawn from the \
          names of node and host, so that one more node or host moves no other that need not make room",
@@ -233,6 +261,16 @@ fn place(site: &Site, nodes: &[&Planned<'_>], report: &mut Report) -> BTreeMap<N
         Err(homeless) => {
             if let Some(node) = nodes.get(homeless.demand) {
                 report.tell(no_place(site, nodes, node, homeless));
+            }
+            // Those that not even an empty host has room for are told too, one of each role.
+            let mut told = vec![nodes.get(homeless.demand).map(|node| node.span)];
+            for (node, demand) in nodes.iter().zip(&demands) {
+                if let Err(Homeless { lacks, .. }) = placement::place(std::slice::from_ref(demand), &supplies)
+                    && !told.contains(&Some(node.span))
+                {
+                    told.push(Some(node.span));
+                    report.tell(no_place(site, nodes, node, Homeless { demand: 0, lacks }));
+                }
             }
             BTreeMap::new()
         }

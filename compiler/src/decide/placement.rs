@@ -1,9 +1,18 @@
-//! Which node sits on which host: first fit decreasing, each node along its own ranking of the hosts.
+//! Which node sits on which host: first fit decreasing, each node along its own ranking of the hosts; by trying where that fails.
 //!
 //! The ranking is a draw from the names of node and host. Nothing else enters it, so one more node or host moves only
 //! those that have to make room, and the same specification is placed the same way everywhere.
 
+#[cfg(test)]
+mod exact;
+mod search;
+
 use blueprint::shard::draw;
+
+/// Hosts that are looked at before a placement of all nodes is given up.
+const STEPS: usize = 100_000;
+/// The same where a few nodes look for another place, which is asked for each way in which hosts can be gone.
+const STEPS_OF_SURVIVORS: usize = 10_000;
 
 /// What a node needs of a host.
 #[derive(Clone, Debug)]
@@ -47,7 +56,7 @@ pub enum Resource {
 }
 
 /// A node without a place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Homeless {
     /// Index of the demand.
     pub demand: usize,
@@ -56,6 +65,8 @@ pub struct Homeless {
 }
 
 /// Places every demand; what is returned is the index of a host for each.
+///
+/// A placement that exists is found, unless there are so many nodes and hosts that trying them takes too long (hundreds).
 ///
 /// - Errors: the first node that has no place, in the order in which they are placed.
 pub fn place(demands: &[Demand], supplies: &[Supply]) -> Result<Vec<usize>, Homeless> {
@@ -68,11 +79,16 @@ pub fn place(demands: &[Demand], supplies: &[Supply]) -> Result<Vec<usize>, Home
             Err(homeless) => best = best.or(Some(homeless)),
         }
     }
+    let mut places = vec![None; demands.len()];
+    if search::search(demands, supplies, &mut places, STEPS) {
+        return Ok(places.into_iter().flatten().collect());
+    }
     Err(best.unwrap_or(Homeless { demand: 0, lacks: Resource::Cores }))
 }
 
-/// Returns, for each demand that [`place`] placed, the hosts that stood before its own and what they lacked.
-pub fn passed_over(demands: &[Demand], supplies: &[Supply], placed: &[usize]) -> Vec<Vec<(usize, Resource)>> {
+/// Returns, for each demand that [`place`] placed, the hosts that stood before its own and what they lacked; `None` where the hosts
+/// are so full that places were found by trying.
+pub fn passed_over(demands: &[Demand], supplies: &[Supply], placed: &[usize]) -> Option<Vec<Vec<(usize, Resource)>>> {
     for ranking in [rank_by_draw as fn(&Demand, &[Supply]) -> Vec<usize>, rank_by_order] {
         let mut used = vec![Used::default(); supplies.len()];
         let mut passed = vec![Vec::new(); demands.len()];
@@ -91,10 +107,10 @@ pub fn passed_over(demands: &[Demand], supplies: &[Supply], placed: &[usize]) ->
             }
         }
         if explained {
-            return passed;
+            return Some(passed);
         }
     }
-    vec![Vec::new(); demands.len()]
+    None
 }
 
 /// Tells whether the nodes of hosts that are gone find a place on those that are left, without moving any other node.
@@ -112,7 +128,10 @@ pub fn survive(demands: &[Demand], supplies: &[Supply], placed: &[usize], gone: 
             false => supply.clone(),
         })
         .collect();
-    fill(demands, &left, &mut places, rank_by_draw)
+    let kept = places.clone();
+    let Err(homeless) = fill(demands, &left, &mut places, rank_by_draw) else { return Ok(()) };
+    places = kept;
+    if search::search(demands, &left, &mut places, STEPS_OF_SURVIVORS) { Ok(()) } else { Err(homeless) }
 }
 
 /// Returns every way in which `count` of `hosts` hosts can be gone; no more than `most` of them.
@@ -263,7 +282,7 @@ mod tests {
             .collect();
         let supplies = hosts(4, 10);
         let places = place(&demands, &supplies).unwrap();
-        let passed = passed_over(&demands, &supplies, &places);
+        let passed = passed_over(&demands, &supplies, &places).unwrap();
         for ((demand, own), passed) in demands.iter().zip(&places).zip(&passed) {
             let ranking = rank_by_draw(demand, &supplies);
             let before: Vec<usize> = ranking.into_iter().take_while(|host| host != own).collect();

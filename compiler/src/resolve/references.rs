@@ -26,12 +26,14 @@ pub(super) fn clusters(model: &mut Model<'_>, report: &mut Report) {
     let platform = model.platform;
     for spec in &platform.clusters {
         let Some(site) = model.sites.get(&spec.site.value).copied() else {
-            report.tell(unknown("spec::unknown-site", "site", &spec.site, names(&model.sites)));
+            if !platform.sites.iter().any(|site| site.name.is_hole()) {
+                report.tell(unknown("spec::unknown-site", "site", &spec.site, names(&model.sites)));
+            }
             continue;
         };
         let storage = spec.state.as_ref().and_then(|state| {
             let found = site.storages.iter().find(|storage| storage.name.value == state.on.value);
-            if found.is_none() {
+            if found.is_none() && !site.storages.iter().any(|storage| storage.name.is_hole()) {
                 let known = site.storages.iter().map(|storage| storage.name.value.as_str());
                 report.tell(
                     unknown("spec::unknown-storage", "storage", &state.on, known)
@@ -40,7 +42,9 @@ pub(super) fn clusters(model: &mut Model<'_>, report: &mut Report) {
             }
             found
         });
-        model.clusters.push(Cluster { spec, site, storage });
+        if !spec.name.is_hole() {
+            model.clusters.push(Cluster { spec, site, storage });
+        }
     }
     model.clusters.sort_by(|a, b| a.spec.name.value.cmp(&b.spec.name.value));
     model.clusters.dedup_by(|a, b| a.spec.name.value == b.spec.name.value);
@@ -48,21 +52,26 @@ pub(super) fn clusters(model: &mut Model<'_>, report: &mut Report) {
 
 /// Joins each reseller with its contract.
 pub(super) fn resellers<'s>(model: &mut Model<'s>, spec: &'s Spec, report: &mut Report) {
-    let mut found: BTreeMap<&Name, Reseller<'s>> = BTreeMap::new();
+    let mut found: Vec<Reseller<'s>> = Vec::new();
+    let mut first: BTreeMap<&Name, Span> = BTreeMap::new();
     let platform = model.platform;
     let contracts: BTreeMap<&Name, &model::Contract> =
         platform.contracts.iter().rev().map(|contract| (&contract.reseller.value, contract)).collect();
     for spec in &spec.resellers {
-        if let Some(first) = found.get(&spec.name.value) {
-            report.tell(twice("reseller", spec.name.value.as_str(), spec.name.span, first.spec.name.span));
+        if spec.name.is_hole() {
             continue;
         }
-        let contract = contracts.get(&spec.name.value).copied();
-        if !spec.name.is_hole() {
-            found.insert(&spec.name.value, Reseller { spec, contract });
+        // What is declared again is looked into all the same.
+        match first.get(&spec.name.value) {
+            Some(&first) => report.tell(twice("reseller", spec.name.value.as_str(), spec.name.span, first)),
+            None => {
+                first.insert(&spec.name.value, spec.name.span);
+            }
         }
+        found.push(Reseller { spec, contract: contracts.get(&spec.name.value).copied() });
     }
-    model.resellers = found.into_values().collect();
+    found.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+    model.resellers = found;
 }
 
 /// Finds what each domain names.
@@ -78,7 +87,7 @@ pub(super) fn domains<'s>(model: &mut Model<'s>, whole: &'s Spec, report: &mut R
     // A domain that two claim is told elsewhere; the first in the order of the text stays.
     found.dedup_by(|a, b| a.spec.name.value == b.spec.name.value);
     for (position, domain) in found.iter().enumerate() {
-        for name in domain.names() {
+        for name in domain.names().filter(|name| !name.is_hole()) {
             model.domain_names.entry(&name.value).or_insert(position);
         }
     }
@@ -96,7 +105,7 @@ fn domain<'s>(
     let brand = spec.brand.as_ref().and_then(|name| {
         let brands = &reseller.spec.brands;
         let found = brands.iter().find(|brand| brand.name.value == name.value);
-        if found.is_none() {
+        if found.is_none() && !brands.iter().any(|brand| brand.name.is_hole()) {
             report.tell(unknown(
                 "spec::unknown-brand",
                 "brand",
@@ -107,10 +116,7 @@ fn domain<'s>(
         found
     });
     let cluster = model.clusters.iter().find(|cluster| cluster.spec.name.value == spec.cluster.value).copied();
-    let declared = || model.platform.clusters.iter().map(|cluster| cluster.name.value.as_str());
-    if cluster.is_none() && !declared().any(|name| name == spec.cluster.value.as_str()) {
-        report.tell(unknown("spec::unknown-cluster", "cluster", &spec.cluster, declared()));
-    }
+    self::cluster(model, &spec.cluster, report);
     let outbound = spec.outbound.as_ref().and_then(|name| pool(model, name, report));
     for (_, mailbox) in
         spec.workgroups.iter().flat_map(|group| group.mailboxes.iter().map(move |mailbox| (group, mailbox)))
@@ -125,12 +131,12 @@ fn domain<'s>(
     if spec.name.is_hole() {
         return None;
     }
-    Some(Domain { spec, reseller, tier: tier?, brand, cluster: cluster?, outbound, left_out })
+    Some(Domain { spec, reseller, tier, brand, cluster, outbound, left_out })
 }
 
 fn tier<'s>(model: &Model<'s>, name: &Spanned<Name>, report: &mut Report) -> Option<&'s model::Tier> {
     let found = model.tiers.get(&name.value).copied();
-    if found.is_none() {
+    if found.is_none() && !model.platform.tiers.iter().any(|tier| tier.name.is_hole()) {
         report.tell(unknown("spec::unknown-tier", "tier", name, names(&model.tiers)));
     }
     found
@@ -138,14 +144,24 @@ fn tier<'s>(model: &Model<'s>, name: &Spanned<Name>, report: &mut Report) -> Opt
 
 fn pool<'s>(model: &Model<'s>, name: &Spanned<Name>, report: &mut Report) -> Option<&'s model::OutboundPool> {
     let found = model.pools.get(&name.value).copied();
-    if found.is_none() {
+    if found.is_none() && !model.platform.outbounds.iter().any(|pool| pool.name.is_hole()) {
         report.tell(unknown("spec::unknown-outbound", "outbound pool", name, names(&model.pools)));
     }
     found
 }
 
+/// Tells of a cluster that nobody declared; one that is declared and is on no site is blamed for nothing more.
+fn cluster(model: &Model<'_>, name: &Spanned<Name>, report: &mut Report) {
+    let declared = || model.platform.clusters.iter().map(|cluster| &cluster.name);
+    if !declared().any(|known| known.is_hole() || known.value == name.value) {
+        let known = declared().map(|known| known.value.as_str());
+        report.tell(unknown("spec::unknown-cluster", "cluster", name, known));
+    }
+}
+
 /// Looks up what contracts name.
-pub(super) fn contracts(model: &Model<'_>, report: &mut Report) {
+pub(super) fn contracts(model: &Model<'_>, spec: &Spec, report: &mut Report) {
+    let nameless = spec.resellers.iter().any(|reseller| reseller.name.is_hole());
     let resellers: BTreeSet<&Name> = model.resellers.iter().map(|reseller| &reseller.spec.name.value).collect();
     for contract in &model.platform.contracts {
         for name in contract.tiers.iter().chain(contract.prices.iter().map(|price| &price.tier)) {
@@ -154,15 +170,13 @@ pub(super) fn contracts(model: &Model<'_>, report: &mut Report) {
         for outbound in &contract.outbounds {
             let _ = pool(model, &outbound.pool, report);
         }
-        let clusters = || model.platform.clusters.iter().map(|cluster| cluster.name.value.as_str());
         for name in &contract.clusters {
-            if !clusters().any(|known| known == name.value.as_str()) {
-                report.tell(unknown("spec::unknown-cluster", "cluster", name, clusters()));
-            }
+            cluster(model, name, report);
         }
         // Why the specification of one that comes from a repository is not there has been told where that was found.
         let pinned = contract.repository.is_some();
-        if !pinned && !resellers.contains(&contract.reseller.value) {
+        let nameless = nameless || contract.reseller.is_hole();
+        if !pinned && !nameless && !resellers.contains(&contract.reseller.value) {
             let known = model.resellers.iter().map(|reseller| reseller.spec.name.value.as_str());
             let mut problem = unknown("spec::unknown-reseller", "reseller", &contract.reseller, known);
             // A contract may be signed before its reseller has written anything.
@@ -190,18 +204,18 @@ pub(super) fn environments<'s>(model: &mut Model<'s>, spec: &'s Spec, report: &m
     }
     for environment in &spec.environments {
         let platform = &environment.platform.name;
-        if platform.value != model.platform.name.value && !model.platform.name.is_hole() {
+        if !spec.platforms.iter().any(|known| known.name.is_hole() || known.name.value == platform.value) {
             let known = [model.platform.name.value.as_str()];
             report.tell(unknown("spec::unknown-platform", "platform", platform, known));
         }
-        if let Some(from) = environment.from.as_ref().filter(|from| !model.environments.contains_key(&from.value)) {
+        let nameless = spec.environments.iter().any(|environment| environment.name.is_hole());
+        if let Some(from) = environment.from.as_ref().filter(|from| !model.environments.contains_key(&from.value))
+            && !nameless
+        {
             report.tell(unknown("spec::unknown-environment", "environment", from, names(&model.environments)));
         }
-        for cluster in environment.scales.iter().filter_map(|scale| scale.cluster.as_ref()) {
-            let clusters = || model.platform.clusters.iter().map(|cluster| cluster.name.value.as_str());
-            if !clusters().any(|known| known == cluster.value.as_str()) {
-                report.tell(unknown("spec::unknown-cluster", "cluster", cluster, clusters()));
-            }
+        for name in environment.scales.iter().filter_map(|scale| scale.cluster.as_ref()) {
+            cluster(model, name, report);
         }
     }
 }
@@ -222,6 +236,10 @@ pub(super) fn scenarios<'s>(model: &mut Model<'s>, spec: &'s Spec, report: &mut 
         }
     }
     for gate in spec.environments.iter().filter_map(|environment| environment.gates.as_ref()) {
+        // The title of one that could not be read may be the one that is meant.
+        if spec.scenarios.iter().any(|scenario| scenario.title.is_hole()) {
+            continue;
+        }
         for title in gate.scenarios.iter().filter(|title| !model.scenarios.contains_key(title.value.as_str())) {
             report.tell(unknown("spec::unknown-scenario", "scenario", title, model.scenarios.keys().copied()));
         }

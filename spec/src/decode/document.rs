@@ -10,6 +10,7 @@ use crate::sources::Trust;
 use crate::tree::{FileId, Node, Scalar, Span};
 
 use super::matched::place_for;
+use super::misplaced::{into_workgroups, look_into};
 use super::nearest::nearest_with_distance;
 use super::{Decoder, Matched};
 
@@ -49,6 +50,7 @@ pub(crate) fn document(
                 spec.platforms.push(platform);
             }
             "reseller" => {
+                let node = &*into_workgroups(node, decoder);
                 let reseller = lower::<Reseller>(node, decoder);
                 check::reseller(&reseller, decoder);
                 spec.resellers.push(reseller);
@@ -156,16 +158,24 @@ fn report_unknown_root(node: &Node<'_>, trust: &Trust, decoder: &mut Decoder) {
         (Some((distance, near)), place) if distance <= 1 || place.is_none() => {
             (format!("unknown {} at the top of a file", quoted(name)), format!("write `{near}`"))
         }
-        (_, Some((place, _))) => (
-            format!("`{name}` cannot stand at the top of a file"),
-            format!("move it into {place}, where `{name}` has a meaning"),
-        ),
+        (_, Some((place, _))) => {
+            let help = match place.ends_with("`platform`") && *trust != Trust::Operator {
+                true => {
+                    format!("remove it; `{name}` is the operator's, and only the operator writes it, in the `platform`")
+                }
+                false => format!("move it into {place}, where `{name}` has a meaning"),
+            };
+            (format!("`{name}` cannot stand at the top of a file"), help)
+        }
         (_, None) => (
             format!("unknown {} at the top of a file", quoted(name)),
             format!("what this file may hold: language, {}", known.join(", ")),
         ),
     };
     decoder.report(Problem::error("spec::unknown-name", node.kind.span, message).label("unknown here").help(help));
+    if near.is_none() {
+        look_into(node, decoder);
+    }
 }
 
 /// Refuses what a reseller's folder may not hold.

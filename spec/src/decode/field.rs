@@ -41,9 +41,10 @@ impl<T> Values<T> for Option<Spanned<T>> {
     }
 }
 
-impl<T> Values<T> for Vec<Spanned<T>> {
+impl<T: Typed> Values<T> for Vec<Spanned<T>> {
     fn take(&mut self, value: Option<Spanned<T>>) {
-        self.extend(value);
+        // A hole stands for what could not be read, so that nothing is called missing for its sake.
+        self.push(value.unwrap_or_else(|| Spanned::new(hole(), Span::HOLE)));
     }
 }
 
@@ -204,6 +205,10 @@ impl<T: Typed> FieldShape for Vec<Spanned<T>> {
         let mut first: BTreeMap<String, Span> = BTreeMap::new();
         let mut values = Self::new();
         for value in taken.values {
+            if value.is_hole() {
+                values.push(value);
+                continue;
+            }
             let key = value.value.spell();
             match first.get(&key) {
                 Some(&before) => decoder.report(
@@ -251,6 +256,13 @@ fn lower_entry<K: Kinded>(entry: Entry<'_, '_>, decoder: &mut Decoder) -> (K, Op
     }
 }
 
+/// Tells what is wrong inside nodes that are too many, which are not taken.
+fn look_into<K: Kinded>(surplus: &[Entry<'_, '_>], decoder: &mut Decoder) {
+    for &entry in surplus {
+        let _ = lower_entry::<K>(entry, decoder);
+    }
+}
+
 fn lower_node<K: Kinded>(node: &Node<'_>, decoder: &mut Decoder) -> (K, Option<(String, Span)>) {
     let mut matched = Matched::of(node, K::KIND, decoder);
     let key = matched.unique_key();
@@ -263,8 +275,10 @@ impl<K: Kinded> FieldShape for K {
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
         let (name, head) = match matched.next() {
             Some((field, entries)) => {
-                if let Some(&entry) = entries.as_slice().first() {
-                    return lower_entry(entry, decoder).0;
+                if let Some((&entry, surplus)) = entries.as_slice().split_first() {
+                    let node = lower_entry(entry, decoder).0;
+                    look_into::<K>(surplus, decoder);
+                    return node;
                 }
                 if field.is_required() {
                     report_missing(field, matched, decoder);
@@ -297,7 +311,10 @@ impl<K: Kinded> FieldShape for Option<K> {
 
     fn take(matched: &mut Matched<'_, '_>, decoder: &mut Decoder) -> Self {
         let (_, entries) = matched.next()?;
-        entries.as_slice().first().map(|&entry| lower_entry(entry, decoder).0)
+        let (&entry, surplus) = entries.as_slice().split_first()?;
+        let node = lower_entry(entry, decoder).0;
+        look_into::<K>(surplus, decoder);
+        Some(node)
     }
 
     fn spell(&self) -> Vec<String> {

@@ -140,7 +140,17 @@ impl<'n, 's> Matched<'n, 's> {
             Scalar::Flag(_) | Scalar::Null => None,
         };
         let first = settings.map(|(field, of)| (field.name, of.written(field.example))).next();
+        // `name: value`, as other languages write it.
+        let colon = match &argument.value {
+            Scalar::Text(text) => {
+                text.strip_suffix(':').filter(|name| self.kind.fields.iter().any(|it| it.is_named(name)))
+            }
+            _ => None,
+        };
         let help = match (fitting, first) {
+            _ if colon.is_some() => {
+                format!("write `=` between a name and its value: `{}=…`", colon.unwrap_or_default())
+            }
             (Some((name, value)), _) => format!("write {}", decoder.setting(name, &value)),
             (None, Some((name, value))) => {
                 format!("remove it, or write what it is in front of it, as in {}", decoder.setting(name, &value))
@@ -164,6 +174,9 @@ impl<'n, 's> Matched<'n, 's> {
             None => {
                 // What was meant is clear, so that what is wrong inside it is told in the same run.
                 let meant = self.report_unknown(name, span, decoder);
+                if let (None, Entry::Child(child), true) = (meant, entry, self.name != "environment") {
+                    super::misplaced::look_into(child, decoder);
+                }
                 let index = meant.and_then(|meant| self.kind.fields.iter().position(|field| field.is_named(meant)));
                 let is_node = |index: &usize| {
                     self.kind.fields.get(*index).is_some_and(|field| matches!(field.shape, Shape::Node { .. }))
@@ -235,15 +248,15 @@ impl<'n, 's> Matched<'n, 's> {
         meant
     }
 
-    /// Reports what stands twice where it may stand once; the first counts.
-    fn report_repeated(&mut self, decoder: &mut Decoder) {
-        for (field, entries) in self.kind.fields.iter().zip(&mut self.entries) {
+    /// Reports what stands twice where it may stand once; the first counts, and the others are read for what is wrong in them.
+    fn report_repeated(&self, decoder: &mut Decoder) {
+        for (field, entries) in self.kind.fields.iter().zip(&self.entries) {
             if field.is_many() || field.place == Place::Arguments {
                 continue;
             }
             let Entries::Several(several) = entries else { continue };
-            let Some((&kept, surplus)) = several.split_first() else { continue };
-            let first = kept.span();
+            let Some((first, surplus)) = several.split_first() else { continue };
+            let first = first.span();
             for again in surplus {
                 decoder.report(
                     Problem::error(
@@ -256,7 +269,6 @@ impl<'n, 's> Matched<'n, 's> {
                     .related(first, "first given here"),
                 );
             }
-            *entries = Entries::One(kept);
         }
     }
 

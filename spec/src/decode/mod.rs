@@ -6,6 +6,7 @@
 mod document;
 mod field;
 mod matched;
+mod misplaced;
 mod nearest;
 mod scalar;
 #[cfg(test)]

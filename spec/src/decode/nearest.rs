@@ -22,6 +22,7 @@ pub(crate) fn nearest_with_distance<'c>(
             distance <= allowed
                 || (lower.len() >= 4 && candidate.starts_with(&lower))
                 || (candidate.len() >= 4 && lower.ends_with(candidate))
+                || (candidate.len() >= 3 && lower.len() <= 2 * candidate.len() + 1 && lower.starts_with(candidate))
                 || plural(&lower, candidate)
         })
         .min()

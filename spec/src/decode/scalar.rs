@@ -41,8 +41,8 @@ impl Decoder {
         };
         match T::read(&text) {
             Ok(value) => {
-                self.check_bounds(field, &value, span);
-                Some(Spanned { value, span })
+                // What is out of all bounds says nothing that could be calculated with.
+                self.is_within_bounds(field, &value, span).then_some(Spanned { value, span })
             }
             Err(error) => {
                 let label = match field.name {
@@ -78,7 +78,8 @@ impl Decoder {
         );
     }
 
-    fn check_bounds<T: Typed>(&mut self, field: &'static Field, value: &T, span: Span) {
+    /// Tells whether a value is as large as it may be, and reports it where it is not.
+    fn is_within_bounds<T: Typed>(&mut self, field: &'static Field, value: &T, span: Span) -> bool {
         if let Some(least) = field.least
             && T::read(least).is_ok_and(|least| *value < least)
         {
@@ -88,6 +89,7 @@ impl Decoder {
                     .label(format!("at least {least}"))
                     .help(format!("write `{}` or more", T::TYPE.written(least))),
             );
+            return false;
         }
         if let Some(most) = field.most
             && T::read(most).is_ok_and(|most| *value > most)
@@ -98,7 +100,9 @@ impl Decoder {
                     .label(format!("at most {most}"))
                     .help(format!("write `{}` or less", T::TYPE.written(most))),
             );
+            return false;
         }
+        true
     }
 }
 

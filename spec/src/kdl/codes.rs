@@ -62,6 +62,11 @@ pub const CODES: &[Code] = &[
              underscores behind its digits.",
     },
     Code {
+        code: "kdl::merge-mark",
+        explanation: "git could not join two changes of the same lines and wrote both into the file, between lines of `<<<<<<<`, \
+             `=======` and `>>>>>>>`. Keep what is meant of the two and remove those lines.",
+    },
+    Code {
         code: "kdl::missing-kind",
         explanation: "A block of children belongs to the node in front of it, on the same line. Write the node's kind in \
              front of the `{`, or join the two lines.",

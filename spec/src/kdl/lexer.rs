@@ -193,6 +193,12 @@ impl<'s> Lexer<'s> {
         loop {
             let rest = self.from(at);
             match rest {
+                [b'"', behind @ ..] if word_length(behind) > 0 => {
+                    return match self.forgotten_quote(start, at) {
+                        Some(end) => (TokenKind::UnclosedString(Quotes::Single), end),
+                        None => (TokenKind::String(Quotes::Single), at + 1),
+                    };
+                }
                 [b'"', ..] => return (TokenKind::String(Quotes::Single), at + 1),
                 [b'\\', behind @ ..] => at += 1 + escaped_length(behind),
                 [0x00..=0x0D | 0xC2 | 0xE2, ..] if newline_length(rest) > 0 => break,
@@ -201,6 +207,17 @@ impl<'s> Lexer<'s> {
             }
         }
         (TokenKind::UnclosedString(Quotes::Single), at)
+    }
+
+    /// Returns where a string was meant to end that a word follows without a blank: before the property whose value's quote closed
+    /// it, as in `"Acme Mail logo="acme.svg"`.
+    fn forgotten_quote(&self, start: usize, closing: usize) -> Option<usize> {
+        let body = self.text.get(start + 1..closing)?.strip_suffix('=')?;
+        let (before, name) = body.rsplit_once(' ')?;
+        let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let before = before.trim_end_matches(' ');
+        (is_name && !before.is_empty()).then_some(start + 1 + before.len())
     }
 
     fn triple_quoted(&self, start: usize) -> (TokenKind, usize) {

@@ -233,6 +233,7 @@ impl<'s> Parser<'s> {
                     Some(_) => self.node(true),
                 }
             }
+            _ if self.foreign_line(token) => Step::Between,
             _ => self.node(false),
         }
     }

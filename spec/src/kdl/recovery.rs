@@ -96,6 +96,30 @@ impl<'s> Parser<'s> {
     }
 
     /// Tells that a string is not closed.
+    /// Skips a line that belongs to no specification: a mark that a merge left, or a remark as other languages write it.
+    pub(super) fn foreign_line(&mut self, token: Token) -> bool {
+        let line = self.text.get(token.start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let is_mark = ["<<<<<<<", "|||||||", ">>>>>>>"]
+            .iter()
+            .any(|mark| line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+            || line.trim_end() == "=======";
+        if is_mark {
+            let help =
+                "keep one of the two sides and remove the lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`";
+            let message = "a merge left its mark here";
+            self.problem("kdl::merge-mark", token.start, token.start + 7, message, help);
+        } else if line.starts_with("# ") || line == "#" {
+            let message = "a remark does not begin with `#`";
+            self.problem("kdl::stray-character", token.start, token.start + 1, message, "write `//` in its place");
+        } else {
+            return false;
+        }
+        while !matches!(self.kind(), None | Some(super::lexer::TokenKind::Newline)) {
+            self.advance();
+        }
+        true
+    }
+
     pub(super) fn unclosed_string(&mut self, token: Token, quotes: Quotes, opening: usize) {
         let closing = match quotes {
             Quotes::Single => "\"".to_owned(),
@@ -104,6 +128,20 @@ impl<'s> Parser<'s> {
             Quotes::RawTriple => format!("\"\"\"{}", "#".repeat((opening - 3).min(20))),
         };
         let line = matches!(quotes, Quotes::Single | Quotes::RawSingle);
+        if line && self.text.get(token.end..).is_some_and(|behind| behind.starts_with(' ')) {
+            let end = self.text.get(token.start + opening..token.end).unwrap_or_default();
+            let end = words::quote(end.rsplit(' ').next().unwrap_or_default());
+            let problem = Problem::error(
+                "kdl::unclosed-string",
+                self.findings.span(token.start, token.start + opening),
+                "the string is not closed before the next property",
+            )
+            .label("it starts here")
+            .help(format!("write `{closing}` behind `{}`", end.trim_matches('"')))
+            .related(self.findings.span(token.end, token.end), "here it should end");
+            self.findings.add(problem);
+            return;
+        }
         let (message, help) = if line {
             (
                 "the string is not closed on its line".to_owned(),

@@ -1,7 +1,8 @@
 //! What is sold: tiers, contracts, and what resellers may change.
 
 use values::{
-    ByteSize, Country, Date, Duration, GitBranch, GitLocation, Money, Name, Percentage, Rate, Score, WeeklyWindow,
+    ByteSize, Country, Date, Duration, GitBranch, GitLocation, HostName, Money, Name, Percentage, Rate, Score,
+    WeeklyWindow,
 };
 
 use crate::language::{argument, choice, kind, named};
@@ -136,6 +137,8 @@ kind! {
         clusters: Vec<Spanned<Name>> = named("clusters").example("a");
         /// A pool it may send from.
         outbounds: Vec<ContractOutbound> = named("outbound");
+        /// A domain that the operator vouches for, so that its own DNS need not show whose it is.
+        vouched: Vec<Spanned<HostName>> = named("vouch").example("acme.example");
         /// What it pays for a tier.
         prices: Vec<ContractPrice> = named("price");
         /// How much of the time it is served.
