@@ -23,6 +23,11 @@ fn below(variable: &str, at_home: &str) -> Option<PathBuf> {
     Some(folder.join("mailwright"))
 }
 
+/// Returns the folder of an image that `MAILWRIGHT_IMAGE` names, if it does.
+pub(crate) fn image() -> Option<PathBuf> {
+    std::env::var_os("MAILWRIGHT_IMAGE").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
 /// Returns the unpacked root file system that `MAILWRIGHT_ROOT` names, if it does.
 pub(crate) fn root_file_system() -> Option<PathBuf> {
     std::env::var_os("MAILWRIGHT_ROOT").map(PathBuf::from).filter(|path| path.is_absolute())

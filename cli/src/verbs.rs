@@ -25,6 +25,7 @@ mod reseller;
 mod reset;
 mod root;
 mod schema;
+mod snapshot;
 mod status;
 mod test;
 mod up;
@@ -54,6 +55,8 @@ pub(crate) enum Verb {
     Down(down::Arguments),
     /// Empty an environment; passwords and certificates stay.
     Reset(reset::Arguments),
+    /// Store an environment of virtual machines as it is, and go on from there.
+    Snapshot(snapshot::Arguments),
     /// Build the root file system that real daemons share.
     Root(root::Arguments),
     /// Report every problem of a specification repository.
@@ -107,10 +110,11 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Try(arguments) => up::run_try(&arguments),
         Verb::Serve(arguments) => up::run_serve(&arguments),
         Verb::Status(arguments) => status::run(&arguments),
-        Verb::Node(arguments) => Ok(node::run(&arguments)),
+        Verb::Node(arguments) => node::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Exec(arguments) => exec::run(&arguments),
+        Verb::Snapshot(arguments) => snapshot::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
         Verb::Root(arguments) => root::run(&arguments),
         Verb::Reset(arguments) => reset::run(&arguments),

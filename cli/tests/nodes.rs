@@ -117,6 +117,8 @@ fn request(state: &Path, environment: &str, tree: Tree) -> Option<LaunchRequest>
         variables: BTreeMap::new(),
         program: PathBuf::from(env!("CARGO_BIN_EXE_mailwright")),
         root: Some(PathBuf::from("/")),
+        image: None,
+        snapshot: None,
         cache: state.join("cache"),
         packages: BTreeMap::new(),
     })

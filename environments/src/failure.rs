@@ -8,6 +8,7 @@ use crate::files::FileFailure;
 use crate::fill::FillFailure;
 use crate::rootfs::RootFailure;
 use crate::state::{Identity, LockFailure, SecretFailure, StateFailure};
+use crate::vm::MachineFailure;
 
 /// Why something could not be done with an environment.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,9 @@ pub enum Failure {
     /// There is no root file system for the nodes.
     #[error(transparent)]
     Root(#[from] RootFailure),
+    /// A virtual machine could not be made.
+    #[error(transparent)]
+    Machine(#[from] MachineFailure),
     /// There is no network for the nodes.
     #[error("{reason}")]
     Network {
@@ -221,6 +225,7 @@ impl Failure {
             }
             Self::NoSuchNode { nodes, .. } => format!("nodes: {}", nodes.join(", ")),
             Self::Root(failure) => failure.help(),
+            Self::Machine(failure) => failure.help(),
             Self::Network { .. } | Self::StartNode { .. } => {
                 "it takes root, the kernel's network namespaces, and `unshare` and `ip` (util-linux, iproute2)"
                     .to_owned()

@@ -72,6 +72,11 @@ pub fn list(root: &StateRoot) -> Result<Listed<Found, Failure>, Failure> {
         .collect())
 }
 
+/// Whether a backend's nodes are systems of their own.
+fn is_real(backend: &str) -> bool {
+    [Backend::Namespace, Backend::Vm].iter().any(|real| real.name() == backend)
+}
+
 fn blueprint_nodes(blueprint: &Blueprint) -> Vec<String> {
     blueprint.nodes.iter().map(|node| node.name.to_string()).collect()
 }
@@ -161,9 +166,12 @@ impl Found {
             return Ok(None);
         };
         let brands = self.folder.document("brands.json")?;
-        let real = self.record.as_ref().is_some_and(|record| record.backend == Backend::Namespace.name());
+        let real = self.record.as_ref().is_some_and(|record| is_real(&record.backend));
         let nodes = blueprint_nodes(&blueprint);
-        let keeps = nodes.iter().any(|node| self.folder.node(node).join("state/var/lib").exists());
+        let keeps = nodes.iter().any(|node| {
+            self.folder.node(node).join("state/var/lib").exists()
+                || self.folder.machine(node).join("state.img").exists()
+        });
         let holds_accounts = self.folder.directory().exists() || (real && keeps);
         Ok(Some(Recorded { blueprint, roster, brands, holds_accounts }))
     }
@@ -194,6 +202,9 @@ impl Found {
             files::read_json(&path).map_err(crate::state::StateFailure::from)?;
         let mut nodes = nodes.filter(|_| self.is_up()).unwrap_or_default();
         for state in nodes.values_mut() {
+            if state.machine {
+                continue;
+            }
             let open = node::ports_of(state.process);
             for daemon in state.daemons.values_mut().filter(|daemon| daemon.state == DaemonState::Ready) {
                 if !daemon.ports.iter().all(|port| open.contains(port)) {
@@ -213,6 +224,13 @@ impl Found {
         let Some(state) = nodes.get(node) else {
             return Err(Failure::NoSuchNode { node: node.to_owned(), nodes: nodes.into_keys().collect() });
         };
+        if state.machine {
+            let program =
+                std::env::current_exe().map_err(|source| Failure::StartNode { node: node.to_owned(), source })?;
+            let mut inside = std::process::Command::new(program);
+            inside.args(["node", "--enter"]).arg(self.folder.machine(node)).arg("--").args(command);
+            return Ok(inside);
+        }
         let mut inside = std::process::Command::new("nsenter");
         inside
             .args(["--target", &state.process.to_string()])
@@ -221,6 +239,41 @@ impl Found {
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", "/root");
         Ok(inside)
+    }
+
+    /// Stores an environment of virtual machines as it is now; it runs on.
+    ///
+    /// - Errors: it does not run, or not on machines; something cannot be stored, and nothing is then.
+    pub fn save_snapshot(&self, name: &str) -> Result<crate::vm::snapshot::Snapshot, Failure> {
+        let machines: BTreeMap<String, u32> = self
+            .node_states()?
+            .into_iter()
+            .filter(|(_, state)| state.machine)
+            .map(|(node, it)| (node, it.process))
+            .collect();
+        let refused =
+            |reason: &str| crate::vm::MachineFailure::Snapshot { name: name.to_owned(), reason: reason.to_owned() };
+        let blueprint = self.folder.document::<Blueprint>("blueprint.json")?;
+        let (Some(blueprint), false) = (blueprint, machines.is_empty()) else {
+            return Err(refused("the environment runs no virtual machines now").into());
+        };
+        let digest = self.record.as_ref().map(|record| record.blueprint.clone()).unwrap_or_default();
+        crate::vm::save(&self.folder, &blueprint.nodes, &machines, name, digest)
+    }
+
+    /// Returns the snapshots of the environment, sorted by name.
+    pub fn snapshots(&self) -> Result<Vec<crate::vm::snapshot::Snapshot>, Failure> {
+        crate::vm::snapshot::list(&self.folder)
+    }
+
+    /// Returns what is known of a snapshot.
+    pub fn snapshot(&self, name: &str) -> Result<crate::vm::snapshot::Snapshot, Failure> {
+        crate::vm::snapshot::read(&self.folder, name)
+    }
+
+    /// Removes a snapshot.
+    pub fn remove_snapshot(&self, name: &str) -> Result<(), Failure> {
+        crate::vm::snapshot::remove(&self.folder, name)
     }
 
     /// Hands the lines of its log to the caller, oldest first; see [`read_log`]. With `follow`, ends when the environment does.
@@ -240,7 +293,7 @@ impl Found {
 
     /// Whether it can be changed while it runs: its nodes are systems of their own.
     pub fn converges(&self) -> bool {
-        self.is_up() && self.record.as_ref().is_some_and(|record| record.backend == Backend::Namespace.name())
+        self.is_up() && self.record.as_ref().is_some_and(|record| is_real(&record.backend))
     }
 
     /// Asks the process that serves the environment to take the changed specification over, and waits until it has.

@@ -18,6 +18,7 @@ use crate::namespace::{self, Namespace};
 use crate::rootfs::{self, Root, Wanted};
 use crate::scenarios::{Hands, NoHands};
 use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest, hexadecimal};
+use crate::vm::{self, ImageFiles, Vm};
 
 /// What is to be brought up, and where its state lives.
 pub struct LaunchRequest {
@@ -43,6 +44,10 @@ pub struct LaunchRequest {
     pub program: PathBuf,
     /// A root file system to take instead of one that is built: unpacked, with every package the platform needs.
     pub root: Option<PathBuf>,
+    /// The folder of an image for virtual machines, instead of the one the lock names.
+    pub image: Option<PathBuf>,
+    /// The snapshot that virtual machines go on from, by its name.
+    pub snapshot: Option<String>,
     /// Where what is built once is kept, such as `$XDG_CACHE_HOME/mailwright`.
     pub cache: PathBuf,
     /// Packages of the distribution that are pinned, by name.
@@ -86,6 +91,8 @@ pub enum Step {
     },
     /// How far the root file system is, in a sentence.
     Root(String),
+    /// How far virtual machines are, in a sentence.
+    Machine(String),
     /// Every door answers.
     Ready,
 }
@@ -106,7 +113,7 @@ impl std::fmt::Display for Step {
             }
             Self::DoorLeftOut { service, reason } => write!(formatter, "door {service} left out: {reason}"),
             Self::Changed { node, files } => write!(formatter, "{node}: {} changed", files.join(", ")),
-            Self::Root(sentence) => formatter.write_str(sentence),
+            Self::Root(sentence) | Self::Machine(sentence) => formatter.write_str(sentence),
             Self::Ready => formatter.write_str("every door answers"),
         }
     }
@@ -147,6 +154,7 @@ pub struct Running {
 enum Platform {
     Embedded(Box<Embedded>),
     Namespace(Box<Namespace>),
+    Vm(Box<Vm>),
 }
 
 /// Brings an environment up; returns when every door answers.
@@ -245,8 +253,18 @@ fn bring_up(
             let (namespace, doors) = namespace::start(order, progress)?;
             (Platform::Namespace(Box::new(namespace)), doors)
         }
+        Backend::Vm => {
+            let image = image(request)?;
+            // Machines stand on an image, not on an unpacked root.
+            let root = rootfs::given(&request.cache, &request.cache);
+            let common = order(request, folder, &brands, &passwords, root, before, avoid);
+            let snapshot = request.snapshot.as_deref();
+            let order = vm::Order { common, image, cache: &request.cache, snapshot };
+            let (vm, doors) = vm::start(&order, progress)?;
+            (Platform::Vm(Box::new(vm)), doors)
+        }
         // The others do not fit yet.
-        Backend::Embedded | Backend::Container | Backend::Vm | Backend::Fleet => {
+        Backend::Embedded | Backend::Container | Backend::Fleet => {
             let order = embedded::Order {
                 blueprint: &request.blueprint,
                 roster: &request.roster,
@@ -301,6 +319,16 @@ fn order<'a>(
     }
 }
 
+/// Returns the image that virtual machines boot.
+fn image(request: &LaunchRequest) -> Result<ImageFiles, Failure> {
+    let Some(folder) = &request.image else {
+        let folder = images::Store::new(&request.cache).folder().to_owned();
+        return Err(vm::MachineFailure::NoImage { folder, file: "root.erofs" }.into());
+    };
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+    Ok(ImageFiles::of(&folder)?)
+}
+
 /// Returns the root file system of real daemons' nodes.
 pub(crate) fn root(request: &LaunchRequest, progress: &dyn Progress) -> Result<Root, Failure> {
     if let Some(folder) = &request.root {
@@ -342,6 +370,7 @@ impl Running {
         match &self.platform {
             Some(Platform::Embedded(embedded)) => embedded.wait(signal),
             Some(Platform::Namespace(namespace)) => namespace.wait(signal),
+            Some(Platform::Vm(vm)) => vm.wait(signal),
             None => Ended::Asked,
         }
     }
@@ -351,6 +380,7 @@ impl Running {
         match &self.platform {
             Some(Platform::Embedded(embedded)) => embedded.as_ref(),
             Some(Platform::Namespace(namespace)) => namespace.as_ref(),
+            Some(Platform::Vm(vm)) => vm.reach(),
             None => &NoHands,
         }
     }
@@ -384,14 +414,20 @@ impl Running {
         request: &LaunchRequest,
         progress: &dyn Progress,
     ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-        let Some(Platform::Namespace(namespace)) = &mut self.platform else { return Err(Failure::Reshaped) };
+        if !matches!(self.platform, Some(Platform::Namespace(_) | Platform::Vm(_))) {
+            return Err(Failure::Reshaped);
+        }
         let mut secrets = self.folder.secrets()?;
         let passwords = accounts::passwords(&request.launch, &request.roster, &request.variables, &mut secrets)?;
         let brands = brands(&request.bundle);
         // The root file system is the one the nodes stand on; another one is another shape.
         let root = rootfs::given(&request.cache, &request.cache);
         let order = order(request, &self.folder, &brands, &passwords, root, None, BTreeSet::new());
-        let changed = namespace.converge(&order, progress)?;
+        let changed = match &mut self.platform {
+            Some(Platform::Namespace(namespace)) => namespace.converge(&order, progress)?,
+            Some(Platform::Vm(vm)) => vm.converge(&order, progress)?,
+            _ => return Err(Failure::Reshaped),
+        };
         self.folder.write_document("blueprint.json", &request.blueprint)?;
         self.folder.write_document("roster.json", &request.roster)?;
         self.folder.write_document("launch.json", &request.launch)?;
@@ -412,6 +448,7 @@ impl Running {
         let stopped = match self.platform.take() {
             Some(Platform::Embedded(embedded)) => embedded.stop(),
             Some(Platform::Namespace(namespace)) => namespace.stop(),
+            Some(Platform::Vm(vm)) => vm.stop(),
             None => Ok(()),
         };
         match &stopped {

@@ -10,7 +10,7 @@
 //! - [`await_ready`]: waits for an environment that another process brings up.
 //! - [`build_root`]: the root file system that real daemons share.
 //! - [`verify`]: what the daemons' own checkers say of what was rendered for them.
-//! - [`run_node`], [`hold`]: what this program is inside a node of real daemons, and around them.
+//! - [`run_node`], [`run_machine`], [`hold`]: what this program is inside a node of real daemons, and around them.
 //! - [`scenarios`]: scenarios carried out on an environment that runs, and what came of them.
 //! - [`Failure`]: what failed, each with what to do next.
 
@@ -35,6 +35,7 @@ pub mod scenarios;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod vm;
 
 use images::files;
 
@@ -48,7 +49,9 @@ pub use images::files::FileFailure;
 pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, launch, timestamp};
 pub use log::{Entry, Level, read_log};
 pub use namespace::{DaemonState, DaemonStatus, NodeState};
-pub use node::{hold, run_node};
+pub use node::{hold, run_machine, run_node};
 pub use rootfs::{RootFailure, build_root};
 pub use state::{Identity, StateRoot};
 pub use verify::{Complaint, Verdict, verify};
+pub use vm::snapshot::{Ground, Snapshot};
+pub use vm::{ImageFiles, MachineFailure, enter};

@@ -8,11 +8,11 @@
 //! Nothing of it has a name on the machine, and all of it ends when the tool does, however that ends: namespaces vanish with the
 //! last process in them, and a node's first process ends when the tool's end of its pipe closes.
 
-mod agents;
-mod doors;
-mod fabric;
+pub(crate) mod agents;
+pub(crate) mod doors;
+pub(crate) mod fabric;
 mod fit;
-mod hands;
+pub(crate) mod hands;
 pub(crate) mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +82,7 @@ pub(crate) struct Order<'a> {
 
 impl Order<'_> {
     /// Returns what the world outside is made from.
-    fn world(&self) -> embedded::Order<'_> {
+    pub(crate) fn world(&self) -> embedded::Order<'_> {
         embedded::Order {
             blueprint: self.blueprint,
             roster: self.roster,
@@ -119,7 +119,7 @@ pub(crate) struct Namespace {
 
 /// What can only be changed by bringing an environment up anew: nodes and their addresses, doors, the world outside.
 #[derive(Debug, PartialEq)]
-struct Shape {
+pub(crate) struct Shape {
     nodes: Vec<(String, Vec<IpAddr>, Vec<IpAddr>)>,
     networks: String,
     doors: Vec<Door>,
@@ -130,11 +130,11 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(order: &Order<'_>) -> Self {
+    pub(crate) fn of(order: &Order<'_>) -> Self {
         let node = |node: &Node| (node.name.to_string(), node.addresses.clone(), node.front_addresses.clone());
         Self {
             nodes: order.blueprint.nodes.iter().map(node).collect(),
-            networks: network::fabric(order.blueprint),
+            networks: network::fabric(order.blueprint, network::BRIDGE),
             doors: order.launch.doors.clone(),
             address: (order.launch.address, order.launch.base_port),
             internet: order.launch.internet.clone(),
@@ -160,7 +160,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     let mut agents = Agents::start(order.program, &names, folder.nodes_document(), &log, &broken)?;
     // While the processes come up.
     let (authority, _) = lay_out(&order)?;
-    fabric.ip(&network::fabric(order.blueprint))?;
+    fabric.ip(&network::fabric(order.blueprint, network::BRIDGE))?;
     fabric.ip(&network::hang(&agents.arrivals()?))?;
     for node in &order.blueprint.nodes {
         agents.begin(plan(&order, node)?)?;
@@ -206,7 +206,11 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
 }
 
 /// Waits until every door answers.
-fn answering(runtime: &Runtime, open: &[OpenDoor], trust: &Arc<rustls::ClientConfig>) -> Result<(), Failure> {
+pub(crate) fn answering(
+    runtime: &Runtime,
+    open: &[OpenDoor],
+    trust: &Arc<rustls::ClientConfig>,
+) -> Result<(), Failure> {
     let deadline = Instant::now() + ANSWERS;
     loop {
         let problems = runtime.block_on(probe_all(open, trust));
@@ -224,7 +228,7 @@ fn answering(runtime: &Runtime, open: &[OpenDoor], trust: &Arc<rustls::ClientCon
 /// Writes every node's tree where the node will take it from, with its secrets.
 ///
 /// - Returns: the authority that certificates are from, and the nodes whose tree is another than before.
-fn lay_out(order: &Order<'_>) -> Result<(Authority, BTreeSet<String>), Failure> {
+pub(crate) fn lay_out(order: &Order<'_>) -> Result<(Authority, BTreeSet<String>), Failure> {
     let folder = order.folder;
     let names = BTreeSet::from([order.blueprint.service_domain.to_string(), order.launch.address.to_string()]);
     let today = jiff::Timestamp::now().as_second() / 86_400;
@@ -248,7 +252,9 @@ fn lay_out(order: &Order<'_>) -> Result<(Authority, BTreeSet<String>), Failure> 
 fn reach(order: &Order<'_>, processes: &[u32]) -> hands::Reach {
     let nodes = order.blueprint.nodes.iter().zip(processes).filter(|(node, _)| hands::has_queue(node.role));
     hands::Reach {
-        queues: nodes.map(|(node, process)| (node.name.to_string(), (node.role, *process))).collect(),
+        queues: nodes
+            .map(|(node, process)| (node.name.to_string(), (node.role, hands::Inside::Process(*process))))
+            .collect(),
         internet: order.launch.internet.clone(),
     }
 }
@@ -275,7 +281,7 @@ fn plan(order: &Order<'_>, node: &Node) -> Result<Plan, Failure> {
 /// Returns where a door leads: the balancer in front of its node, or the node itself.
 ///
 /// - Errors: why it leads nowhere.
-fn target(blueprint: &Blueprint, bundle: &Bundle, door: &OpenDoor) -> Result<SocketAddr, String> {
+pub(crate) fn target(blueprint: &Blueprint, bundle: &Bundle, door: &OpenDoor) -> Result<SocketAddr, String> {
     if door.node == INTERNET {
         return Ok(SocketAddr::new(network::world(), 143));
     }
@@ -296,7 +302,7 @@ fn target(blueprint: &Blueprint, bundle: &Bundle, door: &OpenDoor) -> Result<Soc
     Ok(SocketAddr::new(*address, port))
 }
 
-fn leave_out(bound: &Bound, reason: String, log: &Log, progress: &dyn Progress) {
+pub(crate) fn leave_out(bound: &Bound, reason: String, log: &Log, progress: &dyn Progress) {
     let door = &bound.door;
     let entry = Entry::now(Level::Warning, Some(&door.node), "door left out");
     log.write(entry.with("service", door.service.as_str()).with("reason", reason.as_str()));
@@ -356,7 +362,7 @@ impl Namespace {
     /// Ends the platform: doors first, then the nodes, then the log.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.doors.close();
-        self.agents.stop();
+        self.agents.stop(agents::FAREWELL);
         let stopped = self.world.take().map_or(Ok(()), World::stop);
         if let Some(log) = self.log.take() {
             log.write(Entry::now(Level::Info, None, "environment stopped"));

@@ -6,8 +6,10 @@
 mod checks;
 mod daemon;
 mod listening;
+mod machine;
 mod mounts;
 mod protocol;
+mod runs;
 mod supervisor;
 mod syslog;
 mod tree;
@@ -19,7 +21,11 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use listening::ports_of;
-pub(crate) use protocol::{Order, Plan, Tidings};
+pub use machine::run_machine;
+
+pub(crate) use machine::{CONTROL, ENTRY};
+pub(crate) use protocol::{Awakening, MachinePlan, Order, Plan, Tidings};
+pub(crate) use runs::{Answer, Ask};
 pub(crate) use tree::{Item, Manifest, TreeFailure, below};
 
 use supervisor::{Event, Supervisor, Tell};
@@ -106,7 +112,7 @@ pub fn hold() -> bool {
 
 fn become_node(plan: &Plan, tell: &Tell) -> Result<(), String> {
     // With the machine's own `ip`, before its root is gone.
-    network(&plan.network)?;
+    network("ip", &plan.network)?;
     mounts::enter(plan).map_err(|failure| failure.to_string())?;
     let root = Path::new("/");
     let changed =
@@ -116,9 +122,9 @@ fn become_node(plan: &Plan, tell: &Tell) -> Result<(), String> {
 }
 
 /// Carries out commands of `ip -batch`.
-fn network(commands: &str) -> Result<(), String> {
+fn network(ip: &str, commands: &str) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("could not run ip: {error}");
-    let mut ip = Command::new("ip")
+    let mut ip = Command::new(ip)
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

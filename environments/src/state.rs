@@ -254,6 +254,11 @@ impl Folder {
         self.node(node).join("tree")
     }
 
+    /// Returns where a node's disks and sockets are, where it is a virtual machine.
+    pub(crate) fn machine(&self, node: &str) -> PathBuf {
+        self.node(node).join("machine")
+    }
+
     /// Returns where it is written how real daemons' nodes are.
     pub(crate) fn nodes_document(&self) -> PathBuf {
         self.path.join("nodes.json")

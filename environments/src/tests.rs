@@ -30,6 +30,8 @@ fn request(state: &Path, environment: &str) -> LaunchRequest {
         variables: Default::default(),
         program: Default::default(),
         root: None,
+        image: None,
+        snapshot: None,
         cache: Default::default(),
         packages: Default::default(),
     }

@@ -78,6 +78,8 @@ fn carry_out(backend: Backend, patience: Duration) -> Result<Report, String> {
         variables: BTreeMap::new(),
         program: program.unwrap_or_default(),
         root,
+        image: None,
+        snapshot: None,
         cache: state.path().join("cache"),
         packages: BTreeMap::new(),
     };

@@ -61,6 +61,9 @@ pub(crate) struct Arguments {
     /// A root file system to take instead of one that is built: unpacked, with every package the platform needs.
     #[arg(long, value_name = "FOLDER", conflicts_with = "running")]
     root: Option<PathBuf>,
+    /// The folder of an image for virtual machines, instead of the one that is built.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "running")]
+    image: Option<PathBuf>,
     /// Seconds that an answer, and an expectation without `within`, may take.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience: u64,
@@ -206,6 +209,8 @@ fn on_fresh(
         backend: plan.arguments.backend.clone(),
         seed: plan.arguments.seed,
         root: plan.arguments.root.clone(),
+        image: plan.arguments.image.clone(),
+        snapshot: None,
     };
     let request = up::request(repository, output, StateRoot::new(&state.0), &manner)?;
     say(plan.arguments.json, &format!("seed {}", plan.arguments.seed));

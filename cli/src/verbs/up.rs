@@ -22,7 +22,7 @@ use crate::failure::{Exit, Failure};
 use crate::{folders, repository};
 
 /// How long a background process may take until everything answers.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1200);
 /// How long a process that has failed may take to say why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long an environment may take to end.
@@ -81,6 +81,12 @@ pub(super) struct Manner {
     /// An unpacked root file system for real daemons, instead of one that is built; MAILWRIGHT_ROOT says the same.
     #[arg(long, value_name = "FOLDER")]
     pub(super) root: Option<PathBuf>,
+    /// The folder of an image for virtual machines, instead of the one that is built; MAILWRIGHT_IMAGE says the same.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) image: Option<PathBuf>,
+    /// Go on from a snapshot of virtual machines instead of starting them.
+    #[arg(long, value_name = "NAME")]
+    pub(super) snapshot: Option<String>,
 }
 
 /// The process behind `--detach`.
@@ -135,6 +141,19 @@ fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
         return detach(&root, &identity, how, built_in);
     }
     serve(&repository, output, &how.manner, !how.json, &|description| print(description, how.json, built_in))
+}
+
+/// Brings an environment of virtual machines up from a snapshot, in the background.
+pub(super) fn go_on(
+    found: &environments::Found,
+    snapshot: &str,
+    image: Option<PathBuf>,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let manner =
+        Manner { backend: Some("vm".to_owned()), seed: 1, root: None, image, snapshot: Some(snapshot.to_owned()) };
+    let how = How { env: None, manner, detach: true, json, allow_destroy: false };
+    detach(&StateRoot::new(folders::state()?), found.identity(), &how, false)
 }
 
 /// Has an environment of real daemons take the changed specification over; `None` where that takes bringing it up anew.
@@ -284,6 +303,8 @@ pub(super) fn request(
         program: std::env::current_exe()
             .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
         root: manner.root.clone().or_else(folders::root_file_system),
+        image: manner.image.clone().or_else(folders::image),
+        snapshot: manner.snapshot.clone(),
         cache: cache()?,
         packages,
     })
@@ -359,13 +380,17 @@ fn detach(states: &StateRoot, identity: &Identity, how: &How, built_in: bool) ->
     let errors = errors_file(&folders::state()?).map_err(|error| failed(&error))?;
     let mut command = std::process::Command::new(program);
     // Absolute, since the process works elsewhere.
-    let root = how.manner.root.as_deref().map(std::path::absolute).transpose().map_err(|error| failed(&error))?;
+    let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+    let root = absolute(&how.manner.root).map_err(|error| failed(&error))?;
+    let image = absolute(&how.manner.image).map_err(|error| failed(&error))?;
     command
         .arg("serve")
         .arg(&identity.repository)
         .args(["--env", &identity.environment, "--seed", &how.manner.seed.to_string()])
         .args(how.manner.backend.iter().flat_map(|backend| ["--backend", backend]))
         .args(root.iter().flat_map(|root| [std::ffi::OsStr::new("--root"), root.as_os_str()]))
+        .args(image.iter().flat_map(|image| [std::ffi::OsStr::new("--image"), image.as_os_str()]))
+        .args(how.manner.snapshot.iter().flat_map(|snapshot| ["--snapshot", snapshot]))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

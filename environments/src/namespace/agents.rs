@@ -1,10 +1,10 @@
 //! The nodes as the tool sees them: a process in namespaces of its own for each, which takes orders and tells what happens.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,8 @@ const PATIENCE_FALLS: u32 = 6;
 /// How long a process has to come up in its namespaces.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
-/// How long nodes have to end.
-const FAREWELL: Duration = Duration::from_secs(8);
+/// How long nodes in namespaces have to end.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(8);
 
 /// How a daemon is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +58,14 @@ impl DaemonState {
 pub struct NodeState {
     /// Its first process, as the machine counts; 0 before it is there.
     pub process: u32,
+    /// Whether its first process has said that it is there.
+    #[serde(default)]
+    pub here: bool,
     /// Whether every daemon is ready.
     pub settled: bool,
+    /// Whether it is a machine with a kernel of its own, so that nothing of it can be seen from outside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub machine: bool,
     /// Why it could not become or stay what it should be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
@@ -106,8 +112,18 @@ impl Board {
     }
 }
 
+/// What a node is spoken to by.
+pub(crate) struct Streams<T, E> {
+    /// Takes orders.
+    pub(crate) orders: Box<dyn Write + Send + Sync>,
+    /// Gives tidings.
+    pub(crate) tidings: T,
+    /// What goes wrong beside that.
+    pub(crate) errors: E,
+}
+
 /// The nodes of an environment.
-pub(super) struct Agents {
+pub(crate) struct Agents {
     agents: Vec<Agent>,
     board: Arc<Board>,
     status: PathBuf,
@@ -116,7 +132,7 @@ pub(super) struct Agents {
 struct Agent {
     node: String,
     child: Child,
-    orders: ChildStdin,
+    orders: Box<dyn Write + Send + Sync>,
 }
 
 impl Agents {
@@ -124,7 +140,7 @@ impl Agents {
     ///
     /// - `program`: this program.
     /// - `status`: where how the nodes are is written down for others to read.
-    pub(super) fn start(
+    pub(crate) fn start(
         program: &Path,
         nodes: &[&str],
         status: PathBuf,
@@ -163,6 +179,42 @@ impl Agents {
         let (Some(orders), Some(tidings), Some(errors)) = taken else {
             return Err(failed(std::io::Error::other("its process has no pipes")));
         };
+        let streams = Streams { orders: Box::new(orders), tidings, errors };
+        self.attach(node, child, streams, log, broke)
+    }
+
+    /// Makes ready for machines, of which there are none yet.
+    pub(crate) fn of_machines(status: PathBuf) -> Self {
+        Self { agents: Vec::new(), board: Arc::new(Board::default()), status }
+    }
+
+    /// Takes a machine that was just switched on.
+    pub(crate) fn add(
+        &mut self,
+        node: &str,
+        child: Child,
+        streams: Streams<impl Read + Send + 'static, impl Read + Send + 'static>,
+        log: &Log,
+        broke: &tokio::sync::watch::Sender<Option<String>>,
+    ) -> Result<(), Failure> {
+        let state = NodeState { process: child.id(), machine: true, ..NodeState::default() };
+        self.board.lock().nodes.insert(node.to_owned(), state);
+        let agent = self.attach(node, child, streams, log, broke)?;
+        self.agents.push(agent);
+        Ok(())
+    }
+
+    /// Listens to a node.
+    fn attach(
+        &self,
+        node: &str,
+        child: Child,
+        streams: Streams<impl Read + Send + 'static, impl Read + Send + 'static>,
+        log: &Log,
+        broke: &tokio::sync::watch::Sender<Option<String>>,
+    ) -> Result<Agent, Failure> {
+        let failed = |source| Failure::StartNode { node: node.to_owned(), source };
+        let Streams { orders, tidings, errors } = streams;
         let reader = Reader {
             node: node.to_owned(),
             board: Arc::clone(&self.board),
@@ -183,7 +235,7 @@ impl Agents {
     }
 
     /// Waits until every process is in its namespaces; returns them in order, as the machine counts.
-    pub(super) fn arrivals(&self) -> Result<Vec<u32>, Failure> {
+    pub(crate) fn arrivals(&self) -> Result<Vec<u32>, Failure> {
         let deadline = Instant::now() + ARRIVAL;
         self.await_all(deadline, |known, node| known.nodes.get(node).is_some_and(|state| state.process != 0))?;
         let known = self.board.lock();
@@ -191,22 +243,41 @@ impl Agents {
         Ok(self.agents.iter().map(process).collect())
     }
 
+    /// Waits until at most so many nodes have been switched on and have not said that they are there.
+    pub(crate) fn await_few(&self, most: usize, patience: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + patience;
+        let mut known = self.board.lock();
+        loop {
+            if let Some(failure) = known.trouble() {
+                return Err(failure);
+            }
+            let coming = |agent: &&Agent| known.nodes.get(&agent.node).is_none_or(|state| !state.here);
+            let late: Vec<&Agent> = self.agents.iter().filter(coming).collect();
+            let Some(first) = late.first().filter(|_| late.len() > most) else { return Ok(()) };
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(known.lateness(&first.node));
+            }
+            known = self.board.changed.wait_timeout(known, deadline - now).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Tells a node what it is.
-    pub(super) fn begin(&mut self, plan: Plan) -> Result<(), Failure> {
+    pub(crate) fn begin(&mut self, plan: Plan) -> Result<(), Failure> {
         let node = plan.node.clone();
         self.expect(&node, &plan.processes);
         self.tell(&node, &Order::Begin(Box::new(plan)))
     }
 
     /// Tells a node that its tree has changed, and what is to run.
-    pub(super) fn converge(&mut self, node: &str, processes: Vec<blueprint::Process>) -> Result<(), Failure> {
+    pub(crate) fn converge(&mut self, node: &str, processes: Vec<blueprint::Process>) -> Result<(), Failure> {
         self.board.lock().delivered.remove(node);
         self.expect(node, &processes);
         self.tell(node, &Order::Converge { processes })
     }
 
     /// Puts on the board what is to run on a node.
-    fn expect(&self, node: &str, processes: &[blueprint::Process]) {
+    pub(crate) fn expect(&self, node: &str, processes: &[blueprint::Process]) {
         let mut known = self.board.lock();
         let state = known.nodes.entry(node.to_owned()).or_default();
         let before = std::mem::take(&mut state.daemons);
@@ -219,7 +290,8 @@ impl Agents {
         state.settled = false;
     }
 
-    fn tell(&mut self, node: &str, order: &Order) -> Result<(), Failure> {
+    /// Gives a node an order.
+    pub(crate) fn tell(&mut self, node: &str, order: &Order) -> Result<(), Failure> {
         let failed = |source| Failure::StartNode { node: node.to_owned(), source };
         let Some(agent) = self.agents.iter_mut().find(|agent| agent.node == node) else { return Ok(()) };
         let mut line = serde_json::to_vec(order).map_err(|error| failed(error.into()))?;
@@ -230,7 +302,7 @@ impl Agents {
     /// Waits until every daemon of every node is ready.
     ///
     /// - Errors: a node failed, a daemon keeps falling over, or the time is up; with what it said last.
-    pub(super) fn await_settled(&self, patience: Duration) -> Result<(), Failure> {
+    pub(crate) fn await_settled(&self, patience: Duration) -> Result<(), Failure> {
         let deadline = Instant::now() + patience;
         self.await_all(deadline, |known, node| known.nodes.get(node).is_some_and(|state| state.settled))?;
         self.write_status();
@@ -238,7 +310,7 @@ impl Agents {
     }
 
     /// Waits until nodes have taken their trees over; returns what has changed on each.
-    pub(super) fn await_delivered(
+    pub(crate) fn await_delivered(
         &self,
         nodes: &[String],
         patience: Duration,
@@ -272,7 +344,9 @@ impl Agents {
     }
 
     /// Ends every node, and waits for them.
-    pub(super) fn stop(&mut self) {
+    ///
+    /// - `patience`: how long they have.
+    pub(crate) fn stop(&mut self, patience: Duration) {
         self.board.lock().ending = true;
         for agent in &mut self.agents {
             let mut line = serde_json::to_vec(&Order::Stop).unwrap_or_default();
@@ -280,7 +354,7 @@ impl Agents {
             // One that is gone already is what is wanted.
             let _ = agent.orders.write_all(&line).and_then(|()| agent.orders.flush());
         }
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + patience;
         for agent in &mut self.agents {
             while Instant::now() < deadline && matches!(agent.child.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(2));
@@ -404,7 +478,12 @@ impl Reader {
                 drop(known);
                 return self.log.write(entry(level(&text), &text).with("process", process));
             }
-            Tidings::Here { process } => state.process = process,
+            Tidings::Here { process } => {
+                state.here = true;
+                if process != 0 {
+                    state.process = process;
+                }
+            }
             Tidings::Failed { reason } => {
                 self.log.write(entry(Level::Error, "node failed").with("reason", reason.as_str()));
                 state.failed = Some(reason);

@@ -37,13 +37,13 @@ const QUESTIONS: usize = 256;
 const DATAGRAM: usize = 65_535;
 
 /// A door and where it leads.
-pub(super) struct Way {
-    pub(super) bound: Bound,
-    pub(super) target: SocketAddr,
+pub(crate) struct Way {
+    pub(crate) bound: Bound,
+    pub(crate) target: SocketAddr,
 }
 
 /// The thread that keeps doors open.
-pub(super) struct Doors {
+pub(crate) struct Doors {
     closing: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -52,7 +52,7 @@ impl Doors {
     /// Opens the doors.
     ///
     /// - `inside`: the network namespace they lead into.
-    pub(super) fn open(ways: Vec<Way>, inside: File, log: Log) -> Result<Self, Failure> {
+    pub(crate) fn open(ways: Vec<Way>, inside: File, log: Log) -> Result<Self, Failure> {
         let failed = |source| Failure::Thread { thread: "doors", source };
         let (closing, closed) = watch::channel(false);
         let (entered, outcome) = std::sync::mpsc::channel();
@@ -79,7 +79,7 @@ impl Doors {
     }
 
     /// Closes them; clients that are inside are sent away.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let _ = self.closing.send(true);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

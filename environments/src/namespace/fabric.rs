@@ -12,7 +12,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::failure::Failure;
 
 /// The namespace of the wire.
-pub(super) struct Fabric {
+pub(crate) struct Fabric {
     holder: Child,
     inside: File,
 }
@@ -21,7 +21,7 @@ impl Fabric {
     /// Makes the namespace; it vanishes with this value, or with this process.
     ///
     /// - `program`: this program.
-    pub(super) fn make(program: &Path) -> Result<Self, Failure> {
+    pub(crate) fn make(program: &Path) -> Result<Self, Failure> {
         let failed = |source| Failure::Network { reason: "could not make a network namespace".to_owned(), source };
         let mut holder = Command::new("unshare")
             .args(["--net", "--"])
@@ -46,19 +46,16 @@ impl Fabric {
     }
 
     /// Returns the namespace, to be entered.
-    pub(super) fn inside(&self) -> Result<File, Failure> {
+    pub(crate) fn inside(&self) -> Result<File, Failure> {
         self.inside
             .try_clone()
             .map_err(|source| Failure::Network { reason: "could not keep the network namespace".to_owned(), source })
     }
 
     /// Carries out commands of `ip -batch` inside.
-    pub(super) fn ip(&self, commands: &str) -> Result<(), Failure> {
-        let inside = self.inside()?;
-        let failed = |source| Failure::Network { reason: "could not set up the network".to_owned(), source };
+    pub(crate) fn ip(&self, commands: &str) -> Result<(), Failure> {
         let commands = commands.to_owned();
-        let set_up = move || -> std::io::Result<()> {
-            move_into_link_name_space(inside.as_fd(), Some(LinkNameSpaceType::Network))?;
+        self.within(move || {
             let mut ip = Command::new("ip")
                 .args(["-batch", "-"])
                 .stdin(Stdio::piped())
@@ -73,6 +70,19 @@ impl Fabric {
                 true => Ok(()),
                 false => Err(std::io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
             }
+        })
+    }
+
+    /// Does something inside.
+    pub(crate) fn within<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let inside = self.inside()?;
+        let failed = |source| Failure::Network { reason: "could not set up the network".to_owned(), source };
+        let set_up = move || -> std::io::Result<T> {
+            move_into_link_name_space(inside.as_fd(), Some(LinkNameSpaceType::Network))?;
+            work()
         };
         // A thread of its own, since it cannot come back out.
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(set_up).map_err(failed)?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use blueprint::Role;
@@ -12,19 +13,29 @@ use values::{HostName, MailAddress};
 use super::Namespace;
 use crate::embedded;
 use crate::scenarios::{Cannot, Hands};
+use crate::vm;
 
 /// Roles with a queue.
 const QUEUES: [Role; 3] = [Role::Mx, Role::Submission, Role::Outbound];
 
 /// The nodes with a queue, as processes of the machine, and the world around them.
-pub(super) struct Reach {
-    /// Role and first process of each node with a queue, by name.
-    pub(super) queues: BTreeMap<String, (Role, u32)>,
-    pub(super) internet: Internet,
+pub(crate) struct Reach {
+    /// Role of each node with a queue and the way inside, by name.
+    pub(crate) queues: BTreeMap<String, (Role, Inside)>,
+    pub(crate) internet: Internet,
+}
+
+/// The way into a node.
+#[derive(Clone, Debug)]
+pub(crate) enum Inside {
+    /// By its first process.
+    Process(u32),
+    /// By the port of a machine whose folder this is.
+    Machine(PathBuf),
 }
 
 /// Returns whether a node's queue is looked into.
-pub(super) fn has_queue(role: Role) -> bool {
+pub(crate) fn has_queue(role: Role) -> bool {
     QUEUES.contains(&role)
 }
 
@@ -66,7 +77,25 @@ fn read(text: &str) -> Result<Vec<Queued>, Cannot> {
 }
 
 impl Reach {
-    fn queue(&self, process: u32) -> Result<Vec<Queued>, Cannot> {
+    fn queue(&self, inside: &Inside) -> Result<Vec<Queued>, Cannot> {
+        let process = match inside {
+            Inside::Process(process) => process,
+            Inside::Machine(folder) => {
+                let mut said = Vec::new();
+                let mut hear = |stream, bytes: &[u8]| {
+                    if stream == 1 {
+                        said.extend_from_slice(bytes);
+                    }
+                    Ok(())
+                };
+                let command = ["/usr/sbin/postqueue", "-j"].map(str::to_owned);
+                return match vm::run_inside(folder, &command, None, &mut hear) {
+                    Ok(0) => read(&String::from_utf8_lossy(&said)),
+                    Ok(status) => Err(Cannot::Failed(format!("postqueue ended with status {status}"))),
+                    Err(error) => Err(Cannot::Failed(format!("the machine cannot be entered: {error}"))),
+                };
+            }
+        };
         let output = Command::new("nsenter")
             .args(["--target", &process.to_string()])
             .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--"])
@@ -84,16 +113,30 @@ impl Reach {
 
 impl Hands for Namespace {
     fn queued(&self, role: Role) -> Result<u64, Cannot> {
+        self.reach.queued(role)
+    }
+
+    fn is_settled(&self, about: &BTreeSet<String>) -> Option<bool> {
+        self.reach.is_settled(about)
+    }
+
+    fn source_of(&self, domain: &HostName) -> Result<IpAddr, Cannot> {
+        self.reach.source_of(domain)
+    }
+}
+
+impl Hands for Reach {
+    fn queued(&self, role: Role) -> Result<u64, Cannot> {
         let mut count = 0;
-        for (_, process) in self.reach.queues.values().filter(|(at, _)| *at == role) {
-            count += self.reach.queue(*process)?.len() as u64;
+        for (_, inside) in self.queues.values().filter(|(at, _)| *at == role) {
+            count += self.queue(inside)?.len() as u64;
         }
         Ok(count)
     }
 
     fn is_settled(&self, about: &BTreeSet<String>) -> Option<bool> {
-        for (_, process) in self.reach.queues.values() {
-            let queue = self.reach.queue(*process).ok()?;
+        for (_, inside) in self.queues.values() {
+            let queue = self.queue(inside).ok()?;
             if queue.iter().any(|message| message.is_under_way() && message.concerns(about)) {
                 return Some(false);
             }
@@ -102,7 +145,7 @@ impl Hands for Namespace {
     }
 
     fn source_of(&self, domain: &HostName) -> Result<IpAddr, Cannot> {
-        embedded::source_of(&self.reach.internet, domain)
+        embedded::source_of(&self.internet, domain)
     }
 }
 

@@ -23,15 +23,23 @@ const WORLD_6: &str = "2001:2::fffe";
 const WORLD_NETWORK_6: &str = "2001:2::/48";
 
 /// Returns the names of the nodes' ends of the wire, in order: short, since the kernel takes 15 octets.
-pub(super) fn wire(place: usize) -> String {
+pub(crate) fn wire(place: usize) -> String {
     format!("node{place}")
 }
 
+/// How the wire is made where nodes hang on it by pairs of devices.
+pub(crate) const BRIDGE: &str = "link add wire type bridge\n";
+
+/// The name of the wire in the namespace that is the world.
+pub(crate) const WIRE: &str = "wire";
+
 /// Returns how the namespace of the wire is set up, before any node hangs on it.
-pub(super) fn fabric(blueprint: &Blueprint) -> String {
+///
+/// - `made`: how the wire is made; empty where it is there already.
+pub(crate) fn fabric(blueprint: &Blueprint, made: &str) -> String {
     let mut batch = format!(
         "link set lo up\n\
-         link add wire type bridge\n\
+         {made}\
          addr add {WORLD}/32 dev wire\n\
          addr add {WORLD_6}/128 dev wire nodad\n\
          link set wire up\n\
@@ -47,19 +55,19 @@ pub(super) fn fabric(blueprint: &Blueprint) -> String {
 }
 
 /// Returns the address of the world outside.
-pub(super) fn world() -> IpAddr {
+pub(crate) fn world() -> IpAddr {
     WORLD.parse().expect("a constant address")
 }
 
 /// Returns how addresses of the world are made unreachable.
-pub(super) fn silent(addresses: &[IpAddr]) -> String {
+pub(crate) fn silent(addresses: &[IpAddr]) -> String {
     addresses.iter().map(|address| format!("route add unreachable {address} table local\n")).collect()
 }
 
 /// Returns how nodes are hung on the wire.
 ///
 /// - `processes`: a process in each node's network namespace, in the nodes' order.
-pub(super) fn hang(processes: &[u32]) -> String {
+pub(crate) fn hang(processes: &[u32]) -> String {
     let mut batch = String::new();
     for (place, process) in processes.iter().enumerate() {
         let end = wire(place);
@@ -138,7 +146,7 @@ mod tests {
     #[test]
     fn the_wire_leads_nowhere_else() {
         let (blueprint, _, _) = crate::fixture::platform();
-        let batch = fabric(&blueprint);
+        let batch = fabric(&blueprint, BRIDGE);
         assert!(batch.contains("route add unreachable default"));
         assert!(!batch.contains("masquerade") && !batch.contains("netns 1"));
     }

@@ -86,6 +86,17 @@ pub(super) fn enter(plan: &Plan) -> Result<(), MountFailure> {
     std::env::set_current_dir("/").step(|| "enter the root".to_owned())
 }
 
+/// Completes the root of a virtual machine, whose kernel and initrd have made most of it.
+pub(super) fn complete() -> Result<(), MountFailure> {
+    let root = Path::new("/");
+    memory(&root.join("run"), 0o755)?;
+    memory(&root.join("tmp"), 0o1777)?;
+    for folder in ["run/lock", "run/mailwright"] {
+        make_folder(&root.join(folder))?;
+    }
+    terminals(&root.join("dev"))
+}
+
 fn kernel_file_systems(root: &Path) -> Result<(), MountFailure> {
     let closed = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     let none: Option<&std::ffi::CStr> = None;
@@ -111,6 +122,11 @@ fn devices(root: &Path) -> Result<(), MountFailure> {
             .step(|| format!("make {}", place.display()))?;
         bind(&Path::new("/dev").join(device), &place)?;
     }
+    terminals(&dev)
+}
+
+/// Makes what a folder of devices has beside those of the kernel.
+fn terminals(dev: &Path) -> Result<(), MountFailure> {
     for folder in ["shm", "pts"] {
         make_folder(&dev.join(folder))?;
     }
@@ -126,7 +142,11 @@ fn devices(root: &Path) -> Result<(), MountFailure> {
         ("stdout", "/proc/self/fd/1"),
         ("stderr", "/proc/self/fd/2"),
     ] {
-        symlink(target, dev.join(name)).step(|| format!("make /dev/{name}"))?;
+        if let Err(error) = symlink(target, dev.join(name))
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(error).step(|| format!("make /dev/{name}"));
+        }
     }
     Ok(())
 }

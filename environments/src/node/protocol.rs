@@ -1,10 +1,12 @@
 //! What the tool and a node's first process tell each other: one JSON document a line, orders one way, tidings the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use blueprint::{Check, Process};
 use serde::{Deserialize, Serialize};
+
+use super::tree::Manifest;
 
 /// What a node is told. The end of the stream means that whoever gave orders is gone, and the node ends with it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +26,17 @@ pub(crate) enum Order {
         /// What is to be asked.
         checks: Vec<Check>,
     },
+    /// Become the node, for a virtual machine whose root is there already; the first order, and only once.
+    Boot(Box<MachinePlan>),
+    /// Take a tree that [`Order::Converge`] will speak of; for a virtual machine, which sees no folder of the tool.
+    Tree {
+        /// What it consists of.
+        manifest: Manifest,
+        /// What the files hold, in Base64, by path.
+        files: BTreeMap<String, String>,
+    },
+    /// A virtual machine was stored and goes on now: it takes the time and chance of its own, and tells anew how it is.
+    Awake(Awakening),
     /// End every daemon, then the node.
     Stop,
 }
@@ -47,6 +60,32 @@ pub(crate) struct Plan {
     pub(crate) network: String,
     /// What runs on it, in the order it is started.
     pub(crate) processes: Vec<Process>,
+}
+
+/// What a virtual machine is told to become.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MachinePlan {
+    /// Its name, which becomes the host name.
+    pub(crate) node: String,
+    /// Commands for `ip -batch`, which give the node its addresses.
+    pub(crate) network: String,
+    /// What runs on it, in the order it is started.
+    pub(crate) processes: Vec<Process>,
+    /// The files that its config disk has brought.
+    pub(crate) laid: BTreeSet<String>,
+    /// What it begins with.
+    pub(crate) awakening: Awakening,
+}
+
+/// What a machine cannot know by itself when it begins or goes on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Awakening {
+    /// The time, in milliseconds since 1970.
+    pub(crate) clock_milliseconds: u64,
+    /// Whether it shares its chance with the one it was stored from.
+    pub(crate) reseed: bool,
+    /// Random bytes, in Base64.
+    pub(crate) chance: String,
 }
 
 /// What a node tells.

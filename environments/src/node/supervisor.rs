@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatu
 
 use super::daemon::{Consequence, Daemon, Stage, consequence};
 use super::protocol::{Order, Tidings};
+use super::runs::Run;
 use super::tree::{Accounts, User};
 use super::{listening, mounts, tree};
 
@@ -49,6 +50,8 @@ pub(super) enum Event {
     Ended(i32, WaitStatus),
     /// What a daemon needs answers.
     Answers(String),
+    /// Somebody wants a command run.
+    Asked(Box<Run>),
 }
 
 /// Told what happens.
@@ -65,6 +68,8 @@ pub(super) struct Supervisor {
     making: Arc<Mutex<()>>,
     /// Commands that make daemons take files over, with the daemon's name.
     reloads: BTreeMap<i32, String>,
+    /// Commands that somebody wants run, with whom to tell how they ended.
+    runs: BTreeMap<i32, Sender<i32>>,
     settled: bool,
 }
 
@@ -83,6 +88,7 @@ impl Supervisor {
             events,
             making,
             reloads: BTreeMap::new(),
+            runs: BTreeMap::new(),
             settled: false,
         }
     }
@@ -97,9 +103,14 @@ impl Supervisor {
             self.advance();
             match inbox.recv_timeout(self.patience()) {
                 Ok(Event::Ordered(Some(Order::Converge { processes }))) => self.converge(processes),
-                Ok(Event::Ordered(Some(Order::Begin(_) | Order::Check { .. }))) => {}
+                Ok(Event::Ordered(Some(Order::Awake(_)))) => self.tell_all(),
+                // Those come first, or go to others.
+                Ok(Event::Ordered(Some(
+                    Order::Begin(_) | Order::Check { .. } | Order::Boot(_) | Order::Tree { .. },
+                ))) => {}
                 Ok(Event::Ordered(Some(Order::Stop) | None)) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(Event::Ended(pid, status)) => self.ended(pid, status),
+                Ok(Event::Asked(run)) => self.begin_run(*run),
                 Ok(Event::Answers(target)) => {
                     for daemon in &mut self.daemons {
                         daemon.needs.retain(|need| *need != target);
@@ -109,6 +120,33 @@ impl Supervisor {
             }
         }
         self.end(inbox);
+    }
+
+    /// Tells how every daemon is, to who has not listened before.
+    fn tell_all(&self) {
+        for daemon in &self.daemons {
+            if let Stage::Running { ready, .. } = daemon.stage {
+                let process = daemon.plan.name.clone();
+                (self.tell)(if ready { Tidings::Ready { process } } else { Tidings::Started { process } });
+            }
+        }
+        if self.settled {
+            (self.tell)(Tidings::Settled);
+        }
+    }
+
+    /// Starts a command that somebody wants run.
+    fn begin_run(&mut self, mut run: Run) {
+        let made = {
+            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            run.command.spawn()
+        };
+        if let Ok(pid) = made.as_ref().map(std::process::Child::id).map(i32::try_from)
+            && let Ok(pid) = pid
+        {
+            self.runs.insert(pid, run.ended);
+        }
+        let _ = run.started.send(made);
     }
 
     /// Returns how long nothing has to be looked at.
@@ -230,6 +268,11 @@ impl Supervisor {
     }
 
     fn ended(&mut self, pid: i32, status: WaitStatus) {
+        if let Some(run) = self.runs.remove(&pid) {
+            let signal = status.terminating_signal().map(|signal| 128 + signal);
+            let _ = run.send(status.exit_status().or(signal).unwrap_or(255));
+            return;
+        }
         let how = described(status);
         let well = status.exit_status() == Some(0);
         if let Some(process) = self.reloads.remove(&pid) {

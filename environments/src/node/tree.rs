@@ -89,23 +89,32 @@ pub(crate) fn deliver(tree: &Path, root: &Path, record: &Path) -> Result<Vec<Str
             changed.push(path.clone());
         }
     }
+    let paths = manifest.files.into_keys().collect();
+    changed.extend(settle(&paths, root, record)?);
+    Ok(changed)
+}
+
+/// Removes what an earlier tree brought and this one does not, and notes what this one brings.
+///
+/// - Returns: the paths that were removed.
+pub(super) fn settle(paths: &BTreeSet<String>, root: &Path, record: &Path) -> Result<Vec<String>, TreeFailure> {
+    let mut removed = Vec::new();
     let before: BTreeSet<String> =
         fs::read(record).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    for gone in before.iter().filter(|path| !manifest.files.contains_key(*path)) {
+    for gone in before.iter().filter(|path| !paths.contains(*path)) {
         let place = below(root, gone)?;
         match fs::remove_file(&place) {
-            Ok(()) => changed.push(gone.clone()),
+            Ok(()) => removed.push(gone.clone()),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(source) => return Err(TreeFailure::Write { path: gone.clone(), source }),
         }
     }
-    let paths: BTreeSet<&String> = manifest.files.keys().collect();
-    if !before.iter().eq(paths.iter().copied()) {
-        let bytes = serde_json::to_vec(&paths).unwrap_or_default();
+    if before != *paths {
+        let bytes = serde_json::to_vec(paths).unwrap_or_default();
         let failed = |source| TreeFailure::Write { path: record.display().to_string(), source };
         put(record, &bytes, 0o600, (0, 0)).map_err(failed)?;
     }
-    Ok(changed)
+    Ok(removed)
 }
 
 /// Whether a file is as it should be.

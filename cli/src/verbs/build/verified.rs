@@ -16,7 +16,13 @@ use crate::verbs::up::{self, Manner, Told};
 ///
 /// - Errors: there are complaints, or they could not be asked.
 pub(super) fn ask(repository: &Repository, output: Output, root: Option<&Path>, json: bool) -> Result<(), Failure> {
-    let manner = Manner { backend: Some("namespace".to_owned()), seed: 1, root: root.map(Path::to_owned) };
+    let manner = Manner {
+        backend: Some("namespace".to_owned()),
+        seed: 1,
+        root: root.map(Path::to_owned),
+        image: None,
+        snapshot: None,
+    };
     // No state is kept of a verification.
     let state = StateRoot::new(up::cache()?);
     let request = up::request(repository, output.clone(), state, &manner)?;

@@ -1,0 +1,435 @@
+//! The backend "vm": the image itself on QEMU, a virtual machine per node.
+//!
+//! ```text
+//!   client ── door on loopback ── thread in the world's namespace ── TAP ── switch ── machine ── daemons
+//!   tool ── orders, tidings ── virtio port ── first process of the machine (this program) ── daemons
+//! ```
+//!
+//! A machine consists of the image, a config disk, a state disk and a layer with this program. The world outside, its doors and
+//! its name servers are those of the backend "namespace". Machines end with the tool, however that ends.
+
+mod accelerator;
+mod disks;
+mod entry;
+mod fit;
+mod machine;
+mod programs;
+mod qmp;
+pub(crate) mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use blueprint::{Node, Process, Role};
+use switch::{Switch, Wire};
+use tappers::{Interface, Tap};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::embedded::{self, World};
+use crate::failure::Failure;
+use crate::launch::{Ended, Progress, Step};
+use crate::log::{Entry, Level, Log, LogWriter};
+use crate::namespace::agents::{Agents, Streams};
+use crate::namespace::doors::{Doors, Way};
+use crate::namespace::fabric::Fabric;
+use crate::namespace::hands::{Inside, Reach};
+use crate::namespace::{self, Shape, network};
+use crate::node::{Awakening, MachinePlan, Manifest, Order as NodeOrder};
+use crate::state::{OpenDoor, StateFailure};
+
+use machine::{Machine, Power};
+use snapshot::{Ground, Restoring};
+
+pub use entry::enter;
+pub(crate) use entry::run_inside;
+pub(crate) use fit::lacks;
+pub use machine::{ImageFiles, MachineFailure};
+
+/// How long machines have until every daemon is ready: under emulation everything takes its time.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// How long machines have to end.
+const FAREWELL: Duration = Duration::from_secs(20);
+
+/// How long a machine's process has to open its sockets.
+const ARRIVAL: Duration = Duration::from_secs(20);
+
+/// What machines stand on, as the environment's folder keeps it.
+const GROUND: &str = "ground.json";
+
+/// Roles whose start others wait for, and that take longest; they are switched on first.
+const FIRST: [Role; 6] = [Role::Directory, Role::Defense, Role::Control, Role::Store, Role::Cache, Role::Dns];
+
+/// What is to be started.
+pub(crate) struct Order<'a> {
+    /// What is the same for all backends of real daemons.
+    pub(crate) common: namespace::Order<'a>,
+    /// The image that machines boot.
+    pub(crate) image: ImageFiles,
+    /// Where what is made once is kept.
+    pub(crate) cache: &'a Path,
+    /// The snapshot to go on from, by its name.
+    pub(crate) snapshot: Option<&'a str>,
+}
+
+/// A platform of virtual machines.
+pub(crate) struct Vm {
+    // In the order in which they end.
+    doors: Doors,
+    agents: Agents,
+    world: Option<World>,
+    reach: Reach,
+    _switch: Switch,
+    _fabric: Fabric,
+    runtime: Runtime,
+    broke: watch::Receiver<Option<String>>,
+    log: Option<Log>,
+    writer: Option<LogWriter>,
+    shape: Shape,
+    processes: BTreeMap<String, Vec<Process>>,
+    open: Vec<OpenDoor>,
+}
+
+/// Starts a platform; returns when every door answers.
+pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, Vec<OpenDoor>), Failure> {
+    let common = &order.common;
+    let folder = common.folder;
+    let (log, writer) = Log::open(&folder.log()).map_err(StateFailure::from)?;
+    let mut bound = embedded::open_ports(common.launch, common.before, &common.avoid)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::Thread { thread: "probes", source })?;
+    let (broken, broke) = watch::channel(None);
+    let accelerator = accelerator::choose(order.cache, &order.image)?;
+    progress.step(&Step::Machine(accelerator.told()));
+    let programs = programs::layer(order.cache, common.program)?;
+    let (authority, _) = namespace::lay_out(common)?;
+    let nodes = in_order(&common.blueprint.nodes);
+    let power = Power { image: order.image.clone(), programs, accelerator };
+    let ground = Ground::of(&power, &nodes);
+    // What could be stored later; who stores it is another process.
+    folder.write_document(GROUND, &ground)?;
+    let restoring = order.snapshot.map(|name| Restoring::begin(folder, name, &ground)).transpose()?;
+    if let Some(restoring) = &restoring {
+        restoring.world(folder, &nodes)?;
+    }
+    let (fabric, switch) = wire(order, &nodes)?;
+    let world = World::start(&common.world(), authority, fabric.inside()?, runtime.handle(), &log, &broken, progress)?;
+    fabric.ip(&network::silent(world.unreachable()))?;
+    let mut agents = Agents::of_machines(folder.nodes_document());
+    match &restoring {
+        None => switch_on(order, &nodes, &power, &mut agents, &log, &broken, progress)?,
+        Some(restoring) => go_on(order, (&nodes, &power, restoring), &mut agents, &log, &broken, progress)?,
+    }
+    let reach = reach(order);
+    let trust = embedded::trust(&folder.authority())?;
+    let mut ways = Vec::new();
+    for bound in bound.drain(..) {
+        match namespace::target(common.blueprint, common.bundle, &bound.door) {
+            Ok(target) => ways.push(Way { bound, target }),
+            Err(reason) => namespace::leave_out(&bound, reason, &log, progress),
+        }
+    }
+    agents.await_settled(PATIENCE)?;
+    let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
+    let doors = Doors::open(ways, fabric.inside()?, log.clone())?;
+    for door in &open {
+        let entry = Entry::now(Level::Info, Some(&door.node), "door opened");
+        log.write(entry.with("service", door.service.as_str()).with("port", door.port));
+        progress.step(&Step::DoorOpened(door.clone()));
+    }
+    namespace::answering(&runtime, &open, &trust)?;
+    let vm = Vm {
+        shape: Shape::of(common),
+        processes: common.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
+        open: open.clone(),
+        doors,
+        agents,
+        world: Some(world),
+        reach,
+        _switch: switch,
+        _fabric: fabric,
+        runtime,
+        broke,
+        log: Some(log),
+        writer: Some(writer),
+    };
+    Ok((vm, open))
+}
+
+/// Returns the nodes in the order they are switched on.
+fn in_order(nodes: &[Node]) -> Vec<&Node> {
+    let mut nodes: Vec<&Node> = nodes.iter().collect();
+    nodes.sort_by_key(|node| FIRST.iter().position(|role| *role == node.role).unwrap_or(FIRST.len()));
+    nodes
+}
+
+/// Makes the world's end of the wire, and the switch that machines hang on.
+fn wire(order: &Order<'_>, nodes: &[&Node]) -> Result<(Fabric, Switch), Failure> {
+    let fabric = Fabric::make(order.common.program)?;
+    let tap = fabric.within(|| Tap::new_named(Interface::new(network::WIRE)?))?;
+    fabric.ip(&network::fabric(order.common.blueprint, ""))?;
+    let mut wires = vec![Wire::Tap(tap)];
+    let mut folders = Vec::new();
+    for node in nodes {
+        let folder = machine::folder(order.common.folder, node.name.as_str())?;
+        let (held, path) = machine::short(&folder, machine::NETWORK)?;
+        folders.push(held);
+        wires.push(Wire::Socket(path));
+    }
+    let switch = Switch::start(wires, order.common.seed).map_err(|failure| {
+        let reason = failure.to_string();
+        Failure::Network { reason, source: std::io::Error::other(failure) }
+    })?;
+    Ok((fabric, switch))
+}
+
+/// Switches machines on, a few at a time, and tells each what it is.
+fn switch_on(
+    order: &Order<'_>,
+    nodes: &[&Node],
+    power: &Power,
+    agents: &mut Agents,
+    log: &Log,
+    broken: &watch::Sender<Option<String>>,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    let common = &order.common;
+    let together = std::thread::available_parallelism().map_or(2, usize::from) * 2;
+    for (place, node) in nodes.iter().enumerate() {
+        let name = node.name.as_str();
+        agents.await_few(together - 1, PATIENCE)?;
+        let folder = machine::folder(common.folder, name)?;
+        let processes = common.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default();
+        let laid = disks::config(&common.folder.tree(name), &folder, name)?;
+        disks::state(&folder, node)?;
+        let machine = Machine { folder: &folder, node, waits: false };
+        let child = machine.switch_on(power)?;
+        let control = connect(child, &folder, name)?;
+        add(agents, name, control, log, broken)?;
+        let plan = MachinePlan {
+            node: name.to_owned(),
+            network: network::node(common.blueprint, node),
+            processes: processes.clone(),
+            laid,
+            awakening: awakening(false),
+        };
+        agents.expect(name, &processes);
+        agents.tell(name, &NodeOrder::Boot(Box::new(plan)))?;
+        progress.step(&Step::Machine(format!("{name} switched on ({} of {})", place + 1, nodes.len())));
+    }
+    Ok(())
+}
+
+/// Lets machines go on from where they were stored, each as who it is, now.
+fn go_on(
+    order: &Order<'_>,
+    (nodes, power, restoring): (&[&Node], &Power, &Restoring),
+    agents: &mut Agents,
+    log: &Log,
+    broken: &watch::Sender<Option<String>>,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    let common = &order.common;
+    let mut renewed = Vec::new();
+    for node in nodes {
+        let name = node.name.as_str();
+        let folder = machine::folder(common.folder, name)?;
+        let laid = disks::config_bytes(&common.folder.tree(name), name)?;
+        restoring.disks(&folder, name)?;
+        if !disks::is_config(&folder, &laid) {
+            renewed.push(name);
+        }
+        let child = Machine { folder: &folder, node, waits: true }.switch_on(power)?;
+        let process = child.id();
+        let control = connect(child, &folder, name)?;
+        add(agents, name, control, log, broken)?;
+        restoring.memory(&folder, name, process)?;
+    }
+    for node in nodes {
+        let name = node.name.as_str();
+        let folder = machine::folder(common.folder, name)?;
+        let processes = common.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default();
+        snapshot::go_on(&folder, name)?;
+        agents.expect(name, &processes);
+        agents.tell(name, &NodeOrder::Awake(awakening(true)))?;
+    }
+    progress.step(&Step::Machine(format!("{} machines go on from a snapshot", nodes.len())));
+    for name in renewed {
+        // What has been declared since: the machine takes it over as a running one does.
+        let processes = common.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default();
+        let folder = machine::folder(common.folder, name)?;
+        let _ = disks::config(&common.folder.tree(name), &folder, name)?;
+        let (manifest, files) = tree(&common.folder.tree(name))?;
+        agents.tell(name, &NodeOrder::Tree { manifest, files })?;
+        agents.converge(name, processes)?;
+        progress.step(&Step::Machine(format!("{name} takes over what was declared since")));
+    }
+    Ok(())
+}
+
+/// Stores an environment that runs, whoever serves it.
+///
+/// - `machines`: each node with QEMU's process.
+pub(crate) fn save(
+    folder: &crate::state::Folder,
+    nodes: &[Node],
+    machines: &BTreeMap<String, u32>,
+    name: &str,
+    blueprint: String,
+) -> Result<snapshot::Snapshot, Failure> {
+    let refused = |reason: &str| MachineFailure::Snapshot { name: name.to_owned(), reason: reason.to_owned() };
+    let ground: Ground = folder.document(GROUND)?.ok_or_else(|| refused("the environment runs no machines"))?;
+    let nodes: Vec<&Node> = nodes.iter().collect();
+    snapshot::save(folder, &nodes, machines, (name, ground, blueprint))
+}
+
+/// Waits for a machine's process to open its sockets, and takes the one that orders go to.
+fn connect(mut child: Child, folder: &Path, name: &str) -> Result<(Child, UnixStream), Failure> {
+    let failed = |source| Failure::StartNode { node: name.to_owned(), source };
+    let deadline = Instant::now() + ARRIVAL;
+    loop {
+        let (_held, path) = machine::short(folder, machine::CONTROL)?;
+        if let Ok(stream) = UnixStream::connect(&path) {
+            return Ok((child, stream));
+        }
+        let ended = child.try_wait().map_err(failed)?;
+        if ended.is_some() || Instant::now() > deadline {
+            let _ = child.kill();
+            let mut said = String::new();
+            if let Some(mut errors) = child.stderr.take() {
+                let _ = std::io::Read::read_to_string(&mut errors, &mut said);
+            }
+            let _ = child.wait();
+            return Err(Failure::Node { node: name.to_owned(), reason: format!("QEMU ended: {}", said.trim()) });
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn add(
+    agents: &mut Agents,
+    name: &str,
+    (mut child, control): (Child, UnixStream),
+    log: &Log,
+    broken: &watch::Sender<Option<String>>,
+) -> Result<(), Failure> {
+    let failed = |source| Failure::StartNode { node: name.to_owned(), source };
+    let tidings = control.try_clone().map_err(failed)?;
+    let errors = child.stderr.take().ok_or_else(|| failed(std::io::Error::other("its process has no pipes")))?;
+    agents.add(name, child, Streams { orders: Box::new(control), tidings, errors }, log, broken)
+}
+
+/// Returns what a machine begins with, or goes on with.
+fn awakening(reseed: bool) -> Awakening {
+    let mut chance = [0; 64];
+    // Without it a machine has its own alone.
+    let _ = aws_lc_rs::rand::fill(&mut chance);
+    let clock_milliseconds = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+    Awakening { clock_milliseconds, reseed, chance: STANDARD.encode(chance) }
+}
+
+fn reach(order: &Order<'_>) -> Reach {
+    let common = &order.common;
+    let nodes = common.blueprint.nodes.iter().filter(|node| namespace::hands::has_queue(node.role));
+    let inside = |node: &Node| Inside::Machine(common.folder.machine(node.name.as_str()));
+    Reach {
+        queues: nodes.map(|node| (node.name.to_string(), (node.role, inside(node)))).collect(),
+        internet: common.launch.internet.clone(),
+    }
+}
+
+impl Vm {
+    /// Waits until the signal comes or a machine ends by itself.
+    pub(crate) fn wait(&self, signal: impl Future<Output = ()>) -> Ended {
+        let mut broke = self.broke.clone();
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = signal => Ended::Asked,
+                reason = async { broke.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone()) } => {
+                    Ended::Broke(reason.unwrap_or_else(|| "the machines ended by themselves".to_owned()))
+                }
+            }
+        })
+    }
+
+    /// Returns what scenarios can do to it.
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Changes the platform while it runs, as [`namespace::Namespace::converge`] does; the trees go through the machines' ports.
+    pub(crate) fn converge(
+        &mut self,
+        order: &namespace::Order<'_>,
+        progress: &dyn Progress,
+    ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+        if self.shape != Shape::of(order) {
+            return Err(Failure::Reshaped);
+        }
+        let (_, mut touched) = namespace::lay_out(order)?;
+        for (node, tree) in &order.bundle.nodes {
+            if self.processes.get(node) != Some(&tree.processes) {
+                touched.insert(node.clone());
+            }
+        }
+        let touched: Vec<String> = touched.into_iter().collect();
+        for node in &touched {
+            let processes = order.bundle.nodes.get(node).map(|tree| tree.processes.clone()).unwrap_or_default();
+            self.processes.insert(node.clone(), processes.clone());
+            let folder = machine::folder(order.folder, node)?;
+            // What the machine boots from next time.
+            let _ = disks::config(&order.folder.tree(node), &folder, node)?;
+            let (manifest, files) = tree(&order.folder.tree(node))?;
+            self.agents.tell(node, &NodeOrder::Tree { manifest, files })?;
+            self.agents.converge(node, processes)?;
+        }
+        let mut changed = self.agents.await_delivered(&touched, PATIENCE)?;
+        self.agents.await_settled(PATIENCE)?;
+        changed.retain(|_, files| !files.is_empty());
+        for (node, files) in &changed {
+            progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
+        }
+        let trust = embedded::trust(&order.folder.authority())?;
+        namespace::answering(&self.runtime, &self.open, &trust)?;
+        Ok(changed)
+    }
+
+    /// Ends the platform: doors first, then the machines, then the log.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        self.doors.close();
+        self.agents.stop(FAREWELL);
+        let stopped = self.world.take().map_or(Ok(()), World::stop);
+        if let Some(log) = self.log.take() {
+            log.write(Entry::now(Level::Info, None, "environment stopped"));
+        }
+        drop(self.agents);
+        if let Some(writer) = self.writer.take() {
+            writer.finish();
+        }
+        stopped
+    }
+}
+
+/// Returns a node's tree as it lies in its folder.
+fn tree(folder: &Path) -> Result<(Manifest, BTreeMap<String, String>), Failure> {
+    let manifest = disks::manifest(folder)?;
+    let mut files = BTreeMap::new();
+    for path in manifest.files.keys() {
+        let bytes = disks::content(folder, path)?;
+        files.insert(path.clone(), STANDARD.encode(bytes));
+    }
+    Ok((manifest, files))
+}
+
+/// The paths that a config disk has brought.
+type Laid = BTreeSet<String>;
