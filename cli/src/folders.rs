@@ -23,9 +23,9 @@ fn below(variable: &str, at_home: &str) -> Option<PathBuf> {
     Some(folder.join("mailwright"))
 }
 
-/// Returns the folder of an image that `MAILWRIGHT_IMAGE` names, if it does.
+/// Returns the image that `MAILWRIGHT_IMAGE` names, if it does: its folder or its digest.
 pub(crate) fn image() -> Option<PathBuf> {
-    std::env::var_os("MAILWRIGHT_IMAGE").map(PathBuf::from).filter(|path| path.is_absolute())
+    std::env::var_os("MAILWRIGHT_IMAGE").map(PathBuf::from)
 }
 
 /// Returns the unpacked root file system that `MAILWRIGHT_ROOT` names, if it does.

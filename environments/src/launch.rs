@@ -321,12 +321,21 @@ fn order<'a>(
 
 /// Returns the image that virtual machines boot.
 fn image(request: &LaunchRequest) -> Result<ImageFiles, Failure> {
-    let Some(folder) = &request.image else {
-        let folder = images::Store::new(&request.cache).folder().to_owned();
-        return Err(vm::MachineFailure::NoImage { folder, file: "root.erofs" }.into());
+    let store = images::Store::new(&request.cache);
+    let stored = |failure: FileFailure| Failure::from(StateFailure::from(failure));
+    let named = match &request.image {
+        Some(folder) if folder.is_dir() => {
+            return Ok(ImageFiles::of(&std::path::absolute(folder).unwrap_or_else(|_| folder.clone()))?);
+        }
+        Some(digest) => store.find(&digest.to_string_lossy()).map_err(stored)?,
+        None => {
+            let mut all = store.list().map_err(stored)?;
+            // Which of several is meant nobody can know.
+            all.pop().filter(|_| all.is_empty())
+        }
     };
-    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
-    Ok(ImageFiles::of(&folder)?)
+    let missing = || vm::MachineFailure::NoImage { folder: store.folder().to_owned(), file: "image, or more than one" };
+    Ok(ImageFiles::of(&named.ok_or_else(missing)?.folder)?)
 }
 
 /// Returns the root file system of real daemons' nodes.

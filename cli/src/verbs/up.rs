@@ -81,7 +81,7 @@ pub(super) struct Manner {
     /// An unpacked root file system for real daemons, instead of one that is built; MAILWRIGHT_ROOT says the same.
     #[arg(long, value_name = "FOLDER")]
     pub(super) root: Option<PathBuf>,
-    /// The folder of an image for virtual machines, instead of the one that is built; MAILWRIGHT_IMAGE says the same.
+    /// The image for virtual machines, by its folder or its digest; MAILWRIGHT_IMAGE says the same. Without it the only one there is.
     #[arg(long, value_name = "FOLDER")]
     pub(super) image: Option<PathBuf>,
     /// Go on from a snapshot of virtual machines instead of starting them.
@@ -382,7 +382,12 @@ fn detach(states: &StateRoot, identity: &Identity, how: &How, built_in: bool) ->
     // Absolute, since the process works elsewhere.
     let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
     let root = absolute(&how.manner.root).map_err(|error| failed(&error))?;
-    let image = absolute(&how.manner.image).map_err(|error| failed(&error))?;
+    // A digest is no path.
+    let image = how.manner.image.clone();
+    let image = match image.as_ref().is_some_and(|image| image.is_dir()) {
+        true => absolute(&image).map_err(|error| failed(&error))?,
+        false => image,
+    };
     command
         .arg("serve")
         .arg(&identity.repository)
