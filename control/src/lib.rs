@@ -14,7 +14,7 @@ pub mod console;
 mod directory;
 mod mailboxes;
 mod oma;
-mod password;
+pub mod password;
 mod policy;
 pub mod serve;
 mod time;

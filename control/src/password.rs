@@ -64,6 +64,41 @@ pub(crate) fn readable(stored: &str) -> bool {
     }
 }
 
+/// Tells whether a first password is a hash that another system made, of a scheme that is checked here.
+///
+/// Who operates the platform vouches for these, so that other costs are taken too: up to 500,000 rounds of SHA-crypt (glibc's crypt(3)
+/// notation) and bcrypt of a cost up to 14.
+pub fn is_hash(stored: &str) -> bool {
+    if readable(stored) {
+        return true;
+    }
+    match scheme(stored) {
+        Some(("BLF-CRYPT", text)) => {
+            let cost = text.get(4..6).and_then(|cost| cost.parse::<u32>().ok());
+            let form = ["$2a$", "$2b$", "$2y$"].iter().any(|start| text.starts_with(start));
+            form && text.len() == 60 && cost.is_some_and(|cost| (4..=14).contains(&cost))
+        }
+        Some((name @ ("SHA512-CRYPT" | "SHA256-CRYPT" | "CRYPT"), text)) => {
+            let mut fields = text.split('$').skip(2);
+            let rounds = fields.next().and_then(|field| field.strip_prefix("rounds=")?.parse::<u32>().ok());
+            let usual = text
+                .splitn(4, '$')
+                .nth(3)
+                .map(|rest| format!("{{{name}}}{}${rest}", text.get(..2).unwrap_or_default()));
+            rounds.is_some_and(|rounds| (1_000..=500_000).contains(&rounds)) && usual.is_some_and(|it| readable(&it))
+        }
+        _ => false,
+    }
+}
+
+/// Tells whether a first password is meant as a hash: `{SCHEME}` and something behind it.
+pub fn is_meant_as_hash(stored: &str) -> bool {
+    scheme(stored).is_some_and(|(name, rest)| {
+        let word = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_');
+        !name.is_empty() && !rest.is_empty() && name.bytes().all(word)
+    })
+}
+
 fn scheme(stored: &str) -> Option<(&str, &str)> {
     stored.strip_prefix('{')?.split_once('}')
 }
@@ -79,6 +114,7 @@ fn matches(stored: &str, password: &str) -> bool {
             Ok(hash) => ShaCrypt::SHA512.verify_password(password.as_bytes(), &hash).is_ok(),
             Err(_) => false,
         },
+        Some(("BLF-CRYPT", text)) => bcrypt::verify(password, text).unwrap_or(false),
         Some(("SHA256" | "SSHA256", text)) => {
             pad(password);
             STANDARD.decode(text).is_ok_and(|bytes| digest(bytes, 32, &|input| Sha256::digest(input).to_vec()))
@@ -257,6 +293,32 @@ mod tests {
         let salted = [Sha512::digest(b"secretpepper").to_vec(), b"pepper".to_vec()].concat();
         let salted = format!("{{SSHA512}}{}", STANDARD.encode(salted));
         assert!(readable(&salted) && matches(&salted, "secret"));
+    }
+
+    #[test]
+    fn first_passwords_may_be_hashes_that_another_system_made() {
+        // Computed with crypt(3).
+        for known in [
+            "{BLF-CRYPT}$2b$05$abcdefghijklmnopqrstuujKWDrmpUXu10fG/2mj./vFX3pPExfte",
+            "{SHA512-CRYPT}$6$rounds=1400$anothersalt$xToWIOTcupBvVtl/StqIhyUUhl5liOZ3dow3y97yTbslGbcG9pJgOQVylh1EIRY7Gqqj8tPjnRe9.yWlkaSS..",
+        ] {
+            assert!(is_hash(known) && matches(known, "old secret") && !matches(known, "old secres"), "{known}");
+            assert!(!readable(known), "who uses the API gives usual costs: {known}");
+        }
+        for other in [
+            "{PLAIN}secret",
+            "{BLF-CRYPT}$2y$31$abcdefghijklmnopqrstuujKWDrmpUXu10fG/2mj./vFX3pPExfte",
+            "secret",
+            "{MD5}x",
+            "{CRYPT}$6$rounds=999999999$salt$x",
+        ] {
+            assert!(!is_hash(other), "{other}");
+        }
+        assert!(
+            is_meant_as_hash("{ARGON2ID}$argon2id$v=19$x")
+                && !is_meant_as_hash("{pass}word")
+                && !is_meant_as_hash("{}x")
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use blueprint::Roster;
 use blueprint::launch::{Account, AccountKind, Launch, Secrets as Source};
+use control::password::is_meant_as_hash;
 use values::MailAddress;
 
 use crate::state::{SecretFailure, Secrets};
@@ -52,6 +53,11 @@ pub(crate) fn passwords(
     for account in &launch.accounts {
         let purpose = purpose(&account.address);
         let password = match passwords.platform.get(&account.address) {
+            // Nobody knows the password behind a hash that another system made.
+            Some(password) if is_meant_as_hash(password) => {
+                secrets.forget(&purpose);
+                password.clone()
+            }
             // The declared first password is the password to try.
             Some(password) => {
                 // One that comes from outside is not written down here.
@@ -90,6 +96,9 @@ pub(crate) fn secret(
     secrets: &mut Secrets,
 ) -> Result<String, SecretFailure> {
     let between_daemons = owner == "operator" && name.starts_with("password-");
+    if let Some(given) = variables.get(&given_secret(owner, name)) {
+        return Ok(given.clone());
+    }
     match source {
         Source::EnvironmentVariables if !between_daemons => variable(variables, owner, name),
         _ => Ok(secrets.get_or_generate(&format!("secret {owner}/{name}"))?.to_owned()),
@@ -129,6 +138,13 @@ fn follow_renames(roster: &Roster, secrets: &mut Secrets) {
     }
 }
 
+/// Returns where among the variables a secret stands that the repository's own folder `secrets` holds.
+///
+/// No variable of a process is called so.
+pub fn given_secret(owner: &str, name: &str) -> String {
+    format!("{owner}/{name}")
+}
+
 /// Reads `MAILWRIGHT_SECRET_OWNER_NAME`, in capitals and with `_` for `-`.
 fn variable(variables: &BTreeMap<String, String>, owner: &str, name: &str) -> Result<String, SecretFailure> {
     let variable = format!("MAILWRIGHT_SECRET_{owner}_{name}").to_uppercase().replace('-', "_");
@@ -161,6 +177,23 @@ mod tests {
         let second = passwords(&launch, &roster, &BTreeMap::new(), &mut secrets(state.path())).unwrap();
         assert_eq!(first.platform, second.platform);
         assert_eq!(first.internet, second.internet);
+    }
+
+    #[test]
+    fn a_hash_that_is_given_is_the_first_password_and_is_shown_to_nobody() {
+        let state = tempfile::tempdir().unwrap();
+        let (_, mut roster, launch) = crate::fixture::platform();
+        let account = launch.accounts.iter().find(|account| account.kind == AccountKind::Mailbox).unwrap();
+        passwords(&launch, &roster, &BTreeMap::new(), &mut secrets(state.path())).unwrap();
+        assert!(password_of(account, &secrets(state.path())).is_some());
+        let mailbox = roster.mailboxes.iter_mut().find(|mailbox| mailbox.address == account.address).unwrap();
+        mailbox.initial_password = Some("m-alice".parse().unwrap());
+        let owner = &roster.domains.iter().find(|domain| domain.name == *account.address.domain()).unwrap().reseller;
+        let hash = "{BLF-CRYPT}$2b$05$abcdefghijklmnopqrstuujKWDrmpUXu10fG/2mj./vFX3pPExfte";
+        let variables = BTreeMap::from([(given_secret(owner.as_str(), "m-alice"), hash.to_owned())]);
+        let found = passwords(&launch, &roster, &variables, &mut secrets(state.path())).unwrap();
+        assert_eq!(found.platform.get(&account.address).unwrap(), hash);
+        assert_eq!(password_of(account, &secrets(state.path())), None);
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub struct LaunchRequest {
     pub backend: Option<String>,
     /// The seed of the run.
     pub seed: u64,
-    /// The process's variables, for a launch that takes its secrets from there.
+    /// The process's variables, for a launch that takes its secrets from there; and secrets that the repository's own folder
+    /// holds, by [`crate::given_secret`].
     pub variables: BTreeMap<String, String>,
     /// This program, which real daemons' nodes begin with.
     pub program: PathBuf,

@@ -39,6 +39,7 @@ mod vm;
 
 use images::files;
 
+pub use accounts::given_secret;
 pub use backend::{Abilities, Backend, Lack};
 pub use description::{DescribedAccount, DescribedDoor, Description, State};
 pub use embedded::{AuthorityFailure, DoorFailure};

@@ -100,6 +100,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Err(Failure::usage("these accounts are too many for one file").help("import them as several resellers"));
     }
     write(&repository.path, &arguments.reseller, &text, &secrets)?;
+    let unread = found.mailboxes().filter_map(|mailbox| mailbox.hash.as_ref());
+    let unread = unread.filter(|hash| !control::password::is_hash(hash)).count();
+    if unread > 0 {
+        let note = format!(
+            "{unread} of the hashes are of schemes that are not checked here: these users need a new password\n  \
+             checked are SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT, and SHA256, SHA512, SSHA256, SSHA512 in base64\n"
+        );
+        std::io::stderr().write_all(note.as_bytes())?;
+    }
     Ok(Exit::Done)
 }
 
@@ -232,7 +241,7 @@ fn write(root: &Path, reseller: &Name, text: &str, secrets: &str) -> Result<(), 
         write().map_err(|error| failed(&kept, &error))?;
         said = format!(
             "wrote {} with the password hashes, for you alone to read; git ignores it\n  \
-             an environment on this desk does not take hashes: it makes its own passwords up\n",
+             mailwright up takes them from there: users sign in with the passwords they had\n",
             kept.display()
         );
     }

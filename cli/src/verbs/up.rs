@@ -1,5 +1,6 @@
 //! `mailwright up` and `mailwright try`: bring an environment up, in the foreground or in the background.
 
+mod kept_secrets;
 pub(crate) mod shown;
 
 use std::cell::Cell;
@@ -285,10 +286,11 @@ pub(super) fn request(
     state: StateRoot,
     manner: &Manner,
 ) -> Result<LaunchRequest, Failure> {
-    let variables = match output.launch.secrets {
+    let mut variables: BTreeMap<String, String> = match output.launch.secrets {
         blueprint::launch::Secrets::EnvironmentVariables => std::env::vars().collect(),
         _ => BTreeMap::new(),
     };
+    variables.extend(kept_secrets::read(&repository.path)?);
     let packages = pinned_packages(repository, &output.blueprint.release.distribution)?;
     Ok(LaunchRequest {
         state,

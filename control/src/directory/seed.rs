@@ -225,7 +225,14 @@ impl Directory {
         for part in fresh.chunks(fresh.len().div_ceil(threads).max(1)) {
             let (part, chance) = (part.to_vec(), std::sync::Arc::clone(&self.chance));
             tasks.push(tokio::task::spawn_blocking(move || {
-                let hashed = part.into_iter().map(|(address, secret)| (address, password::hash(&secret, &*chance)));
+                let hashed = part.into_iter().filter_map(|(address, secret)| {
+                    // One that another system made is what the account goes on with.
+                    let hash = match password::is_meant_as_hash(&secret) {
+                        true => password::is_hash(&secret).then_some(secret)?,
+                        false => password::hash(&secret, &*chance),
+                    };
+                    Some((address, hash))
+                });
                 hashed.collect::<Vec<_>>()
             }));
         }

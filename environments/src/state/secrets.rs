@@ -112,6 +112,11 @@ impl Secrets {
         Ok(self.passwords.get(purpose).map(String::as_str).unwrap_or_default())
     }
 
+    /// Gives a password up that is none any more; [`Secrets::keep`] writes that down.
+    pub(crate) fn forget(&mut self, purpose: &str) {
+        self.changed |= self.passwords.remove(purpose).is_some();
+    }
+
     /// Sets the password for a purpose that was settled elsewhere; [`Secrets::keep`] writes it down.
     pub(crate) fn set(&mut self, purpose: &str, password: &str) {
         if self.get(purpose) != Some(password) {

@@ -317,5 +317,10 @@ fn hash(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<String
         );
         return None;
     }
-    Some(text.to_owned())
+    // A hash of crypt(3) alone gets the name of its scheme, which tells it from a password.
+    Some(match text {
+        bare if bare.starts_with("$2") => format!("{{BLF-CRYPT}}{bare}"),
+        bare if bare.starts_with('$') => format!("{{CRYPT}}{bare}"),
+        named => named.to_owned(),
+    })
 }
