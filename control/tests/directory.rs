@@ -348,3 +348,59 @@ async fn the_file_is_its_owners_alone() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
     }
 }
+
+#[tokio::test]
+async fn renames_of_every_kind_keep_what_the_old_names_held() {
+    let world = World::new().await;
+    let directory = world.directory();
+    let secret = password_of("alice@acme.example");
+    assert!(directory.sign_in(Service::Imap, "alice@acme.example", &secret, None).await.unwrap().is_ok());
+    let renamed = |kind: &str, from: &str, to: &str| json!({ "kind": kind, "from": from, "to": to });
+    let mut asked = roster_value();
+    for (old, new) in [
+        ("\"acme\"", "\"apex\""),
+        ("@acme.example", "@apex.example"),
+        ("\"acme.example\"", "\"apex.example\""),
+        ("\"acme-mail.example\"", "\"acme-mail.example\", \"acme.example\""),
+        ("\"alice@", "\"alicia@"),
+        ("\"premium\"", "\"gold\""),
+        ("\"staff\"", "\"people\""),
+        ("admin@acme.adm", "admin@apex.adm"),
+    ] {
+        let text = asked.to_string();
+        assert!(text.contains(old), "{old}");
+        asked = serde_json::from_str(&text.replace(old, new)).unwrap();
+    }
+    asked["renames"] = json!([
+        renamed("reseller", "acme", "apex"),
+        renamed("domain", "acme.example", "apex.example"),
+        renamed("mailbox", "alice@acme.example", "alicia@apex.example"),
+        renamed("tier", "premium", "gold"),
+        renamed("brand", "acme/acme", "apex/apex"),
+        renamed("workgroup", "apex.example/staff", "apex.example/people"),
+    ]);
+    let asked = serde_json::from_value(asked).unwrap();
+    let report = seed(directory, &asked).await;
+    assert_eq!(report.conflicts, Vec::<String>::new());
+    let pair = (address("alice@acme.example"), address("alicia@apex.example"));
+    assert!(report.renamed.contains(&pair), "{:?}", report.renamed);
+    // A message that waits for the old name finds the mailbox by an alias that is declared, and nobody where none is.
+    for (to, expected) in [
+        ("alicia@apex.example", "alicia@apex.example"),
+        ("alicia@acme.example", "alicia@apex.example"),
+        ("al@acme.example", "alicia@apex.example"),
+        ("sales@acme.example", "alicia@apex.example office@apex.example"),
+        ("team@apex.example", "alicia@apex.example >guest@outside.example"),
+        // The domain's catch-all takes what nobody is called any more.
+        ("alice@acme.example", "alicia@apex.example office@apex.example"),
+        ("gus@globex.example", "gus@globex.example"),
+    ] {
+        assert_eq!(goes(&world, to).await, expected, "{to}");
+    }
+    let identity = directory.sign_in(Service::Imap, "alicia@apex.example", &secret, None).await.unwrap();
+    assert!(identity.is_ok(), "the password is the one from before");
+    let admin = world.call("admin@apex.adm", "get_user", json!({ "user": "alicia@apex.example" })).await;
+    assert_eq!(admin["success"], json!(true), "the admin came along: {admin}");
+    let again = seed(directory, &asked).await;
+    assert_eq!((again.conflicts, again.renamed), (Vec::new(), Vec::new()), "said once more, nothing happens");
+}
