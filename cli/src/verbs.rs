@@ -19,6 +19,7 @@ mod ledger;
 mod logs;
 mod lsp;
 mod node;
+mod pack;
 mod plan;
 mod promote;
 mod reseller;
@@ -57,6 +58,10 @@ pub(crate) enum Verb {
     Reset(reset::Arguments),
     /// Store an environment of virtual machines as it is, and go on from there.
     Snapshot(snapshot::Arguments),
+    /// Write an environment, with all it holds, to one file.
+    Pack(pack::Arguments),
+    /// Take an environment out of such a file.
+    Unpack(pack::UnpackArguments),
     /// Build the root file system that real daemons share.
     Root(root::Arguments),
     /// Report every problem of a specification repository.
@@ -116,6 +121,8 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Exec(arguments) => exec::run(&arguments),
         Verb::Snapshot(arguments) => snapshot::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
+        Verb::Pack(arguments) => pack::run(&arguments),
+        Verb::Unpack(arguments) => pack::run_unpack(&arguments),
         Verb::Root(arguments) => root::run(&arguments),
         Verb::Reset(arguments) => reset::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),

@@ -9,6 +9,7 @@
 //! - [`find`], [`list`]: environments as other processes see them; a [`Found`] has `status`, `log_lines`, `stop`, `reset`.
 //! - [`await_ready`]: waits for an environment that another process brings up.
 //! - [`build_root`]: the root file system that real daemons share.
+//! - [`pack`]: an environment as one file, and back.
 //! - [`verify`]: what the daemons' own checkers say of what was rendered for them.
 //! - [`run_node`], [`run_machine`], [`hold`]: what this program is inside a node of real daemons, and around them.
 //! - [`scenarios`]: scenarios carried out on an environment that runs, and what came of them.
@@ -29,6 +30,7 @@ mod launch;
 mod log;
 mod namespace;
 mod node;
+pub mod pack;
 mod probe;
 mod rootfs;
 pub mod scenarios;
