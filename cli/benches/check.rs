@@ -2,8 +2,7 @@
 //!
 //! `cargo bench -p mailwright --bench check [-- MAILBOXES]`. Prints whole processes' time and memory: checked cold, checked again with
 //! one file changed, planned with one file changed, and the example; then how fast the kdl crate reads one of the generated files and
-//! what that would mean for all of them; then how long `ansible` takes to template an equal inventory of a part, where it is installed:
-//! `python3 -m venv target/ansible && target/ansible/bin/pip install ansible-core`.
+//! what that would mean for all of them.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fmt::Write;
@@ -50,7 +49,6 @@ fn main() {
     );
     example(&cache);
     peer(&repository, bytes);
-    ansible(folder.path(), &cache);
 }
 
 /// What a whole process took.
@@ -112,56 +110,6 @@ fn example(cache: &Path) {
         "check of examples/northmail: {:.1} ms, the middle of {}",
         walls.get(10).unwrap_or(&f64::NAN) * 1e3,
         walls.len()
-    );
-}
-
-/// Templates one file for each domain of ten resellers with ansible, and checks and renders the same with `build`.
-fn ansible(folder: &Path, cache: &Path) {
-    const RESELLERS: usize = 10;
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/ansible/bin/ansible-playbook");
-    let program = if own.exists() { own } else { "ansible-playbook".into() };
-    if !Command::new(&program).arg("--version").output().is_ok_and(|output| output.status.success()) {
-        println!("ansible: skipped: it is not installed; the bench's first lines say how it is");
-        return;
-    }
-    let playbook = folder.join("ansible");
-    let mut inventory = String::from("all:\n  hosts:\n");
-    for number in 0..RESELLERS * DOMAINS_EACH {
-        let _ = writeln!(inventory, "    d{number}.example:\n      ansible_connection: local\n      mailboxes:");
-        for mailbox in 0..MAILBOXES_EACH {
-            let _ = writeln!(
-                inventory,
-                "        - {{ local: user{mailbox}, name: User Number {mailbox}, alias: u{mailbox}, tier: basic }}"
-            );
-        }
-    }
-    put(&playbook.join("inventory.yml"), &inventory);
-    put(
-        &playbook.join("users.j2"),
-        "{% for it in mailboxes %}{{ it.local }}@{{ inventory_hostname }}:{{ it.name }}:{{ it.alias }}:{{ it.tier }}\n{% endfor %}",
-    );
-    put(
-        &playbook.join("play.yml"),
-        "- hosts: all\n  gather_facts: false\n  tasks:\n    - template: { src: users.j2, dest: \"{{ playbook_dir }}/out-{{ inventory_hostname }}\" }\n",
-    );
-    let begin = Instant::now();
-    let done = Command::new(&program)
-        .args(["-i", "inventory.yml", "--forks", "2", "play.yml"])
-        .current_dir(&playbook)
-        .output()
-        .expect("ansible starts");
-    let theirs = begin.elapsed().as_secs_f64();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
-    let repository = folder.join("part");
-    generate(&repository, RESELLERS);
-    let out = folder.join("out");
-    let whole = measure(cache, &["build", "--env", "dev", "--out", &out.to_string_lossy()], &repository, &[]);
-    assert!(out.join("manifest.json").exists(), "build: {}", whole.said);
-    println!(
-        "{} mailboxes as files: ansible {theirs:.1} s, check and build {:.2} s, ratio {:.0}",
-        RESELLERS * DOMAINS_EACH * MAILBOXES_EACH,
-        whole.wall,
-        theirs / whole.wall
     );
 }
 

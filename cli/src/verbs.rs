@@ -13,6 +13,7 @@ mod exec;
 mod explain;
 mod fmt;
 mod graph;
+mod image;
 mod import;
 mod init;
 mod ledger;
@@ -64,6 +65,8 @@ pub(crate) enum Verb {
     Unpack(pack::UnpackArguments),
     /// Build the root file system that real daemons share.
     Root(root::Arguments),
+    /// Pin, build, look into and check the image that serves every environment.
+    Image(image::Arguments),
     /// Report every problem of a specification repository.
     Check(check::Arguments),
     /// Print the Blueprint: every choice made for one environment.
@@ -124,6 +127,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Pack(arguments) => pack::run(&arguments),
         Verb::Unpack(arguments) => pack::run_unpack(&arguments),
         Verb::Root(arguments) => root::run(&arguments),
+        Verb::Image(arguments) => image::run(&arguments),
         Verb::Reset(arguments) => reset::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Blueprint(arguments) => blueprint::run(&arguments),

@@ -6,9 +6,9 @@ use crate::backend::{Backend, Lack};
 use crate::embedded::{AuthorityFailure, DoorFailure};
 use crate::files::FileFailure;
 use crate::fill::FillFailure;
-use crate::rootfs::RootFailure;
 use crate::state::{Identity, LockFailure, SecretFailure, StateFailure};
 use crate::vm::MachineFailure;
+use images::ImageFailure;
 
 /// Why something could not be done with an environment.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ pub enum Failure {
     },
     /// There is no root file system for the nodes.
     #[error(transparent)]
-    Root(#[from] RootFailure),
+    Root(#[from] ImageFailure),
     /// A virtual machine could not be made.
     #[error(transparent)]
     Machine(#[from] MachineFailure),

@@ -53,7 +53,7 @@ pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, la
 pub use log::{Entry, Level, read_log};
 pub use namespace::{DaemonState, DaemonStatus, NodeState};
 pub use node::{hold, run_machine, run_node};
-pub use rootfs::{RootFailure, build_root};
+pub use rootfs::{build_root, packages};
 pub use state::{Identity, StateRoot};
 pub use verify::{Complaint, Verdict, verify};
 pub use vm::snapshot::{Ground, Snapshot};

@@ -1,16 +1,14 @@
-//! The root file system that all nodes of real daemons share: built once from this machine's own package sources, kept by what
-//! it was built of, never changed after.
+//! The root file system that all nodes of real daemons share: the image of machines, unpacked once, kept by the image's digest, never
+//! changed after.
 //!
 //! ```text
-//! CACHE/rootfs/KEY/root/        the file system
-//! CACHE/rootfs/KEY/root.json    what it was built of: packages with versions and hashes; without it nothing is trusted
-//! CACHE/rootfs/KEY/warm/        what daemons took long to work out and find again, a layer above it
-//! CACHE/rootfs/KEY.lock         held by the process that builds it
-//! CACHE/rootfs/.KEY.building/   what is being built; worth nothing when its builder is gone
+//! CACHE/rootfs/DIGEST/root/        the file system
+//! CACHE/rootfs/DIGEST/root.json    what it is made of: packages with versions and hashes; without it nothing is trusted
+//! CACHE/rootfs/DIGEST/warm/        what daemons took long to work out and find again, a layer above it
+//! CACHE/rootfs/.DIGEST.unpacking/  what is being unpacked; worth nothing when who does it is gone
+//! CACHE/rootfs/wanted/KEY.json     what the archive gave for packages that no lock pins
 //! ```
 
-mod build;
-mod sources;
 mod warm;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,108 +16,41 @@ use std::path::{Path, PathBuf};
 
 use blueprint::lock::PinnedPackage;
 use blueprint::{Blueprint, Bundle};
+use images::{ImageFailure, Request};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::files::{self, FileFailure};
+use crate::files;
 use crate::launch::{Progress, Step};
 use crate::state::hexadecimal;
 
 pub(crate) use warm::keep_warm;
 
-/// The version of what is built; another one is built anew.
-const VERSION: u32 = 1;
-
-/// What every node needs beside its daemons' packages.
-const BASE: [&str; 6] = ["ca-certificates", "iproute2", "libsasl2-modules", "openssl", "procps", "util-linux"];
-
-/// Why there is no root file system.
-#[derive(Debug, thiserror::Error)]
-pub enum RootFailure {
-    /// A program that builds it is not installed.
-    #[error("building the root file system takes `{program}`, which is not installed")]
-    Missing {
-        /// The program.
-        program: &'static str,
-    },
-    /// The packages it is made of are too much for the disk.
-    #[error("there is no room for the root file system in {}: it takes {needed} MiB, and {free} MiB are free", folder.display())]
-    Full {
-        /// Where it is built.
-        folder: PathBuf,
-        /// MiB it takes.
-        needed: u64,
-        /// MiB there are.
-        free: u64,
-    },
-    /// This machine names no package sources that could be taken.
-    #[error("this machine has no package sources of Debian in /etc/apt")]
-    NoSources,
-    /// The build ended badly.
-    #[error("the root file system could not be built: {reason}")]
-    Build {
-        /// What it said last.
-        reason: String,
-    },
-    /// What was built is not what was pinned.
-    #[error("{package} was pinned as {pinned} and would be {found}")]
-    Pinned {
-        /// The package.
-        package: String,
-        /// Version or hash in the lock.
-        pinned: String,
-        /// Version or hash that is offered.
-        found: String,
-    },
-    /// A program could not be run, or the lock not taken.
-    #[error("could not {what}")]
-    System {
-        /// What was tried.
-        what: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file could not be kept or read.
-    #[error(transparent)]
-    File(#[from] FileFailure),
-}
-
-impl RootFailure {
-    /// Returns what to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Missing { program } => format!("install it: apt-get install {program}"),
-            Self::Full { folder, .. } => {
-                format!("make room, remove {} to begin anew, or set XDG_CACHE_HOME to another disk", folder.display())
-            }
-            Self::NoSources => "write a source of Debian's packages to /etc/apt/sources.list.d".to_owned(),
-            Self::Build { .. } => {
-                "see that `apt-get update` works on this machine; nothing of the build was kept".to_owned()
-            }
-            Self::Pinned { .. } => {
-                "take the packages that are offered now by removing `packages` from mailwright.lock".to_owned()
-            }
-            Self::System { .. } => "look after the cache folder, and run it as root".to_owned(),
-            Self::File(failure) => failure.help(),
-        }
-    }
-}
+/// The version of what is kept; another one is made anew.
+const VERSION: u32 = 2;
 
 /// Builds the root file system that a platform's real daemons share, or takes the one that is there.
 ///
 /// - `cache`: the folder of all caches, such as `$XDG_CACHE_HOME/mailwright`.
-/// - `pinned`: versions and hashes its packages must have, by name.
+/// - `packages`: what it must have, by name.
+/// - `pinned`: versions and hashes its packages must have, by name; without any, the archive's newest are taken.
 /// - Returns: its folder, and every package in it.
 pub fn build_root(
     cache: &Path,
-    blueprint: &Blueprint,
-    bundle: &Bundle,
+    distribution: &str,
+    packages: &BTreeSet<String>,
     pinned: &BTreeMap<String, PinnedPackage>,
     progress: &dyn Progress,
-) -> Result<(PathBuf, BTreeMap<String, PinnedPackage>), RootFailure> {
-    let root = obtain(&Wanted::by(cache, blueprint, bundle, pinned), progress)?;
+) -> Result<(PathBuf, BTreeMap<String, PinnedPackage>), ImageFailure> {
+    let wanted = Wanted { cache, distribution, packages: packages.clone(), pinned };
+    let root = obtain(&wanted, progress)?;
     let packages = root.about.map(|about| about.packages).unwrap_or_default();
     Ok((root.folder, packages))
+}
+
+/// Returns the packages that a platform's nodes take, by name; what they depend on is not among them.
+pub fn packages(bundle: &Bundle) -> BTreeSet<String> {
+    bundle.nodes.values().flat_map(|tree| &tree.packages).cloned().collect()
 }
 
 /// What is wanted.
@@ -142,8 +73,7 @@ impl<'a> Wanted<'a> {
         bundle: &Bundle,
         pinned: &'a BTreeMap<String, PinnedPackage>,
     ) -> Self {
-        let packages = bundle.nodes.values().flat_map(|tree| &tree.packages).cloned().collect();
-        Self { cache, distribution: &blueprint.release.distribution, packages, pinned }
+        Self { cache, distribution: &blueprint.release.distribution, packages: packages(bundle), pinned }
     }
 }
 
@@ -177,44 +107,77 @@ pub(crate) fn given(cache: &Path, folder: &Path) -> Root {
 }
 
 /// Returns the root file system that is wanted, built if it is not there.
-pub(crate) fn obtain(wanted: &Wanted<'_>, progress: &dyn Progress) -> Result<Root, RootFailure> {
-    let all = wanted.cache.join("rootfs");
-    let packages: BTreeSet<String> =
-        BASE.iter().map(|name| (*name).to_owned()).chain(wanted.packages.iter().cloned()).collect();
-    let key = key(wanted.distribution, &packages, wanted.pinned);
-    let folder = all.join(&key);
-    if let Some(root) = found(&folder)? {
-        return Ok(root);
-    }
-    files::make_folder(&all)?;
-    let _lock = build::lock(&all.join(format!("{key}.lock")), progress)?;
-    // Whoever held it may have built what is wanted.
-    if let Some(root) = found(&folder)? {
-        return Ok(root);
-    }
-    let building = all.join(format!(".{key}.building"));
-    files::remove(&building)?;
-    progress.step(&Step::Root(format!("building the root file system in {}, once", folder.display())));
-    let built = build::build(&building, wanted.distribution, &packages, wanted.pinned, progress);
-    let packages = match built {
-        Ok(packages) => packages,
-        Err(failure) => {
-            // What it failed at says more than what could not be cleared away after it.
-            let _ = files::remove(&building);
-            return Err(failure);
+pub(crate) fn obtain(wanted: &Wanted<'_>, progress: &dyn Progress) -> Result<Root, ImageFailure> {
+    let told = Told(progress);
+    let packages = match wanted.pinned.is_empty() {
+        true => newest(wanted, &told)?,
+        false => {
+            images::covers(wanted.pinned, &wanted.packages)?;
+            wanted.pinned.clone()
         }
     };
+    let request = Request { cache: wanted.cache, distribution: wanted.distribution, packages: &packages };
+    let image = match images::built(&request)? {
+        Some(image) => image,
+        None => {
+            progress.step(&Step::Root("building the image that all nodes share, once".to_owned()));
+            images::build(&request, &told)?
+        }
+    };
+    let all = wanted.cache.join("rootfs");
+    let folder = all.join(&image.digest);
+    if let Some(root) = found(&folder)? {
+        return Ok(root);
+    }
+    let _turn = images::wait_for_turn(&all.join(format!("{}.lock", image.digest)), &told)?;
+    // Whoever had the turn may have unpacked it.
+    if let Some(root) = found(&folder)? {
+        return Ok(root);
+    }
+    let unpacking = all.join(format!(".{}.unpacking", image.digest));
+    progress.step(&Step::Root("unpacking the image".to_owned()));
+    image.unpack(&unpacking)?;
     let about = About { version: VERSION, distribution: wanted.distribution.to_owned(), packages };
-    files::write_json(&building.join("root.json"), &about, 0o644)?;
-    std::fs::rename(&building, &folder)
+    files::write_json(&unpacking.join("root.json"), &about, 0o644)?;
+    std::fs::rename(&unpacking, &folder)
         .and_then(|()| files::sync_folder(&all))
-        .map_err(|source| RootFailure::System { what: format!("move {} into place", folder.display()), source })?;
-    progress.step(&Step::Root("the root file system is built".to_owned()));
+        .map_err(|source| ImageFailure::System { what: format!("move {} into place", folder.display()), source })?;
+    progress.step(&Step::Root("the root file system is there".to_owned()));
     Ok(with_warm(folder.join("root"), folder.join("warm"), Some(about)))
 }
 
+/// Returns the newest packages of the archive as they were when they were first asked for.
+fn newest(wanted: &Wanted<'_>, told: &Told<'_>) -> Result<BTreeMap<String, PinnedPackage>, ImageFailure> {
+    let folder = wanted.cache.join("rootfs").join("wanted");
+    let mut hash = Sha256::new();
+    hash.update(format!("{VERSION}\n{}\n", wanted.distribution));
+    for package in &wanted.packages {
+        hash.update(format!("{package}\n"));
+    }
+    let key = hexadecimal(hash.finalize().get(..16).unwrap_or_default());
+    let path = folder.join(format!("{key}.json"));
+    if let Ok(Some(packages)) = files::read_json::<BTreeMap<String, PinnedPackage>>(&path)
+        && images::covers(&packages, &wanted.packages).is_ok()
+    {
+        return Ok(packages);
+    }
+    let packages = images::lock(wanted.cache, wanted.distribution, &wanted.packages, told)?;
+    files::make_folder(&folder)?;
+    files::write_json(&path, &packages, 0o644)?;
+    Ok(packages)
+}
+
+/// Tells what is done to the root as steps of bringing an environment up.
+struct Told<'a>(&'a dyn Progress);
+
+impl images::Progress for Told<'_> {
+    fn tell(&self, what: &str) {
+        self.0.step(&Step::Root(what.to_owned()));
+    }
+}
+
 /// Returns what is there already, whole.
-fn found(folder: &Path) -> Result<Option<Root>, RootFailure> {
+fn found(folder: &Path) -> Result<Option<Root>, ImageFailure> {
     let about: Option<About> = files::read_json(&folder.join("root.json"))?;
     Ok(about
         .filter(|about| about.version == VERSION)
@@ -226,47 +189,14 @@ fn with_warm(root: PathBuf, warm: PathBuf, about: Option<About>) -> Root {
     Root { folder: root, layers, warm, about }
 }
 
-/// Returns what the root file system is known by.
-fn key(distribution: &str, packages: &BTreeSet<String>, pinned: &BTreeMap<String, PinnedPackage>) -> String {
-    let mut hash = Sha256::new();
-    hash.update(format!("{VERSION}\n{distribution}\n"));
-    for package in packages {
-        hash.update(format!("{package}\n"));
-    }
-    for (name, package) in pinned {
-        hash.update(format!("{name}={} {}\n", package.version, package.sha256));
-    }
-    format!("{distribution}-{}", hexadecimal(hash.finalize().get(..8).unwrap_or_default()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn packages(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
     #[test]
-    fn another_package_version_or_distribution_is_another_root() {
-        let none = BTreeMap::new();
-        let one = key("bookworm", &packages(&["postfix"]), &none);
-        assert_eq!(one, key("bookworm", &packages(&["postfix"]), &none));
-        let pin = PinnedPackage { version: "3.7.11".to_owned(), sha256: "00".to_owned() };
-        let pinned = BTreeMap::from([("postfix".to_owned(), pin)]);
-        for other in [
-            key("trixie", &packages(&["postfix"]), &none),
-            key("bookworm", &packages(&["postfix", "redis"]), &none),
-            key("bookworm", &packages(&["postfix"]), &pinned),
-        ] {
-            assert_ne!(one, other);
-        }
-    }
-
-    #[test]
-    fn what_is_built_half_is_not_there() {
+    fn what_is_unpacked_half_is_not_there() {
         let cache = tempfile::tempdir().unwrap();
-        let folder = cache.path().join("bookworm-00");
+        let folder = cache.path().join("00");
         std::fs::create_dir_all(folder.join("root")).unwrap();
         assert_eq!(found(&folder).unwrap(), None);
         let about = About { version: VERSION, distribution: "bookworm".to_owned(), packages: BTreeMap::new() };
@@ -277,5 +207,25 @@ mod tests {
         let later = About { version: VERSION + 1, ..about };
         files::write_json(&folder.join("root.json"), &later, 0o644).unwrap();
         assert_eq!(found(&folder).unwrap(), None);
+    }
+
+    #[test]
+    fn a_lock_that_lacks_what_is_wanted_is_refused_by_name() {
+        let cache = tempfile::tempdir().unwrap();
+        let pin = PinnedPackage { version: "1".to_owned(), sha256: "00".repeat(32) };
+        let pinned = BTreeMap::from([("postfix".to_owned(), pin)]);
+        let wanted = Wanted {
+            cache: cache.path(),
+            distribution: "bookworm",
+            packages: ["redis-server".to_owned()].into(),
+            pinned: &pinned,
+        };
+        struct Nobody;
+        impl Progress for Nobody {
+            fn step(&self, _: &Step) {}
+        }
+        let failure = obtain(&wanted, &Nobody).unwrap_err();
+        assert!(failure.to_string().contains("redis-server"), "{failure}");
+        assert!(failure.help().contains("mailwright image lock"));
     }
 }

@@ -22,6 +22,24 @@ pub(crate) fn compile_with_origins(sources: &Sources, environment: Option<&str>)
     Done(compiler::compile(sources, &parsed, &environment)).told(sources)
 }
 
+/// Every environment of a repository, compiled.
+pub(crate) struct All {
+    /// The one that was chosen.
+    pub(crate) chosen: Output,
+    /// The others.
+    pub(crate) others: Vec<Output>,
+}
+
+/// Compiles every environment of a repository; the problems of each are shown on stderr.
+pub(crate) fn compile_all(sources: &Sources, environment: Option<&str>) -> Result<All, Failure> {
+    let parsed = spec::parse(sources);
+    let names = compiler::environments(&parsed);
+    let chosen = choose(&names, environment)?;
+    let one = |name: &str| told(sources, compiler::compile_without_origins(sources, &parsed, name));
+    let others = names.iter().filter(|name| **name != chosen).map(|name| one(name)).collect::<Result<_, _>>()?;
+    Ok(All { chosen: one(&chosen)?, others })
+}
+
 /// A repository that was read, and the environment that was chosen.
 pub(crate) struct Ready<'s> {
     sources: &'s Sources,

@@ -3,20 +3,17 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use blueprint::lock::{FILE, Lock};
-
-use super::compiled::{self, say};
+use super::image::{self, Platform};
 use super::up::{self, Told};
 use crate::failure::{Exit, Failure};
-use crate::repository;
 
 /// Build the root file system that real daemons share, and print its folder.
 ///
-/// Built from this machine's own package sources with mmdebstrap, as root; one that was built for the same packages is taken
-/// as it is. `mailwright up` does the same by itself where it is needed.
+/// It is the image of `mailwright image build`, unpacked, as root; one that is there for the same packages is taken as it is. Without
+/// a lock the archive's newest packages are taken. `mailwright up` does the same by itself where it is needed.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  mailwright root examples/northmail --env qa\n  \
-    mailwright root --env production --lock")]
+    mailwright root --env production --json")]
 pub(crate) struct Arguments {
     /// The folder that holds platform.kdl.
     #[arg(default_value = ".")]
@@ -24,7 +21,7 @@ pub(crate) struct Arguments {
     /// The environment; `dev` when it is not named.
     #[arg(long)]
     env: Option<String>,
-    /// Pin every package with its version and hash in mailwright.lock.
+    /// Pin every package with its version and hash in mailwright.lock first, as `mailwright image lock` does.
     #[arg(long)]
     lock: bool,
     /// Print one JSON document.
@@ -33,28 +30,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let repository = repository::read(&arguments.repository)?;
-    let output = compiled::compile(&repository.sources, arguments.env.as_deref())?;
-    let bundle = compiler::render(&output, &repository.sources);
-    let distribution = output.blueprint.release.distribution.clone();
-    let pinned = up::pinned_packages(&repository, &distribution)?;
-    let told = Told { tell: !arguments.json };
-    let (folder, packages) = environments::build_root(&up::cache()?, &output.blueprint, &bundle, &pinned, &told)
-        .map_err(|failure| Failure::failed(failure.to_string()).cause(&failure).help(failure.help()))?;
+    let platform = Platform::read(&arguments.repository, arguments.env.as_deref())?;
     if arguments.lock {
-        let path = repository.path.join(FILE);
-        let bytes = repository::lock_of(&repository.path)?;
-        let lock = bytes.as_deref().map(Lock::parse).transpose();
-        let mut lock = lock
-            .map_err(|error| {
-                Failure::usage("the lock cannot be read").cause(&error).help("write it anew, or remove it")
-            })?
-            .unwrap_or_default();
-        lock.packages.insert(distribution.clone(), packages.clone());
-        std::fs::write(&path, lock.text())
-            .map_err(|error| Failure::failed(format!("could not write {}", path.display())).cause(&error))?;
-        say(arguments.json, &format!("pinned {} packages in {}", packages.len(), path.display()));
+        image::lock(&platform, arguments.json)?;
     }
+    let pinned = platform.pinned()?;
+    let told = Told { tell: !arguments.json };
+    let distribution = &platform.distribution;
+    let (folder, packages) = environments::build_root(&up::cache()?, distribution, &platform.packages, &pinned, &told)
+        .map_err(|failure| image::failed(&failure))?;
     if arguments.json {
         super::print_json(&serde_json::json!({
             "version": 1, "distribution": distribution, "folder": folder, "packages": packages,

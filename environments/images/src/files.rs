@@ -132,6 +132,12 @@ pub fn write_json<T: Serialize>(path: &Path, document: &T, mode: u32) -> Result<
     write(path, &bytes, mode)
 }
 
+/// Writes a document as JSON in one line, as [`write_lightly`] does.
+pub fn write_json_lightly<T: Serialize>(path: &Path, document: &T) -> Result<(), FileFailure> {
+    let bytes = serde_json::to_vec(document).map_err(|source| FileFailure::Form { path: path.to_owned(), source })?;
+    write_lightly(path, &bytes, 0o644)
+}
+
 /// Reads a file; `None` when there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileFailure> {
     match fs::read(path) {

@@ -85,6 +85,33 @@ impl InitrdFailure {
 /// - Errors: [`InitrdFailure`].
 pub fn write(modules: &Path, to: &Path) -> Result<Vec<String>, InitrdFailure> {
     let busybox = BUSYBOX.iter().map(Path::new).find(|path| is_static(path)).ok_or(InitrdFailure::NoBusybox)?;
+    write_with(busybox, modules, to)
+}
+
+/// Unpacks those modules of a kernel that an initrd takes, where they are compressed by xz.
+pub(crate) fn unpack(modules: &Path) -> Result<(), crate::ImageFailure> {
+    let mut files = Vec::new();
+    find(&modules.join("kernel"), &mut files);
+    let is_wanted = |path: &&PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".ko.xz"));
+        name.is_some_and(|name| MODULES.iter().any(|module| module.replace('_', "-") == name.replace('_', "-")))
+    };
+    let wanted: Vec<&PathBuf> = files.iter().filter(is_wanted).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let xz = crate::program::need("xz", "xz-utils", "unpacking the kernel's modules")?;
+    let said = crate::program::run(std::process::Command::new(xz).arg("-d").args(wanted))?;
+    if said.well { Ok(()) } else { Err(crate::ImageFailure::Build { reason: said.complaint() }) }
+}
+
+/// Writes an initrd as [`write`] does.
+///
+/// - `busybox`: the program, without libraries.
+pub fn write_with(busybox: &Path, modules: &Path, to: &Path) -> Result<Vec<String>, InitrdFailure> {
+    if !is_static(busybox) {
+        return Err(InitrdFailure::NoBusybox);
+    }
     let mut archive = Archive::default();
     for folder in ["bin", "dev", "modules", "proc", "sys"] {
         archive.folder(folder);

@@ -5,11 +5,27 @@
 //! CACHE/images/DIGEST/root.erofs      the root file system, read-only
 //! CACHE/images/DIGEST/kernel          the kernel (bzImage)
 //! CACHE/images/DIGEST/initrd          what finds the root and lays a node's config disk over it
+//! CACHE/images/DIGEST/root.tar.zst    the same root as a tar
+//! CACHE/images/DIGEST/contents.json   packages, users, units, ports, set-uid files; files.json has every file
+//! CACHE/images/DIGEST/sbom.*.json     bills of materials
+//! CACHE/images/DIGEST/.stamp          sizes and times of the parts when they were last found whole
+//! CACHE/images/keys/KEY               the digest of the image that was built of what the key stands for
+//! CACHE/images/.KEY.building          what is being built; worth nothing when its builder is gone
 //! ```
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
+use crate::build::tree;
+use crate::contents::{Contents, FileEntry};
+use crate::debs::digest_of;
+use crate::failure::could_not;
 use crate::files::{self, FileFailure};
+use crate::manifest::{self, Manifest};
+use crate::{ImageFailure, Progress};
 
 /// The folder of all images.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +61,21 @@ impl Store {
         Ok(found.next().filter(|_| found.next().is_none()))
     }
 
+    /// Returns the image of a digest as [`Self::find`] does, or says that there is none.
+    pub fn need(&self, digest: &str) -> Result<Image, ImageFailure> {
+        self.find(digest)?.ok_or_else(|| ImageFailure::Unknown { digest: digest.to_owned() })
+    }
+
+    /// Returns the folder of what was built of what.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
+    /// Returns the file that names the image built of what a key stands for.
+    pub(crate) fn key(&self, key: &str) -> PathBuf {
+        self.keys().join(key)
+    }
+
     /// Returns every image, sorted by digest.
     pub fn list(&self) -> Result<Vec<Image>, FileFailure> {
         let names = files::names(&self.folder)?;
@@ -76,10 +107,118 @@ impl Image {
     pub fn manifest(&self) -> PathBuf {
         self.folder.join("manifest.json")
     }
+
+    /// Returns the root as a packed tar.
+    pub fn tar(&self) -> PathBuf {
+        self.folder.join(tree::TAR)
+    }
+
+    /// Reads what the image is made of, held against its digest.
+    pub fn read_manifest(&self) -> Result<Manifest, ImageFailure> {
+        let path = self.manifest();
+        if digest_of(&path)? != self.digest {
+            return Err(self.damaged("manifest.json", "is not the one of this digest"));
+        }
+        let manifest: Manifest = self.read(&path)?;
+        if manifest.version == manifest::VERSION {
+            Ok(manifest)
+        } else {
+            Err(self.damaged(
+                "manifest.json",
+                &format!("has version {}, which this program does not read", manifest.version),
+            ))
+        }
+    }
+
+    /// Reads what is in the image, but for its files.
+    pub fn contents(&self) -> Result<Contents, ImageFailure> {
+        self.read(&self.folder.join("contents.json"))
+    }
+
+    /// Reads every file of the image, by path.
+    pub fn files(&self) -> Result<BTreeMap<String, FileEntry>, ImageFailure> {
+        self.read(&self.folder.join("files.json"))
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<T, ImageFailure> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        files::read_json(path)?.ok_or_else(|| self.damaged(&name, "is not there"))
+    }
+
+    /// Holds every part against the manifest, byte by byte.
+    pub fn check(&self, progress: &dyn Progress) -> Result<Manifest, ImageFailure> {
+        let manifest = self.read_manifest()?;
+        for (name, part) in &manifest.parts {
+            progress.tell(&format!("reading {name}"));
+            let path = self.folder.join(name);
+            let bytes = std::fs::metadata(&path).map(|about| about.size());
+            match bytes {
+                Err(_) => return Err(self.damaged(name, "is not there")),
+                Ok(bytes) if bytes != part.bytes => {
+                    return Err(self.damaged(name, &format!("has {bytes} bytes, and its manifest says {}", part.bytes)));
+                }
+                Ok(_) if digest_of(&path)? != part.sha256 => {
+                    return Err(self.damaged(name, "is not what its manifest says"));
+                }
+                Ok(_) => {}
+            }
+        }
+        progress.tell(&format!("reading {}", tree::TAR));
+        let (mut unpacker, mut out) = self.unpacked()?;
+        let tree = tree::copy(&mut out, &mut std::io::sink());
+        drop(out);
+        let well = unpacker.wait().is_ok_and(|status| status.success());
+        if !well || !tree.is_ok_and(|tree| tree == manifest.tree) {
+            return Err(self.damaged(tree::TAR, "is not what its manifest says"));
+        }
+        self.stamp()?;
+        Ok(manifest)
+    }
+
+    /// Tells whether every part is as it was when it was last found whole, by sizes and times; where that cannot be told, every byte
+    /// is read.
+    pub(crate) fn check_lightly(&self) -> Result<(), ImageFailure> {
+        let kept = files::read(&self.folder.join(STAMP))?;
+        if kept.is_some_and(|kept| self.state().is_ok_and(|state| state.as_bytes() == kept)) {
+            return Ok(());
+        }
+        self.check(&crate::Quiet).map(|_| ())
+    }
+
+    /// Writes down that every part is whole.
+    pub(crate) fn stamp(&self) -> Result<(), ImageFailure> {
+        let state = self.state()?;
+        // An image that cannot be written to is read whole each time.
+        let _ = files::write_lightly(&self.folder.join(STAMP), state.as_bytes(), 0o644);
+        Ok(())
+    }
+
+    fn state(&self) -> Result<String, ImageFailure> {
+        let mut state = String::new();
+        for name in files::names(&self.folder)?.iter().filter(|name| !name.starts_with('.')) {
+            let path = self.folder.join(name);
+            let about = std::fs::metadata(&path).map_err(could_not(format!("look at {}", path.display())))?;
+            state.push_str(&format!(
+                "{name} {} {}.{:09} {}\n",
+                about.size(),
+                about.mtime(),
+                about.mtime_nsec(),
+                about.ino()
+            ));
+        }
+        Ok(state)
+    }
+
+    pub(crate) fn damaged(&self, part: &str, why: &str) -> ImageFailure {
+        ImageFailure::Damaged { digest: self.digest.clone(), part: part.to_owned(), why: why.to_owned() }
+    }
 }
 
+/// Where it is written down that every part was found whole.
+const STAMP: &str = ".stamp";
+
 /// Tells whether a text is a SHA-256 as digests are written.
-fn is_digest(text: &str) -> bool {
+pub(crate) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::RootFailure;
+use crate::ImageFailure;
 
-/// Returns the sources of Debian's packages on this machine, turned to a distribution, as files for mmdebstrap.
+/// Returns the sources of Debian's packages on this machine, turned to a distribution, as files for APT.
 ///
 /// - `folder`: `/etc/apt`, but for tests.
 /// - Returns: name and content of each file: `*.list` or `*.sources` (sources.list(5)).
-pub(super) fn of(folder: &Path, distribution: &str) -> Result<Vec<(String, String)>, RootFailure> {
+pub(crate) fn of(folder: &Path, distribution: &str) -> Result<Vec<(String, String)>, ImageFailure> {
     let mut found = Vec::new();
     let parts = folder.join("sources.list.d");
     let mut paths = vec![folder.join("sources.list")];
@@ -26,7 +26,7 @@ pub(super) fn of(folder: &Path, distribution: &str) -> Result<Vec<(String, Strin
             found.push((name, content));
         }
     }
-    if found.is_empty() { Err(RootFailure::NoSources) } else { Ok(found) }
+    if found.is_empty() { Err(ImageFailure::NoSources) } else { Ok(found) }
 }
 
 /// Releases of Debian by name, which sources name with or without a suffix such as `-security`.
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_machine_without_sources_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(of(folder.path(), "bookworm"), Err(RootFailure::NoSources)));
+        assert!(matches!(of(folder.path(), "bookworm"), Err(ImageFailure::NoSources)));
         std::fs::write(folder.path().join("sources.list"), "deb http://m/debian bookworm main\n").unwrap();
         let found = of(folder.path(), "trixie").unwrap();
         assert_eq!(found, [("sources.list".to_owned(), "deb http://m/debian trixie main\n".to_owned())]);
