@@ -191,3 +191,41 @@ fn what_does_not_fit_the_platform_is_refused() {
     }
     assert!(!folder.join("resellers/moved").exists());
 }
+
+#[test]
+fn an_imported_user_signs_in_with_the_password_of_before() {
+    if !desk::has("curl") {
+        return;
+    }
+    let mut desk = Desk::new();
+    let folder = platform(&desk);
+    // Computed with crypt(3) for the password `old secret`; the first stands without its scheme's name.
+    let csv = "domain,user,hash\n\
+               moved.example,carla,$2b$05$abcdefghijklmnopqrstuujKWDrmpUXu10fG/2mj./vFX3pPExfte\n\
+               moved.example,dan,{SHA512-CRYPT}$6$rounds=1400$anothersalt$xToWIOTcupBvVtl/StqIhyUUhl5liOZ3dow3y97yTbslGbcG9pJgOQVylh1EIRY7Gqqj8tPjnRe9.yWlkaSS..\n";
+    let list = file(&desk, "accounts.csv", csv);
+    let output = desk.call(&["import", text(&list), "--reseller", "moved", "--repository", text(&folder)]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(!said(&output).contains("other schemes"), "{}", said(&output));
+    let up = desk.up(&folder, "dev");
+    assert!(!up.to_string().contains("$2b$"), "a hash is shown: {up}");
+    let doors = up["doors"].as_array().expect("doors");
+    let imaps = doors.iter().find(|door| door["service"] == "imaps").expect("a door");
+    let url = format!("imaps://{}:{}/", imaps["host"].as_str().expect("a host"), imaps["port"]);
+    let listed = |user: &str, password: &str| {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["--silent", "--cacert", up["authority"].as_str().expect("a path"), "--user"]);
+        let output = curl.arg(format!("{user}@moved.example:{password}")).arg(&url).output().expect("curl starts");
+        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("INBOX")
+    };
+    for user in ["carla", "dan"] {
+        assert!(listed(user, "old secret"), "{user} cannot sign in");
+        assert!(!listed(user, "old secres"), "{user} signs in with a wrong password");
+    }
+    // Secrets that others could read are not taken.
+    assert!(desk.call(&["down", text(&folder), "--env", "dev"]).status.success());
+    let kept = folder.join("secrets/moved.env");
+    std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+    let refused = desk.call(&["up", text(&folder), "--env", "dev", "--detach"]);
+    assert!(!refused.status.success() && said(&refused).contains("can be read by others"), "{}", said(&refused));
+}
