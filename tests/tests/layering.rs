@@ -8,7 +8,8 @@ const ROOMS: [(&str, &str, &[&str]); 12] = [
     ("blueprint", "compiler/blueprint", &["values"]),
     ("spec", "spec", &["values"]),
     ("claims", "simulator/claims", &["values"]),
-    ("simulator", "simulator", &["claims", "values"]),
+    ("sieve", "simulator/sieve", &[]),
+    ("simulator", "simulator", &["claims", "sieve", "values"]),
     ("compiler", "compiler", &["spec", "blueprint", "values"]),
     ("control", "control", &["blueprint", "claims", "values"]),
     ("switch", "environments/switch", &[]),
@@ -22,7 +23,8 @@ const ROOMS: [(&str, &str, &[&str]); 12] = [
     ("tests", "tests", &[]),
 ];
 
-const PURE: [&str; 6] = ["spec/values", "spec", "compiler/blueprint", "compiler", "simulator/claims", "simulator"];
+const PURE: [&str; 7] =
+    ["spec/values", "spec", "compiler/blueprint", "compiler", "simulator/claims", "simulator/sieve", "simulator"];
 
 /// What a pure room may not link: runtimes, sockets, TLS, databases, clocks of the machine.
 const IO_CRATES: [&str; 9] =
