@@ -42,6 +42,10 @@ pub struct DeliveryMailbox {
     pub store: String,
     /// Bytes it may hold; `None` means no limit.
     pub quota: Option<u64>,
+    /// Whether its owner may sort mail with Sieve scripts.
+    pub sieve: bool,
+    /// The script that was set through the API; it runs where the owner has made none the active one.
+    pub script: Option<String>,
 }
 
 /// What the defense does with mail of a given score for one recipient.

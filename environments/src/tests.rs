@@ -619,17 +619,17 @@ fn a_door_that_leads_nowhere_is_left_out_with_a_reason_and_disturbs_no_other() {
     let state = tempfile::tempdir().unwrap();
     let mut wanted = request(state.path(), "dev");
     let mut nowhere = wanted.launch.doors[0].clone();
-    nowhere.service = "managesieve".to_owned();
-    nowhere.protocol = "managesieve".to_owned();
+    nowhere.service = "telnet".to_owned();
+    nowhere.protocol = "telnet".to_owned();
     nowhere.port = 4190;
     wanted.launch.doors.insert(0, nowhere);
     let told = Told(std::sync::Mutex::default());
     let running = launch(wanted, &told).unwrap_or_else(|failure| panic!("{failure:?}"));
-    let left_out = |step: &Step| matches!(step, Step::DoorLeftOut { service, .. } if service == "managesieve");
+    let left_out = |step: &Step| matches!(step, Step::DoorLeftOut { service, .. } if service == "telnet");
     let steps = told.0.lock().unwrap().clone();
     assert!(steps.iter().any(left_out), "{steps:?}");
     assert_eq!(steps.last(), Some(&Step::Ready));
-    assert!(running.description().doors.iter().all(|door| door.service != "managesieve"));
+    assert!(running.description().doors.iter().all(|door| door.service != "telnet"));
     assert!(deliver(running.description(), "alice@acme.example", "straight").starts_with("250 "));
     running.stop().unwrap();
 }

@@ -50,6 +50,8 @@ pub enum Service {
     Imap,
     /// POP3.
     Pop3,
+    /// ManageSieve.
+    Sieve,
 }
 
 /// The directory's answer.
@@ -105,6 +107,10 @@ pub struct Mailbox {
     pub store: String,
     /// Bytes it may hold; `None` means no limit.
     pub quota: Option<u64>,
+    /// Whether its owner's Sieve scripts run.
+    pub sieve: bool,
+    /// The script that runs where its owner has made none the active one.
+    pub script: Option<String>,
 }
 
 /// What the defense does with mail of a given score for one recipient.

@@ -10,8 +10,10 @@ mod access;
 mod answering;
 mod delivering;
 mod events;
+mod filtering;
 mod forwarding;
 mod judging;
+mod letters;
 mod looking;
 mod names;
 mod office;
@@ -65,6 +67,8 @@ pub enum Door {
     Imap,
     /// POP3, on an access host.
     Pop3,
+    /// ManageSieve, on an access host.
+    Sieve,
     /// IMAP to the simulated internet's mailboxes, on its host.
     InternetImap,
     /// SMTP to a domain of the simulated internet, on the host that is called as the domain is.
@@ -79,6 +83,7 @@ impl Door {
             Self::Submission => "submission",
             Self::Imap => "imap",
             Self::Pop3 => "pop3",
+            Self::Sieve => "managesieve",
             Self::InternetImap => "internet-imap",
             Self::InternetMx => "internet-mx",
         }
@@ -88,7 +93,7 @@ impl Door {
         match self {
             Self::Mx => Role::Mx,
             Self::Submission => Role::Submission,
-            Self::Imap | Self::Pop3 => Role::Access,
+            Self::Imap | Self::Pop3 | Self::Sieve => Role::Access,
             Self::InternetImap | Self::InternetMx => Role::Internet,
         }
     }

@@ -13,6 +13,7 @@ pub mod dns;
 pub mod engine;
 pub mod imap;
 pub mod journal;
+pub mod managesieve;
 pub mod mime;
 pub mod network;
 pub mod pop3;

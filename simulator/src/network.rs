@@ -217,6 +217,11 @@ impl<Port, Parcel> Network<Port, Parcel> {
         self.up.get(host.0).copied().unwrap_or(false)
     }
 
+    /// Whether packets go between two hosts now.
+    pub fn reaches(&self, one: HostId, other: HostId) -> bool {
+        self.reach(one, other)
+    }
+
     fn reach(&self, one: HostId, other: HostId) -> bool {
         self.is_up(one) && self.is_up(other) && !self.cut.contains(&(one.min(other), one.max(other)))
     }

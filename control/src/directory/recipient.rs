@@ -7,7 +7,7 @@ use values::{HostName, LocalPart, MailAddress};
 
 use super::domain::{self, DomainRow};
 use super::{Account, Connection, Directory, DirectoryError, Effective, Facts, Kind, account};
-use crate::answers::{Autoreply, Delivery, DeliveryMailbox, RecipientAnswer};
+use crate::answers::{Autoreply, Delivery, DeliveryMailbox, RecipientAnswer, Service};
 use crate::password::locked;
 
 /// Accounts that one address may expand to; what lies beyond gets nothing.
@@ -169,6 +169,8 @@ async fn expand(
                 address: account.address.clone(),
                 store: store.clone(),
                 quota: effective.quota,
+                sieve: effective.may_use(Service::Sieve),
+                script: account.settings.text("sieve").filter(|script| !script.is_empty()).map(str::to_owned),
             });
         }
         if !sent_on {

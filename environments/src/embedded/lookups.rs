@@ -42,6 +42,7 @@ fn signing_in(service: seam::Service) -> control::Service {
         seam::Service::Submission => control::Service::Submission,
         seam::Service::Imap => control::Service::Imap,
         seam::Service::Pop3 => control::Service::Pop3,
+        seam::Service::Sieve => control::Service::Sieve,
     }
 }
 
@@ -69,8 +70,8 @@ fn recipient(answer: control::RecipientAnswer) -> seam::Recipient {
 }
 
 fn mailbox(mailbox: control::DeliveryMailbox) -> seam::Mailbox {
-    let control::DeliveryMailbox { address, store, quota } = mailbox;
-    seam::Mailbox { address, store, quota }
+    let control::DeliveryMailbox { address, store, quota, sieve, script } = mailbox;
+    seam::Mailbox { address, store, quota, sieve, script }
 }
 
 fn policy(policy: control::DefensePolicy) -> seam::DefensePolicy {

@@ -180,6 +180,7 @@ pub(crate) fn door(service: &str) -> Option<Door> {
         "submission" | "submissions" => Some(Door::Submission),
         "imap" | "imaps" => Some(Door::Imap),
         "pop3" | "pop3s" => Some(Door::Pop3),
+        "managesieve" => Some(Door::Sieve),
         "internet-imap" => Some(Door::InternetImap),
         INTERNET_MX => Some(Door::InternetMx),
         _ => None,

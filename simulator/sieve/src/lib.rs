@@ -81,6 +81,13 @@ impl Script {
         check::check(&String::from_utf8_lossy(text), options).map(Self)
     }
 
+    /// Returns the names of the user's other scripts that this one needs, each with the line that says so.
+    pub fn includes(&self) -> Vec<(u32, &str)> {
+        let mut found = Vec::new();
+        self.0.includes(&mut found);
+        found
+    }
+
     /// Runs the script over a message.
     ///
     /// A failure leads to nothing but the implicit keep.

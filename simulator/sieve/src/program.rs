@@ -270,3 +270,23 @@ impl Relation {
 pub(crate) struct Program {
     pub(crate) commands: Vec<Command>,
 }
+
+impl Program {
+    /// Gathers the personal scripts that are included and must be there.
+    pub(crate) fn includes<'a>(&'a self, found: &mut Vec<(u32, &'a str)>) {
+        gather(&self.commands, found);
+    }
+}
+
+fn gather<'a>(commands: &'a [Command], found: &mut Vec<(u32, &'a str)>) {
+    for command in commands {
+        match &command.what {
+            What::If(branches) => branches.iter().for_each(|(_, block)| gather(block, found)),
+            What::EachPart { body, .. } => gather(body, found),
+            What::Include { name, global: false, optional: false, .. } => {
+                found.extend(name.fixed().map(|name| (command.line, name)));
+            }
+            _ => {}
+        }
+    }
+}

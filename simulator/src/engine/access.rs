@@ -11,13 +11,14 @@ use crate::journal::Position;
 use crate::network::{HostId, SocketId};
 use crate::store::handover::{MAX_LINE, Preamble};
 use crate::store::{Effect, MailStore, Storage};
-use crate::{imap, pop3};
+use crate::{imap, managesieve, pop3};
 
 /// A connection that nobody has signed in on.
 #[derive(Debug)]
 pub(super) enum Front {
     Imap(imap::Front),
     Pop3(pop3::Front),
+    Sieve(managesieve::Front),
 }
 
 impl Front {
@@ -29,10 +30,15 @@ impl Front {
         Self::Pop3(pop3::Front::new(settings, peer, tls, now))
     }
 
+    pub(super) fn sieve(settings: Arc<managesieve::Settings>, peer: IpAddr, tls: bool, now: Moment) -> Self {
+        Self::Sieve(managesieve::Front::new(settings, peer, tls, now))
+    }
+
     fn receive(&mut self, now: Moment, bytes: &[u8]) {
         match self {
             Self::Imap(front) => front.receive(now, bytes),
             Self::Pop3(front) => front.receive(now, bytes),
+            Self::Sieve(front) => front.receive(now, bytes),
         }
     }
 
@@ -40,6 +46,7 @@ impl Front {
         match self {
             Self::Imap(front) => front.secured(),
             Self::Pop3(front) => front.secured(),
+            Self::Sieve(front) => front.secured(),
         }
     }
 
@@ -47,29 +54,33 @@ impl Front {
         match self {
             Self::Imap(front) => front.complete(now, answer),
             Self::Pop3(front) => front.complete(now, answer),
+            Self::Sieve(front) => front.complete(now, answer),
         }
     }
 
     fn next_effect(&mut self) -> Option<imap::FrontEffect> {
         use pop3::FrontEffect;
-        match self {
-            Self::Imap(front) => front.next_effect(),
-            Self::Pop3(front) => Some(match front.next_effect()? {
-                FrontEffect::Reply(bytes) => imap::FrontEffect::Reply(bytes),
-                FrontEffect::StartTls => imap::FrontEffect::StartTls,
-                FrontEffect::SignIn { user, password } => imap::FrontEffect::SignIn { user, password },
-                FrontEffect::HandOver { identity, preamble, rest } => {
-                    imap::FrontEffect::HandOver { identity, preamble, rest }
-                }
-                FrontEffect::Close => imap::FrontEffect::Close,
-            }),
-        }
+        let effect = match self {
+            Self::Imap(front) => return front.next_effect(),
+            Self::Pop3(front) => front.next_effect(),
+            Self::Sieve(front) => front.next_effect(),
+        };
+        Some(match effect? {
+            FrontEffect::Reply(bytes) => imap::FrontEffect::Reply(bytes),
+            FrontEffect::StartTls => imap::FrontEffect::StartTls,
+            FrontEffect::SignIn { user, password } => imap::FrontEffect::SignIn { user, password },
+            FrontEffect::HandOver { identity, preamble, rest } => {
+                imap::FrontEffect::HandOver { identity, preamble, rest }
+            }
+            FrontEffect::Close => imap::FrontEffect::Close,
+        })
     }
 
     pub(super) fn wants_input(&self) -> bool {
         match self {
             Self::Imap(front) => front.wants_input(),
             Self::Pop3(front) => front.wants_input(),
+            Self::Sieve(front) => front.wants_input(),
         }
     }
 
@@ -77,6 +88,7 @@ impl Front {
         match self {
             Self::Imap(front) => front.deadline(),
             Self::Pop3(front) => front.deadline(),
+            Self::Sieve(front) => front.deadline(),
         }
     }
 
@@ -84,6 +96,7 @@ impl Front {
         match self {
             Self::Imap(front) => front.expire(now),
             Self::Pop3(front) => front.expire(now),
+            Self::Sieve(front) => front.expire(now),
         }
     }
 
@@ -91,6 +104,7 @@ impl Front {
         match self {
             Self::Imap(_) => Service::Imap,
             Self::Pop3(_) => Service::Pop3,
+            Self::Sieve(_) => Service::Sieve,
         }
     }
 }
@@ -100,6 +114,7 @@ impl Front {
 pub(super) enum Reader {
     Imap(Box<imap::Session>),
     Pop3(Box<pop3::Session>),
+    Sieve(Box<managesieve::Session>),
 }
 
 impl Reader {
@@ -107,6 +122,7 @@ impl Reader {
         match self {
             Self::Imap(session) => session.receive(now, bytes, storage),
             Self::Pop3(session) => session.receive(now, bytes, storage),
+            Self::Sieve(session) => session.receive(now, bytes, storage),
         }
     }
 
@@ -114,6 +130,7 @@ impl Reader {
         match self {
             Self::Imap(session) => session.pump(now, storage),
             Self::Pop3(session) => session.pump(now, storage),
+            Self::Sieve(session) => session.pump(now, storage),
         }
     }
 
@@ -121,6 +138,7 @@ impl Reader {
         match self {
             Self::Imap(session) => session.next_effect(),
             Self::Pop3(session) => session.next_effect(),
+            Self::Sieve(session) => session.next_effect(),
         }
     }
 
@@ -128,6 +146,7 @@ impl Reader {
         match self {
             Self::Imap(session) => session.is_busy(),
             Self::Pop3(session) => session.is_busy(),
+            Self::Sieve(session) => session.is_busy(),
         }
     }
 
@@ -135,6 +154,7 @@ impl Reader {
         match self {
             Self::Imap(session) => session.wants_input(),
             Self::Pop3(session) => session.wants_input(),
+            Self::Sieve(session) => session.wants_input(),
         }
     }
 
@@ -142,6 +162,7 @@ impl Reader {
         match self {
             Self::Imap(session) => session.deadline(),
             Self::Pop3(session) => session.deadline(),
+            Self::Sieve(session) => session.deadline(),
         }
     }
 
@@ -149,6 +170,7 @@ impl Reader {
         match self {
             Self::Imap(session) => session.expire(now, storage),
             Self::Pop3(session) => session.expire(now, storage),
+            Self::Sieve(session) => session.expire(now, storage),
         }
     }
 
@@ -157,6 +179,7 @@ impl Reader {
         let (waits, has_news) = match self {
             Self::Imap(session) => (session.waits_for(), session.has_news(mail)),
             Self::Pop3(session) => (session.waits_for(), false),
+            Self::Sieve(session) => (session.waits_for(), false),
         };
         has_news || waits.is_some_and(|position| position <= durable)
     }
@@ -250,6 +273,7 @@ impl Engine {
     fn hand_over(&mut self, id: TaskId, host: HostId, identity: &Identity, preamble: Preamble, rest: &[u8]) -> Client {
         let service = match preamble.service {
             Service::Pop3 => "pop3",
+            Service::Sieve => "managesieve",
             _ => "imap",
         };
         let fields = [("user", identity.mailbox.to_string()), ("store", identity.store.clone())];
@@ -348,6 +372,7 @@ impl Engine {
         let Some(mut client) = self.tasks.remove(&backend.client) else { return };
         let text = match backend.preamble.service {
             Service::Pop3 => "-ERR [SYS/TEMP] The mailbox store is not available now.\r\n".to_owned(),
+            Service::Sieve => "NO (TRYLATER) \"The mailbox store is not available now.\"\r\n".to_owned(),
             _ => format!(
                 "{} NO [UNAVAILABLE] The mailbox store is not available now.\r\n* BYE Try again later.\r\n",
                 backend.preamble.tag
@@ -389,6 +414,7 @@ impl Engine {
         };
         let mut reader = match preamble.service {
             Service::Pop3 => Reader::Pop3(Box::new(pop3::Session::new(&preamble, now, &mut storage))),
+            Service::Sieve => Reader::Sieve(Box::new(managesieve::Session::new(&preamble, now, &mut storage))),
             _ => Reader::Imap(Box::new(imap::Session::new(settings, &preamble, now, &mut storage))),
         };
         if !rest.is_empty() {

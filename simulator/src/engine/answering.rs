@@ -149,7 +149,7 @@ fn is_identifier(text: &str) -> bool {
 }
 
 /// Writes a text as a header may hold it (RFC 2047 where it is not ASCII).
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     use base64::Engine as _;
     if text.is_ascii() {
         return text.to_owned();

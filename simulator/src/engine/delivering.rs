@@ -188,11 +188,15 @@ impl Engine {
         let recipients = (job.targets.iter())
             .filter_map(|&index| {
                 let target = entry.targets.get(index)?;
-                let addressee = entry.addressee_of(index).filter(|_| !to_mailbox);
+                let addressee = entry.addressee_of(index);
                 Some(crate::smtp::Recipient {
                     address: target.address.clone(),
-                    notify: addressee.and_then(|addressee| addressee.notify),
+                    // A store reports to nobody.
+                    notify: addressee.filter(|_| !to_mailbox).and_then(|addressee| addressee.notify),
                     original: addressee.and_then(|addressee| match &addressee.original {
+                        // A script wants to know the detail the mailbox was given, whatever the sender calls it.
+                        _ if to_mailbox && addressee.address == target.address => None,
+                        _ if to_mailbox => original_of(&addressee.address),
                         Some(original) => Some(original.clone()),
                         None if addressee.address == target.address => None,
                         None => original_of(&addressee.address),
@@ -401,7 +405,7 @@ impl Engine {
             Answer::Recipient(Recipient::Elsewhere) => Ok(vec![NewTarget {
                 addressee,
                 address: target.address.clone(),
-                sender: None,
+                sender: target.sender.clone(),
                 route: onward(role),
                 variant: target.variant.clone(),
             }]),

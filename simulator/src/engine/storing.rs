@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use values::MailAddress;
 
+use super::filtering::Arriving;
 use super::receiving::disk_reply;
 use super::tasks::{TaskId, Waiting};
 use super::{Engine, Level, Role};
-use crate::directory::Delivery;
+use crate::directory::{Delivery, Mailbox};
 use crate::disk::DiskError;
 use crate::journal::Position;
 use crate::network::HostId;
@@ -36,6 +37,7 @@ impl Engine {
             (None, None) => (given.as_str(), false, false),
         };
         let mut position = Position::default();
+        let mut sent: BTreeMap<HostId, Position> = BTreeMap::new();
         let mut dispositions = Vec::new();
         for recipient in &message.envelope.recipients {
             let address = &recipient.address;
@@ -49,10 +51,74 @@ impl Engine {
                 folder: spam_folder.filter(|_| is_spam).unwrap_or("INBOX"),
                 is_held,
             };
-            let outcome = self.store_copy(host, (host, Role::Store), message, &order);
+            let outcome = match mailbox.filter(|_| !is_spam && !is_held) {
+                Some(mailbox) => {
+                    let original = recipient.original.as_deref().and_then(original_address);
+                    self.file(host, message, mailbox, &order, original, &mut sent)
+                }
+                None => self.store_copy(host, (host, Role::Store), message, &order),
+            };
             dispositions.push(self.told(host, "store", &order, outcome, &mut position));
         }
-        self.wait_for(host, Role::Store, position, Waiting::Session { task: id, dispositions });
+        // What scripts sent must be as safe as what was stored.
+        let told = Waiting::Session { task: id, dispositions };
+        let told = sent.into_iter().fold(told, |then, (host, position)| Waiting::Chain {
+            host,
+            role: Role::Mx,
+            position,
+            then: Box::new(then),
+        });
+        self.wait_for(host, Role::Store, position, told);
+    }
+
+    /// Does with one mailbox's copy what its owner's script says.
+    fn file(
+        &mut self,
+        host: HostId,
+        message: &Received,
+        mailbox: &Mailbox,
+        order: &Order<'_>,
+        original: Option<MailAddress>,
+        sent: &mut BTreeMap<HostId, Position>,
+    ) -> Result<Delivered, StoreError> {
+        let hostname = self.machine(host).map(|machine| machine.plan.hostname.to_string()).unwrap_or_default();
+        let trace = [
+            trace::delivered_to(order.address),
+            trace::received(message, &hostname, order.name, &date::text(self.now)),
+        ]
+        .concat();
+        let head = trace::return_path(message.envelope.sender.as_ref()) + &trace;
+        let content = [head.as_bytes(), &message.content].concat();
+        let arriving = Arriving { host, name: order.name, message, trace: &trace, content: &content, original };
+        let Some(filed) = self.filter(mailbox, &arriving) else {
+            return self.store_copy(host, (host, Role::Store), message, order);
+        };
+        let filed = filed?;
+        if let Some((host, position)) = filed.sent {
+            let known = sent.entry(host).or_default();
+            *known = position.max(*known);
+        }
+        let now = self.now;
+        let office = self.offices.get_mut(&(host, Role::Store)).ok_or(DiskError::Missing)?;
+        office.stirred = true;
+        let storage = office.storage().ok_or(DiskError::Missing)?;
+        let parts: [&[u8]; 1] = [&content];
+        for (number, copy) in filed.copies.iter().enumerate() {
+            let id = if number == 0 { order.name.to_owned() } else { format!("{};{number}", order.name) };
+            let delivery = NewDelivery {
+                id: &id,
+                address: order.address,
+                quota: order.quota,
+                folder: &copy.folder,
+                content: &parts,
+            };
+            storage.mail.deliver_flagged(storage.disk, now, delivery, &copy.flags)?;
+        }
+        let user = storage.mail.enter(storage.disk, now.0 / 1_000, order.address, order.quota)?;
+        for (key, milliseconds) in &filed.marks {
+            storage.mail.mark(storage.disk, user, now, key, *milliseconds)?;
+        }
+        Ok(Delivered { position: storage.mail.position(user), repeated: filed.repeated })
     }
 
     /// Says what the simulated internet thinks of a recipient.
@@ -180,4 +246,20 @@ struct Order<'a> {
 fn content_name(content: &[u8]) -> String {
     let digest = Sha256::digest(content);
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads an address as `ORCPT` has it (RFC 3461 §4.2).
+fn original_address(text: &str) -> Option<MailAddress> {
+    let (_, xtext) = text.split_once(';')?;
+    let mut bytes = Vec::new();
+    let mut rest = xtext.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'+' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+    }
+    String::from_utf8(bytes).ok()?.parse().ok()
 }

@@ -20,7 +20,7 @@ use crate::queue::Job;
 use crate::smtp::server::{Completion, Disposition};
 use crate::smtp::{self, Peer, Received, Reply, Setting};
 use crate::store::{MailStore, StoreError};
-use crate::{imap, pop3};
+use crate::{imap, managesieve, pop3};
 
 /// Milliseconds until a task whose time has come and that cannot act on it is looked at again.
 const OVERDUE_MILLISECONDS: u64 = 1_000;
@@ -93,6 +93,8 @@ pub(super) enum Play {
 pub(super) enum Waiting {
     /// A session that is to say 250.
     Session { task: TaskId, dispositions: Vec<Disposition> },
+    /// What is waited for on one host, and then on another.
+    Chain { host: HostId, role: Role, position: Position, then: Box<Waiting> },
     /// Somebody outside who wanted a mailbox to have another address.
     Rename { ticket: RenameTicket, outcome: Result<(), StoreError> },
 }
@@ -161,6 +163,7 @@ pub(super) struct SessionSettings {
     smtp: BTreeMap<(HostId, Role), Arc<smtp::Settings>>,
     pub(super) imap: Arc<imap::Settings>,
     pub(super) pop3: Arc<pop3::Settings>,
+    pub(super) sieve: Arc<managesieve::Settings>,
 }
 
 impl SessionSettings {
@@ -199,7 +202,12 @@ impl SessionSettings {
             plaintext_login: topology.plaintext_login,
             refusal_delay: REFUSAL_MILLISECONDS,
         };
-        Self { smtp: settings, imap: Arc::new(imap), pop3: Arc::new(pop3) }
+        let sieve = managesieve::Settings {
+            greeting: "ready".to_owned(),
+            plaintext_login: topology.plaintext_login,
+            refusal_delay: REFUSAL_MILLISECONDS,
+        };
+        Self { smtp: settings, imap: Arc::new(imap), pop3: Arc::new(pop3), sieve: Arc::new(sieve) }
     }
 
     pub(super) fn smtp(&self, host: HostId, role: Role) -> Option<Arc<smtp::Settings>> {
@@ -450,6 +458,7 @@ impl Engine {
                 }
                 Door::Imap | Door::InternetImap => b"* BYE Too many connections.\r\n".to_vec(),
                 Door::Pop3 => b"-ERR [SYS/TEMP] Too many connections.\r\n".to_vec(),
+                Door::Sieve => b"BYE (TRYLATER) \"Too many connections.\"\r\n".to_vec(),
             };
             self.outputs.push_back(Output::Send { connection, bytes });
             self.outputs.push_back(Output::Close { connection });
@@ -466,6 +475,7 @@ impl Engine {
                 Play::Front(Box::new(Front::imap(Arc::clone(&self.sessions.imap), peer, tls, now)))
             }
             Door::Pop3 => Play::Front(Box::new(Front::pop3(Arc::clone(&self.sessions.pop3), peer, tls, now))),
+            Door::Sieve => Play::Front(Box::new(Front::sieve(Arc::clone(&self.sessions.sieve), peer, tls, now))),
         };
         let task = self.add_task(Task::new(host, Link::Outer { connection, peer, unsent: 0, credited: false }, play));
         self.outer.insert(connection, task);
@@ -645,6 +655,8 @@ impl Engine {
                 }
                 self.post(task, Letter::Smtp(Completion::Accept(dispositions)));
             }
+            Waiting::Chain { host, role, position, then } if is_durable => self.wait_for(host, role, position, *then),
+            Waiting::Chain { then, .. } => self.durable(*then, false),
             Waiting::Rename { ticket, outcome } => {
                 // Why it was refused counts as little as the deed, when it is not durable.
                 let outcome = if is_durable { outcome } else { Err(DiskError::Broken.into()) };

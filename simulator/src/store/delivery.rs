@@ -6,7 +6,7 @@ use values::MailAddress;
 use super::name::MailboxName;
 use super::record::{DeliveryKey, InternalDate, Record};
 use super::state::HeldMessage;
-use super::{Flags, MailStore, MailboxId, StoreError, UserId};
+use super::{FlagList, MAX_KEYWORDS, MailStore, MailboxId, StoreError, UserId};
 use crate::Moment;
 use crate::disk::Disk;
 use crate::journal::Position;
@@ -45,6 +45,19 @@ impl MailStore {
         now: Moment,
         delivery: NewDelivery<'_>,
     ) -> Result<Delivered, StoreError> {
+        self.deliver_flagged(disk, now, delivery, &FlagList::default())
+    }
+
+    /// Puts a message with flags into a user's mailbox; keywords beyond what the mailbox holds are left out.
+    ///
+    /// - Errors: [`StoreError::OverQuota`], limits, the disk's; nothing was added then.
+    pub fn deliver_flagged(
+        &mut self,
+        disk: &mut dyn Disk,
+        now: Moment,
+        delivery: NewDelivery<'_>,
+        flags: &FlagList,
+    ) -> Result<Delivered, StoreError> {
         let key = key_of(delivery.id, delivery.address);
         if let Some(position) = self.state.delivered(&key) {
             return Ok(Delivered { position, repeated: true });
@@ -62,12 +75,24 @@ impl MailStore {
             mailbox,
             uid,
             date,
-            flags: Flags::NONE,
-            keywords: Vec::new(),
+            flags: flags.flags,
+            keywords: self.keywords_for(user, mailbox, &flags.keywords),
             delivery: Some((key, now.0)),
         };
         let position = self.write(disk, record, delivery.content)?;
         Ok(Delivered { position, repeated: false })
+    }
+
+    fn keywords_for(&self, user: UserId, mailbox: MailboxId, keywords: &[String]) -> Vec<String> {
+        let fits = self
+            .open_mailbox(user, mailbox)
+            .is_ok_and(|mailbox| mailbox.keywords.len() + mailbox.unknown_keywords(keywords) <= MAX_KEYWORDS);
+        if fits { keywords.to_vec() } else { Vec::new() }
+    }
+
+    /// Returns whether a user has a folder of a name.
+    pub fn has_folder(&self, user: UserId, folder: &str) -> bool {
+        MailboxName::parse(folder).is_ok_and(|name| self.find(user, &name).is_some())
     }
 
     fn folder(

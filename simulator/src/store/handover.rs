@@ -3,7 +3,7 @@
 //! ```text
 //! MAILWRIGHT-STORE 1 imap tag=a1 tls=yes peer=192.0.2.7 user=alice@acme.example quota=1073741824 CR LF
 //! ```
-//! The fields stand in this order, each once; `quota=-` is no limit, POP3 has `tag=-`. In `tag` and `user` every byte but
+//! The fields stand in this order, each once; `quota=-` is no limit, POP3 and ManageSieve have `tag=-`. In `tag` and `user` every byte but
 //! letters, digits and `@._-+` is `%` and two hexadecimal digits. Behind the line both hosts pass on what client and
 //! store say, the client's bytes that came with its sign-in first. The store speaks at once: it gives the sign-in its
 //! answer. The line is believed because only access hosts reach the store's port.
@@ -23,9 +23,9 @@ pub const MAX_LINE: usize = 4096;
 /// Who hands over whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preamble {
-    /// [`Service::Imap`] or [`Service::Pop3`].
+    /// [`Service::Imap`], [`Service::Pop3`] or [`Service::Sieve`].
     pub service: Service,
-    /// Tag of the IMAP command that signed in; empty for POP3.
+    /// Tag of the IMAP command that signed in; empty for the others.
     pub tag: String,
     /// Whether the client speaks TLS.
     pub tls: bool,
@@ -47,6 +47,7 @@ impl Preamble {
     pub fn encode(&self) -> Vec<u8> {
         let service = match self.service {
             Service::Pop3 => "pop3",
+            Service::Sieve => "sieve",
             _ => "imap",
         };
         let tag = if self.tag.is_empty() { "-".to_owned() } else { escape(&self.tag) };
@@ -78,12 +79,13 @@ impl Preamble {
         let service = match fields.next()? {
             "imap" => Service::Imap,
             "pop3" => Service::Pop3,
+            "sieve" => Service::Sieve,
             _ => return None,
         };
         let mut field = |name: &str| fields.next()?.strip_prefix(name)?.strip_prefix('=');
         let tag = match (service, field("tag")?) {
-            (Service::Pop3, "-") => String::new(),
-            (Service::Imap, "-" | "") | (Service::Pop3, _) => return None,
+            (Service::Pop3 | Service::Sieve, "-") => String::new(),
+            (Service::Imap, "-" | "") | (Service::Pop3 | Service::Sieve, _) => return None,
             (_, tag) => unescape(tag)?,
         };
         let tls = match field("tls")? {

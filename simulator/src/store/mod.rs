@@ -20,6 +20,7 @@ mod name;
 mod outlet;
 mod ranges;
 mod record;
+mod scripts;
 mod special;
 mod state;
 #[cfg(test)]
@@ -78,7 +79,10 @@ pub enum StoreError {
     /// There is no such mailbox.
     #[error("no such mailbox")]
     NoMailbox,
-    /// A mailbox or user of that name exists.
+    /// There is no such script.
+    #[error("no such script")]
+    NoScript,
+    /// A mailbox, user or script of that name exists.
     #[error("it already exists")]
     Exists,
     /// The inbox cannot be deleted, a mailbox cannot be moved below itself.

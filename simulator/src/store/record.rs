@@ -29,6 +29,9 @@ pub struct InternalDate {
 /// The first sixteen bytes of a digest over a delivery's id and its user.
 pub(super) type DeliveryKey = [u8; 16];
 
+/// The first sixteen bytes of a digest over what a script wants remembered.
+pub(super) type MarkKey = [u8; 16];
+
 /// A mailbox that a record makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NewMailbox {
@@ -77,6 +80,16 @@ pub(super) enum Record {
     Held { address: String, reason: String, when: u64, delivery: (DeliveryKey, u64) },
     /// Nothing is held apart for an address any more.
     Released { address: String },
+    /// A script is kept, in the place of one of its name; the body is its text.
+    ScriptPut { user: UserId, name: String },
+    /// A script is gone.
+    ScriptGone { user: UserId, name: String },
+    /// A script has another name.
+    ScriptRenamed { user: UserId, from: String, to: String },
+    /// A script runs, and no other; none at all where the name is empty.
+    ScriptActive { user: UserId, name: String },
+    /// Something is remembered for a script: since when, until when, in milliseconds since 1970.
+    Marked { user: UserId, key: MarkKey, when: u64, until: u64 },
 }
 
 impl Record {
@@ -143,6 +156,21 @@ impl Record {
             }
             Self::Released { address } => {
                 out.kind(14).text(address);
+            }
+            Self::ScriptPut { user, name } => {
+                out.kind(15).number(user.0).text(name);
+            }
+            Self::ScriptGone { user, name } => {
+                out.kind(16).number(user.0).text(name);
+            }
+            Self::ScriptRenamed { user, from, to } => {
+                out.kind(17).number(user.0).text(from).text(to);
+            }
+            Self::ScriptActive { user, name } => {
+                out.kind(18).number(user.0).text(name);
+            }
+            Self::Marked { user, key, when, until } => {
+                out.kind(19).number(user.0).number(*until).delivery(&(*key, *when));
             }
         }
         out.0
@@ -214,6 +242,15 @@ impl Record {
                 delivery: input.delivery()?,
             },
             14 => Self::Released { address: input.text()? },
+            15 => Self::ScriptPut { user: input.user()?, name: input.text()? },
+            16 => Self::ScriptGone { user: input.user()?, name: input.text()? },
+            17 => Self::ScriptRenamed { user: input.user()?, from: input.text()?, to: input.text()? },
+            18 => Self::ScriptActive { user: input.user()?, name: input.text()? },
+            19 => {
+                let (user, until) = (input.user()?, input.number()?);
+                let (key, when) = input.delivery()?;
+                Self::Marked { user, key, when, until }
+            }
             other => return Err(format!("record kind {other} is unknown")),
         };
         if input.0.is_empty() { Ok(record) } else { Err(format!("record kind {kind} is longer than it should be")) }
@@ -437,11 +474,16 @@ mod tests {
         check(&Record::Claimed { user, mailbox, recent_from: 12 });
         check(&Record::Held { address: "a@b".to_owned(), reason: "EICAR".to_owned(), when: 1, delivery: ([0; 16], 2) });
         check(&Record::Released { address: "a@b".to_owned() });
+        check(&Record::ScriptPut { user, name: "main".to_owned() });
+        check(&Record::ScriptGone { user, name: "main".to_owned() });
+        check(&Record::ScriptRenamed { user, from: "main".to_owned(), to: "ä".to_owned() });
+        check(&Record::ScriptActive { user, name: String::new() });
+        check(&Record::Marked { user, key: [9; 16], when: 5, until: 1 << 40 });
     }
 
     proptest! {
         #[test]
-        fn foreign_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..80), kind in 0u8..16) {
+        fn foreign_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..80), kind in 0u8..21) {
             let _ = Record::decode(&bytes);
             bytes.splice(0..0, [FORMAT, kind]);
             let _ = Record::decode(&bytes);

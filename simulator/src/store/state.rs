@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::mailbox::{Mailbox, Message};
 use super::name::MailboxName;
 use super::ranges::Ranges;
-use super::record::{DeliveryKey, MailboxId, NewMailbox, Record, UserId};
+use super::record::{DeliveryKey, MailboxId, MarkKey, NewMailbox, Record, UserId};
 use crate::journal::{Location, Position};
 
 /// How long a delivery's id is remembered, in milliseconds: longer than any queue keeps a message.
@@ -31,6 +31,12 @@ pub(super) struct User {
     pub(super) mailboxes: BTreeMap<MailboxId, Mailbox>,
     pub(super) names: BTreeMap<MailboxName, MailboxId>,
     pub(super) subscriptions: BTreeSet<String>,
+    /// Scripts by name, and where their texts lie.
+    pub(super) scripts: BTreeMap<String, Location>,
+    /// The script that runs.
+    pub(super) active_script: Option<String>,
+    /// What scripts want remembered, until when in milliseconds since 1970.
+    pub(super) marks: BTreeMap<MarkKey, u64>,
     pub(super) next_mailbox: u32,
     pub(super) next_validity: u32,
     /// End of the last record about this user; what a session says of it may leave once this is durable.
@@ -46,6 +52,9 @@ impl User {
             mailboxes: BTreeMap::new(),
             names: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
+            scripts: BTreeMap::new(),
+            active_script: None,
+            marks: BTreeMap::new(),
             next_mailbox: 1,
             next_validity: 1,
             position: Position::default(),
@@ -189,6 +198,39 @@ impl State {
             Record::Held { address, reason, when, delivery } => {
                 self.remember(delivery, position);
                 self.held.push(HeldMessage { address, reason, when, content: body });
+            }
+            Record::ScriptPut { user, name } => {
+                if let Some(user) = self.touch(user, position) {
+                    user.scripts.insert(name, body);
+                }
+            }
+            Record::ScriptGone { user, name } => {
+                if let Some(user) = self.touch(user, position) {
+                    user.scripts.remove(&name);
+                    user.active_script.take_if(|active| *active == name);
+                }
+            }
+            Record::ScriptRenamed { user, from, to } => {
+                if let Some(user) = self.touch(user, position)
+                    && let Some(text) = user.scripts.remove(&from)
+                {
+                    user.scripts.insert(to.clone(), text);
+                    if user.active_script.as_ref() == Some(&from) {
+                        user.active_script = Some(to);
+                    }
+                }
+            }
+            Record::ScriptActive { user, name } => {
+                if let Some(user) = self.touch(user, position) {
+                    user.active_script = (!name.is_empty()).then_some(name);
+                }
+            }
+            Record::Marked { user, key, when, until } => {
+                if let Some(user) = self.touch(user, position) {
+                    // What is over is forgotten.
+                    user.marks.retain(|_, until| *until > when);
+                    user.marks.insert(key, until);
+                }
             }
             Record::Released { address } => self.held.retain(|held| held.address != address),
         }

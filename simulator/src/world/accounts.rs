@@ -51,7 +51,8 @@ impl Accounts {
 
     /// Adds a mailbox that takes its own mail.
     pub fn add(&mut self, address: MailAddress, store: &str, password: &str) -> &mut Account {
-        let mailbox = Mailbox { address: address.clone(), store: store.to_owned(), quota: None };
+        let mailbox =
+            Mailbox { address: address.clone(), store: store.to_owned(), quota: None, sieve: true, script: None };
         let delivery = Delivery {
             mailboxes: vec![mailbox],
             forwards: Vec::new(),

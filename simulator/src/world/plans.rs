@@ -81,6 +81,8 @@ pub(crate) fn add_team(accounts: &mut Accounts) {
         address: address.parse().unwrap(),
         store: store.to_owned(),
         quota: None,
+        sieve: true,
+        script: None,
     };
     let delivery = crate::directory::Delivery {
         mailboxes: vec![mailbox("alice@acme.example", "store-1"), mailbox("office@acme.example", "store-2")],
