@@ -192,6 +192,7 @@ fn up_prints_what_programs_rely_on() {
         ("pop3", "pop3", "starttls"),
         ("pop3s", "pop3", "implicit"),
         ("internet-imap", "imap", ""),
+        ("managesieve", "managesieve", "starttls"),
     ] {
         let door = doors.iter().find(|door| door["service"] == service).unwrap_or_else(|| panic!("no door {service}"));
         assert_eq!(door["protocol"], protocol);

@@ -265,7 +265,7 @@ fn names_of_the_platform(order: &Order<'_>, log: &Log) -> Zones {
 fn known(bound: &Bound, log: &Log, progress: &dyn Progress) -> bool {
     let door = &bound.door;
     let reason = match (door.protocol.as_str(), door.service.as_str()) {
-        ("smtp" | "imap" | "pop3" | "dns", _) | ("https", "api" | "console") => return true,
+        ("smtp" | "imap" | "pop3" | "managesieve" | "dns", _) | ("https", "api" | "console") => return true,
         (protocol, _) => format!("the embedded backend does not speak {protocol} for it yet"),
     };
     log.write(

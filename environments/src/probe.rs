@@ -71,6 +71,7 @@ async fn talk(protocol: &str, mut stream: impl AsyncRead + AsyncWrite + Unpin) -
         "smtp" => (b"", &["220 ", "220-"], b"QUIT\r\n"),
         "imap" => (b"", &["* OK", "* PREAUTH"], b"a LOGOUT\r\n"),
         "pop3" => (b"", &["+OK"], b"QUIT\r\n"),
+        "managesieve" => (b"", &["\"IMPLEMENTATION\""], b"LOGOUT\r\n"),
         "https" | "http" => (b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", &["HTTP/1."], b""),
         // A door that was opened and takes connections is all that can be said of an unknown protocol.
         _ => return Ok(()),

@@ -12,6 +12,8 @@ mod load;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

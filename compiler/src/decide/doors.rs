@@ -8,8 +8,20 @@ use values::Name;
 use super::{placement::natural, ports};
 
 /// The services people reach from the machine an environment runs on, in the order of their doors.
-const ORDER: [&str; 11] =
-    ["mx", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "api", "console", "dns", "internet-imap"];
+const ORDER: [&str; 12] = [
+    "mx",
+    "submission",
+    "submissions",
+    "imap",
+    "imaps",
+    "pop3",
+    "pop3s",
+    "api",
+    "console",
+    "dns",
+    "internet-imap",
+    "managesieve",
+];
 
 /// Where the mailboxes of the simulated internet are read.
 const INTERNET: &str = "internet";

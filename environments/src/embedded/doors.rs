@@ -105,6 +105,7 @@ async fn turn_away(mut stream: TcpStream, door: &OpenDoor) {
         (_, "smtp") => b"421 4.3.2 too many connections, try again later\r\n",
         (_, "imap") => b"* BYE too many connections, try again later\r\n",
         (_, "pop3") => b"-ERR [SYS/TEMP] too many connections, try again later\r\n",
+        (_, "managesieve") => b"BYE (TRYLATER) \"too many connections, try again later\"\r\n",
         _ => b"",
     };
     // A fresh socket takes a line at once, or the client does without it.

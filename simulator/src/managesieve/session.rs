@@ -202,6 +202,9 @@ impl Session {
                 self.tell(done, name, "Active script is now deactivated.");
             }
             ("SETACTIVE", [Word::Text(name)]) => {
+                if let Some(problems) = self.missing(name, storage) {
+                    return self.no(&problems);
+                }
                 let done = storage.mail.activate_script(storage.disk, self.user, Some(name));
                 self.tell(done, name, "Setactive completed.");
             }
@@ -270,6 +273,22 @@ impl Session {
                 false
             }
         }
+    }
+
+    /// Says which scripts a script includes that are not there; one that runs needs them all.
+    fn missing(&self, name: &str, storage: &Storage<'_>) -> Option<String> {
+        let text = storage.mail.script(storage.disk, self.user, name).ok().flatten()?;
+        let script = sieve::Script::compile(&text, &sieve::Options::PERSONAL).ok()?;
+        let known = storage.mail.scripts(self.user);
+        let mut said = String::new();
+        for (line, missing) in script.includes() {
+            if !known.iter().any(|(name, _)| name == missing) {
+                said.push_str(&format!(
+                    "{name}: line {line}: error: included personal script '{missing}' does not exist.\r\n"
+                ));
+            }
+        }
+        (!said.is_empty()).then(|| format!("{said}{name}: error: validation failed.\r\n"))
     }
 
     fn put(&mut self, name: &str, text: &str, storage: &mut Storage<'_>) {

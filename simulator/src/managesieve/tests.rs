@@ -83,7 +83,7 @@ fn scripts_are_kept_listed_renamed_and_deleted_as_pigeonhole_does_it() {
         ("UNAUTHENTICATE", "NO \"Error in MANAGESIEVE command UNAUTHENTICATE: Unknown command.\""),
         ("NOOP \"hi\"", "OK (TAG \"hi\") \"Done\""),
         (
-            "PUTSCRIPT \"inc\" {32+}\nrequire \"include\"; include \"non\";",
+            "PUTSCRIPT \"inc\" {33+}\nrequire \"include\"; include \"non\";",
             "OK (WARNINGS) {94}\ninc: line 1: warning: included personal script 'non' does not exist (ignored during upload).",
         ),
         ("LOGOUT", "OK \"Logout completed.\"\n<closed>"),
