@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-const ROOMS: [(&str, &str, &[&str]); 12] = [
+const ROOMS: [(&str, &str, &[&str]); 13] = [
     ("values", "spec/values", &[]),
     ("blueprint", "compiler/blueprint", &["values"]),
     ("spec", "spec", &["values"]),
