@@ -75,6 +75,46 @@ fn read(up: &Value, what: &str) -> (bool, String) {
     ])
 }
 
+impl Platform<'_> {
+    /// Runs a command in a node; returns whether it went well, and what it said.
+    fn exec(&self, node: &str, words: &[&str]) -> (bool, String) {
+        let path = self.repository.to_str().expect("a plain path");
+        let mut command = self.desk.command(&["exec", node, "--repository", path, "--env", "qa", "--"]);
+        let output = command.args(words).output().expect("the program starts");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), said)
+    }
+}
+
+/// Loses a mailbox with all its files, then the whole database, and has both again from their copies.
+fn copies_bring_everything_back(platform: &Platform<'_>, up: &Value, letter: &str) {
+    const RUN: &str = "/etc/mailwright/backup/run";
+    const ALICE: &str = "alice@acme.example";
+    if !platform.exec("store-1", &["sh", "-c", "command -v restic"]).0 {
+        println!("skipped: this root file system has no restic, so that nothing is copied");
+        return;
+    }
+    let well = |(went, said): (bool, String)| assert!(went, "{said}");
+    well(platform.exec("store-1", &[RUN, "copy"]));
+    let lose = format!("home=$(doveadm user -f home {ALICE}) && test -d \"$home/mail\" && rm -rf \"$home\"");
+    well(platform.exec("store-1", &["sh", "-c", &lose]));
+    assert!(!read(up, "INBOX;MAILINDEX=1").0, "the message is gone");
+    well(platform.exec("store-1", &[RUN, "mailbox", ALICE]));
+    let (there, again) = read(up, "INBOX;MAILINDEX=1");
+    assert!(there && again == letter, "not one octet is another: {again}");
+    well(platform.exec("store-1", &[RUN, "mailbox", ALICE]));
+    assert!(!read(up, "INBOX;MAILINDEX=2").0, "what is there is not brought back twice");
+    well(platform.exec("store-1", &[RUN, "try"]));
+
+    well(platform.exec("directory-1", &[RUN, "copy"]));
+    let drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-h", "/run/postgresql"];
+    well(platform.exec("directory-1", &[&drop[..], &["-c", "DROP DATABASE mailwright WITH (FORCE)"]].concat()));
+    well(platform.exec("directory-1", &[RUN, "directory"]));
+    well(platform.exec("directory-1", &[RUN, "try"]));
+    until("daemons ask the directory again", 60, || read(up, "INBOX;MAILINDEX=1").1 == letter);
+    println!("a lost mailbox and a lost database are back");
+}
+
 #[test]
 fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_runs() {
     if std::env::var_os("MAILWRIGHT_ROOT").is_none() {
@@ -116,6 +156,8 @@ fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_ru
     assert_eq!(status["state"], "ready", "{status:#}");
     let nodes = status["nodes"].as_object().expect("nodes");
     assert!(nodes.len() >= 14 && nodes.values().all(|node| node["settled"] == true), "{status:#}");
+
+    copies_bring_everything_back(&platform, &up, &found);
 
     // Half of the size is half of the size, with the same processes in the same places.
     let specification = platform.repository.join("platform.kdl");

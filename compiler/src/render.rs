@@ -2,9 +2,11 @@
 //!
 //! Each daemon has a folder, each of its files a file. Postfix for the mx is the pattern that the other daemons follow.
 
+pub mod backup;
 pub mod clamav;
 pub mod control;
 pub mod dovecot;
+pub mod exporters;
 pub mod haproxy;
 pub mod hypervisor;
 pub mod keepalived;
@@ -52,8 +54,18 @@ pub fn render_edition(output: &Output, sources: &Sources, edition: Edition) -> B
             bundle.brands.insert(key.clone(), File { mode: 0o644, owner: "root:root".to_owned(), pieces });
         }
     }
-    for node in &output.blueprint.nodes {
-        let role = role(output, node, &zones, edition, &bundle.brands);
+    // Monitors come last: they look at what the others run.
+    let mut nodes: Vec<&Node> = output.blueprint.nodes.iter().collect();
+    nodes.sort_by_key(|node| node.role == Role::Monitor);
+    let mut answers = Vec::new();
+    for node in nodes {
+        let mut role = match node.role {
+            Role::Monitor => prometheus::tree(&output.blueprint, node, &answers),
+            _ => role(output, node, &zones, edition, &bundle.brands),
+        };
+        role.extend(backup::tree(&output.blueprint, node));
+        role.extend(exporters::tree(&output.blueprint, node));
+        answers.extend(prometheus::answers(node, &role));
         let mut tree = system::tree(&output.blueprint, node, &role);
         tree.extend(role);
         bundle.nodes.insert(node.name.to_string(), tree);
@@ -90,7 +102,8 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: 
         Role::Directory => postgresql::tree(blueprint, node),
         Role::Web => web::tree(output, node, brands),
         Role::Calendar => radicale::tree(blueprint, node),
-        Role::Monitor => prometheus::tree(blueprint, node),
+        // Made from all other nodes' trees.
+        Role::Monitor => Tree::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use blueprint::launch::{Account, AccountKind, Door, Internet, InternetDomain, InternetSender, Launch, Secrets};
 use blueprint::platform::{
-    Defense, Dns, Hookup, Mail, Node, Operator, OutboundAddress, OutboundPool, Release, Retention, Service, Site, Tls,
+    Backup, Defense, Dns, Hookup, Mail, Node, Operator, OutboundAddress, OutboundPool, Release, Retention, Service, Site, Tls,
     Unavailable, VirusAction, World,
 };
 use blueprint::roster::{
@@ -95,6 +95,8 @@ fn blueprint() -> Blueprint {
             logs: parse("90d"),
             audit: parse("400d"),
         },
+        backup: Backup::default(),
+        alerts: Vec::new(),
         secrets: Vec::new(),
         renames: Vec::new(),
     }

@@ -73,6 +73,15 @@ pub struct Process {
     pub reads: Vec<String>,
 }
 
+impl Process {
+    /// Tells whether it serves nobody who uses the platform: what measures the node, and what does something from time to time.
+    ///
+    /// Such a process is started once everything else of its node is ready, and nobody waits for it.
+    pub fn is_aside(&self) -> bool {
+        self.unit.ends_with("-exporter.service") || self.unit.ends_with(".timer")
+    }
+}
+
 /// A question to a daemon's own checker, asked inside the node's root with every file in its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {

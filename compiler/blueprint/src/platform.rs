@@ -42,6 +42,12 @@ pub struct Blueprint {
     pub world: World,
     /// How long things are kept.
     pub retention: Retention,
+    /// What is copied where.
+    #[serde(default, skip_serializing_if = "Backup::is_nothing")]
+    pub backup: Backup,
+    /// When somebody is to be called, as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Alert>,
     /// Secrets that a node needs, by reference, sorted.
     pub secrets: Vec<SecretReference>,
     /// Names that sites, hosts, clusters, nodes and pools had before, sorted.
@@ -438,6 +444,44 @@ pub struct Retention {
     pub logs: Duration,
     /// The record of who changed what.
     pub audit: Duration,
+}
+
+/// What is copied to another place, so that it can be had again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Copies of the mailboxes.
+    pub mail: Option<Copies>,
+    /// Copies of the directory, and of the keys that nodes made themselves.
+    pub directory: Option<Copies>,
+    /// How often a copy is restored to see that it can be.
+    pub restore_test: Option<Duration>,
+}
+
+impl Backup {
+    /// Tells whether nothing is copied.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Copies of something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copies {
+    /// How often one is made.
+    pub every: Duration,
+    /// How long one is kept.
+    pub keep: Duration,
+    /// The place, with its keys.
+    pub to: SecretReference,
+}
+
+/// When somebody is to be called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// What is measured: `storage`, `disk`, `memory`, `cores`, `contract`.
+    pub of: String,
+    /// How much of it is used, in thousandths of the whole.
+    pub above: u64,
 }
 
 /// A secret by name; its bytes are known only where it is filled in.

@@ -1,7 +1,7 @@
 //! The Blueprint: all that is decided about the platform in one environment.
 
 use blueprint::platform::{
-    Blueprint, Defense, DestinationLimit, Dkim, Dns, Dnsbl, Hookup, Mail, Operator, OutboundAddress, OutboundPool,
+    Alert, Backup, Blueprint, Copies, Defense, DestinationLimit, Dkim, Dns, Dnsbl, Hookup, Mail, Operator, OutboundAddress, OutboundPool,
     Release, Retention, Site, Storage, Unavailable, VirusAction, World, ZoneAuthority,
 };
 use spec::model::{self, Environment};
@@ -60,10 +60,29 @@ pub fn blueprint(model: &Model<'_>, environment: &Environment, report: &mut Repo
             logs: platform.retention.logs.value,
             audit: platform.retention.audit.value,
         },
+        backup: platform.backup.as_ref().map_or_else(Backup::default, backup),
+        alerts: platform
+            .alerts
+            .iter()
+            .map(|alert| Alert { of: alert.of.value.as_str().to_owned(), above: alert.above.value.as_thousandths() / 100 })
+            .collect(),
         secrets,
         renames: renames::of_platform(model, &asked),
     };
     (blueprint, asked)
+}
+
+fn backup(spec: &model::Backup) -> Backup {
+    let copies = |copies: &model::Copies| Copies {
+        every: copies.every.value,
+        keep: copies.keep.value,
+        to: blueprint::secret::operators(copies.to.value.name().as_str()),
+    };
+    Backup {
+        mail: spec.mail.as_ref().map(copies),
+        directory: spec.directory.as_ref().map(copies),
+        restore_test: spec.restore_test.as_ref().map(|test| test.every.value),
+    }
 }
 
 fn site(spec: &model::Site) -> Site {

@@ -81,6 +81,8 @@ pub const CALDAV: u16 = 5232;
 pub const PROMETHEUS: u16 = 9090;
 /// Alertmanager.
 pub const ALERTMANAGER: u16 = 9093;
+/// Where a Dovecot says what it has done, for the monitor.
+pub const DOVECOT_METRICS: u16 = 9900;
 /// Where nodes ship their journals to.
 pub const JOURNAL: u16 = 19532;
 /// Where a balancer says how it is.

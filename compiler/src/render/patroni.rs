@@ -7,7 +7,7 @@
 //! Source: documentation of Patroni 3.0, etcd 3.4, HAProxy 2.6, pgbouncer 1.18. Patroni and etcd read YAML, of which JSON is a
 //! part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use blueprint::platform::SecretReference;
@@ -136,7 +136,7 @@ fn elector(blueprint: &Blueprint, node: &Node, peers: &[&Node]) -> Tree {
 }
 
 /// Cuts a text into pieces at marks that stand for secrets.
-fn with_secrets(text: &str, marks: &[(&str, SecretReference)]) -> Vec<Piece> {
+pub(super) fn with_secrets(text: &str, marks: &[(&str, SecretReference)]) -> Vec<Piece> {
     let mut pieces = vec![text.to_owned()];
     let mut found: Vec<Piece> = Vec::new();
     while let Some(rest) = pieces.pop() {
@@ -198,7 +198,7 @@ fn server(blueprint: &Blueprint, node: &Node) -> Tree {
             "listen": format!("*:{}", ports::POSTGRESQL),
             "connect_address": format!("{}:{}", node.hostname, ports::POSTGRESQL),
             "data_dir": postgresql::DATA,
-            "bin_dir": "/usr/lib/postgresql/15/bin",
+            "bin_dir": postgresql::programs(blueprint),
             "pgpass": "/run/postgresql/pgpass",
             "use_unix_socket": true,
             "authentication": {
@@ -265,7 +265,8 @@ fn server(blueprint: &Blueprint, node: &Node) -> Tree {
         files: words(&[PATRONI]),
         harmless: Vec::new(),
     };
-    let packages = ["patroni", "postgresql-15", "procps", "python3-etcd"].map(str::to_owned).into();
+    let mut packages: BTreeSet<String> = ["patroni", "procps", "python3-etcd"].map(str::to_owned).into();
+    packages.insert(postgresql::package(blueprint));
     Tree { files, processes: vec![process], checks: vec![check], packages }
 }
 

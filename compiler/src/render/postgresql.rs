@@ -1,6 +1,6 @@
 //! PostgreSQL: the directory that the control plane writes and every daemon asks.
 //!
-//! Source: the manual of PostgreSQL 15, which both releases' packages are close enough to: every setting used here is older.
+//! Source: the manual of PostgreSQL 15; bookworm ships that, trixie 17, and both know every setting used here.
 //! The first start makes the database with its schema and its users, so that it answers from its first moment.
 
 pub mod conf;
@@ -24,6 +24,8 @@ pub const DATA: &str = "/var/lib/postgresql/mailwright";
 pub const DATABASE: &str = "mailwright";
 /// Who owns the database.
 pub const OWNER: &str = "control";
+/// Who looks at how the server is.
+pub const MONITOR: &str = "monitor";
 const CONF: &str = "/etc/postgresql/mailwright/postgresql.conf";
 const HBA: &str = "/etc/postgresql/mailwright/pg_hba.conf";
 const IDENT: &str = "/etc/postgresql/mailwright/pg_ident.conf";
@@ -43,7 +45,7 @@ pub const DAEMONS: [(&str, &[Role]); 5] = [
     ("postfix", &[Role::Mx, Role::Submission, Role::Outbound]),
     ("dovecot", &[Role::Store, Role::Access, Role::Submission, Role::Mx, Role::Web, Role::Calendar]),
     ("rspamd", &[Role::Defense, Role::Mx, Role::Submission]),
-    ("monitor", &[Role::Monitor]),
+    (MONITOR, &[Role::Monitor]),
 ];
 
 /// Makes the data where there is none, and gives the users the passwords that hold now.
@@ -136,14 +138,30 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     Tree {
         files,
         processes: vec![process],
-        checks: vec![check()],
-        packages: ["postgresql-15"].map(str::to_owned).into(),
+        checks: vec![check(blueprint)],
+        packages: [package(blueprint)].into(),
     }
 }
 
+/// The major version that a platform's distribution ships.
+fn major(blueprint: &Blueprint) -> u32 {
+    if blueprint.release.distribution == "trixie" { 17 } else { 15 }
+}
+
+/// Returns the package that has the server.
+pub fn package(blueprint: &Blueprint) -> String {
+    format!("postgresql-{}", major(blueprint))
+}
+
+/// Returns the folder of the server's programs.
+pub fn programs(blueprint: &Blueprint) -> String {
+    format!("/usr/lib/postgresql/{}/bin", major(blueprint))
+}
+
 /// Lets PostgreSQL itself read its file.
-fn check() -> Check {
-    let words = ["/usr/lib/postgresql/15/bin/postgres", "-C", "max_connections", "-D", FOLDER];
+fn check(blueprint: &Blueprint) -> Check {
+    let program = format!("{}/postgres", programs(blueprint));
+    let words = [program.as_str(), "-C", "max_connections", "-D", FOLDER];
     Check {
         name: "postgresql".to_owned(),
         command: words.map(str::to_owned).to_vec(),

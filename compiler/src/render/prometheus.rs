@@ -7,28 +7,69 @@ use std::collections::BTreeMap;
 
 use blueprint::{Blueprint, Check, File, Node, Process, Role, Tree};
 use serde_json::{Value, json};
+use values::Name;
 
-use super::place;
-use crate::decide::ports;
+use super::patroni::with_secrets;
+use super::{backup, exporters, place, system};
+use crate::decide::{ports, secrets};
+
+/// Stands where the password of Rspamd's controller goes.
+const DEFENSE_PASSWORD: &str = "@@defense@@";
 
 const CONFIG: &str = "/etc/prometheus/prometheus.yml";
 const RULES: &str = "/etc/prometheus/rules.yml";
 const ALERTS: &str = "/etc/prometheus/alertmanager.yml";
 
-/// The package that measures a node.
-pub const EXPORTER: &str = "prometheus-node-exporter";
-/// Where it answers.
-const EXPORTER_PORT: u16 = 9100;
+/// A port of a node that answers while a daemon of it does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Answer {
+    /// The node's place in the Blueprint.
+    pub node: Name,
+    /// The daemon.
+    pub daemon: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Returns where a node's daemons answer other nodes.
+pub fn answers(node: &Node, tree: &Tree) -> Vec<Answer> {
+    let reached = |port: u16| {
+        // A balancer's doors are other nodes' services.
+        node.role == Role::Balancer || node.services.iter().any(|service| service.port == port)
+    };
+    let daemons = tree.processes.iter().filter(|process| !process.is_aside());
+    daemons
+        .flat_map(|process| process.ready.iter().map(|port| (process.name.clone(), *port)))
+        .filter(|(_, port)| reached(*port))
+        .map(|(daemon, port)| Answer { node: node.name.clone(), daemon, port })
+        .collect()
+}
+
+/// What the one that knocks at doors knows to ask: that somebody opens.
+pub fn knocks() -> String {
+    format!("{:#}\n", json!({ "modules": { "opens": { "prober": "tcp", "timeout": "5s" } } }))
+}
 
 /// Returns what a monitor is made of.
-pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
+///
+/// - `answers`: where daemons of all nodes answer.
+pub fn tree(blueprint: &Blueprint, node: &Node, answers: &[Answer]) -> Tree {
     let pretty = |value: &Value| {
         let mut text = serde_json::to_string_pretty(value).expect("plain data becomes JSON");
         text.push('\n');
         File::text(text)
     };
+    // It bears the password that Rspamd asks for.
+    let config = File {
+        mode: 0o640,
+        owner: "root:prometheus".to_owned(),
+        pieces: with_secrets(
+            &format!("{:#}\n", config(blueprint, node, answers)),
+            &[(DEFENSE_PASSWORD, secrets::password("defense-controller"))],
+        ),
+    };
     let files = BTreeMap::from([
-        (CONFIG.to_owned(), pretty(&config(blueprint, node))),
+        (CONFIG.to_owned(), config),
         (RULES.to_owned(), pretty(&rules(blueprint, node))),
         (ALERTS.to_owned(), pretty(&alerts(blueprint, node))),
     ]);
@@ -108,31 +149,59 @@ fn checks() -> Vec<Check> {
     ]
 }
 
-/// What is measured: each node itself, and each daemon that tells of itself.
-fn config(blueprint: &Blueprint, node: &Node) -> Value {
-    let targets = |role: Option<Role>, port: u16| -> Vec<Value> {
-        let nodes = blueprint.nodes.iter().filter(|other| role.is_none_or(|role| other.role == role));
-        nodes
-            .map(|other| {
-                json!({
-                    "targets": [format!("{}:{port}", other.hostname)],
-                    "labels": { "node": other.name, "role": other.role.name(), "cluster": other.cluster, "site": other.site },
-                })
-            })
-            .collect()
+/// What is measured: each node itself, each daemon that tells of itself, and whether each opens its door.
+fn config(blueprint: &Blueprint, node: &Node, answers: &[Answer]) -> Value {
+    let labels = |other: &Node| json!({ "node": other.name, "role": other.role.name(), "cluster": other.cluster, "site": other.site });
+    let targets = |roles: &[Role], port: u16| -> Vec<Value> {
+        let nodes = blueprint.nodes.iter().filter(|other| roles.is_empty() || roles.contains(&other.role));
+        nodes.map(|other| json!({ "targets": [format!("{}:{port}", other.hostname)], "labels": labels(other) })).collect()
     };
     let job = |name: &str, targets: Vec<Value>| json!({ "job_name": name, "static_configs": targets });
-    let jobs = [
-        job("node", targets(None, EXPORTER_PORT)),
-        job("balancer", targets(Some(Role::Balancer), ports::BALANCER_STATUS)),
-        job("metrics", targets(Some(Role::Monitor), ports::PROMETHEUS)),
-        job("alerts", targets(Some(Role::Monitor), ports::ALERTMANAGER)),
+    let mut jobs = vec![
+        job("node", targets(&[], exporters::NODE)),
+        job("balancer", targets(&[Role::Balancer], ports::BALANCER_STATUS)),
+        job("postfix", targets(&[Role::Mx, Role::Submission, Role::Outbound], exporters::POSTFIX)),
+        job("dovecot", targets(&[Role::Store, Role::Access], ports::DOVECOT_METRICS)),
+        job("redis", targets(&[Role::Cache], exporters::REDIS)),
+        job("postgresql", targets(&[Role::Directory], exporters::POSTGRESQL)),
+        job("metrics", targets(&[Role::Monitor], ports::PROMETHEUS)),
+        job("alerts", targets(&[Role::Monitor], ports::ALERTMANAGER)),
     ];
-    let jobs: Vec<Value> = jobs.into_iter().filter(|job| job["static_configs"] != json!([])).collect();
+    let mut defense = job("defense", targets(&[Role::Defense], ports::DEFENSE_CONTROLLER));
+    defense["params"] = json!({ "password": [DEFENSE_PASSWORD] });
+    jobs.push(defense);
+    if place::members(blueprint, &node.cluster, Role::Directory).nth(1).is_some() {
+        let mut patroni = job("patroni", targets(&[Role::Directory], ports::PATRONI));
+        patroni["scheme"] = json!("https");
+        patroni["tls_config"] = json!({ "ca_file": system::AUTHORITY });
+        jobs.push(patroni);
+    }
+    let doors: Vec<Value> = answers
+        .iter()
+        .filter_map(|answer| {
+            let other = blueprint.nodes.iter().find(|other| other.name == answer.node)?;
+            let mut labels = labels(other);
+            labels["daemon"] = json!(answer.daemon);
+            labels["port"] = json!(answer.port.to_string());
+            Some(json!({ "targets": [format!("{}:{}", other.hostname, answer.port)], "labels": labels }))
+        })
+        .collect();
+    let mut knocks = job("doors", doors);
+    // Each knock is a line in the log of who opens.
+    knocks["scrape_interval"] = json!("30s");
+    knocks["metrics_path"] = json!("/probe");
+    knocks["params"] = json!({ "module": ["opens"] });
+    knocks["relabel_configs"] = json!([
+        { "source_labels": ["__address__"], "target_label": "__param_target" },
+        { "source_labels": ["__param_target"], "target_label": "instance" },
+        { "target_label": "__address__", "replacement": format!("127.0.0.1:{}", exporters::KNOCKER) },
+    ]);
+    jobs.push(knocks);
+    jobs.retain(|job| job["static_configs"] != json!([]));
     json!({
         "global": {
-            "scrape_interval": "30s",
-            "evaluation_interval": "30s",
+            "scrape_interval": "15s",
+            "evaluation_interval": "15s",
             "external_labels": { "platform": blueprint.platform, "environment": blueprint.environment },
         },
         "rule_files": [RULES],
@@ -143,68 +212,62 @@ fn config(blueprint: &Blueprint, node: &Node) -> Value {
     })
 }
 
+/// File systems that hold something: what is made anew with a node fills up without harm.
+const LASTING: &str = "fstype!~\"tmpfs|overlay|squashfs|erofs|ramfs\",mountpoint!~\"/usr/.*\"";
+
 /// The alerts that promises make: each says which promise is at stake.
-///
-/// Gap: what the specification says of availability, of storage, of copies is not in a Blueprint yet; the bounds are the
-/// platform's own.
 fn rules(blueprint: &Blueprint, node: &Node) -> Value {
-    let rule = |name: &str, expression: String, lasts: &str, severity: &str, summary: &str| {
-        json!({
-            "alert": name, "expr": expression, "for": lasts,
-            "labels": { "severity": severity }, "annotations": { "summary": summary },
-        })
-    };
+    let mut rules = answering(blueprint, node);
+    rules.extend(used(blueprint));
+    rules.extend(waiting(blueprint));
+    rules.extend(copied(blueprint));
+    rules.push(rule(
+        "ClockOff",
+        "abs(node_timex_offset_seconds) > 0.5".to_owned(),
+        "10m",
+        "ticket",
+        "The clock of {{ $labels.node }} is {{ $value }} seconds off: signatures and sessions go by it.",
+    ));
+    json!({ "groups": [{ "name": "promises", "rules": rules }] })
+}
+
+fn rule(name: &str, expression: String, lasts: &str, severity: &str, summary: &str) -> Value {
+    json!({
+        "alert": name, "expr": expression, "for": lasts,
+        "labels": { "severity": severity }, "annotations": { "summary": summary },
+    })
+}
+
+/// That everything answers, by itself and at the balancers' doors.
+fn answering(blueprint: &Blueprint, node: &Node) -> Vec<Value> {
     let mut rules = vec![
         rule(
-            "NodeDown",
-            "up{job=\"node\"} == 0".to_owned(),
-            "3m",
+            "DaemonDown",
+            "probe_success{job=\"doors\"} == 0".to_owned(),
+            "1m",
             "page",
-            "{{ $labels.node }} does not answer: whatever it serves is at stake.",
+            "{{ $labels.daemon }} of {{ $labels.node }} does not answer on port {{ $labels.port }}.",
+        ),
+        rule(
+            "NodeDown",
+            "max by (node, role, cluster) (probe_success{job=\"doors\"}) == 0".to_owned(),
+            "1m",
+            "page",
+            "Nothing on {{ $labels.node }} answers: whatever it serves is at stake.",
         ),
         rule(
             "RoleDown",
-            "sum by (cluster, role) (up{job=\"node\"}) == 0".to_owned(),
-            "1m",
+            "max by (cluster, role) (probe_success{job=\"doors\"}) == 0".to_owned(),
+            "30s",
             "page",
             "No {{ $labels.role }} of cluster {{ $labels.cluster }} answers.",
         ),
         rule(
-            "StorageFillsUp",
-            "1 - node_filesystem_avail_bytes{fstype!~\"tmpfs|overlay|squashfs|erofs|ramfs\"} / node_filesystem_size_bytes > 0.8"
-                .to_owned(),
-            "10m",
-            "page",
-            "{{ $labels.mountpoint }} of {{ $labels.node }} is {{ $value | humanizePercentage }} full.",
-        ),
-        rule(
-            "StorageWillBeFull",
-            "predict_linear(node_filesystem_avail_bytes{fstype!~\"tmpfs|overlay|squashfs|erofs|ramfs\"}[6h], 4 * 86400) < 0"
-                .to_owned(),
-            "1h",
+            "NotMeasured",
+            "up == 0".to_owned(),
+            "5m",
             "ticket",
-            "{{ $labels.mountpoint }} of {{ $labels.node }} is full within four days at this rate.",
-        ),
-        rule(
-            "InodesRunOut",
-            "node_filesystem_files_free / node_filesystem_files < 0.1 and node_filesystem_files > 0".to_owned(),
-            "10m",
-            "page",
-            "{{ $labels.mountpoint }} of {{ $labels.node }} has hardly a file left to make.",
-        ),
-        rule(
-            "MemoryShort",
-            "node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes < 0.05".to_owned(),
-            "10m",
-            "ticket",
-            "{{ $labels.node }} has less than a twentieth of its memory left.",
-        ),
-        rule(
-            "ClockOff",
-            "abs(node_timex_offset_seconds) > 0.5".to_owned(),
-            "10m",
-            "ticket",
-            "The clock of {{ $labels.node }} is {{ $value }} seconds off: signatures and sessions go by it.",
+            "{{ $labels.job }} of {{ $labels.node }} tells nothing: what goes wrong there is not seen.",
         ),
     ];
     if place::has(blueprint, &node.cluster, Role::Balancer) {
@@ -223,7 +286,109 @@ fn rules(blueprint: &Blueprint, node: &Node) -> Value {
             "{{ $labels.server }} does not answer behind the door {{ $labels.proxy }}.",
         ));
     }
-    json!({ "groups": [{ "name": "promises", "rules": rules }] })
+    rules
+}
+
+/// That there is room, up to what the specification wants to be called at; four fifths where it says nothing.
+fn used(blueprint: &Blueprint) -> Vec<Value> {
+    let above = |of: &str| blueprint.alerts.iter().find(|alert| alert.of == of).map(|alert| alert.above);
+    let share = |thousandths: u64| format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    let filled = |where_: &str| format!("1 - node_filesystem_avail_bytes{{{where_}}} / node_filesystem_size_bytes");
+    let full = "{{ $labels.mountpoint }} of {{ $labels.node }} is {{ $value | humanizePercentage }} full.";
+    let mut rules = vec![
+        rule(
+            "StorageFillsUp",
+            format!("{} > {}", filled(LASTING), share(above("storage").unwrap_or(800))),
+            "10m",
+            "page",
+            full,
+        ),
+        rule(
+            "StorageWillBeFull",
+            format!("predict_linear(node_filesystem_avail_bytes{{{LASTING}}}[6h], 4 * 86400) < 0"),
+            "1h",
+            "ticket",
+            "{{ $labels.mountpoint }} of {{ $labels.node }} is full within four days at this rate.",
+        ),
+        rule(
+            "InodesRunOut",
+            format!("node_filesystem_files_free{{{LASTING}}} / node_filesystem_files < 0.1 and node_filesystem_files > 0"),
+            "10m",
+            "page",
+            "{{ $labels.mountpoint }} of {{ $labels.node }} has hardly a file left to make.",
+        ),
+        rule(
+            "MemoryShort",
+            format!(
+                "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes > {}",
+                share(above("memory").unwrap_or(950))
+            ),
+            "10m",
+            "ticket",
+            "{{ $labels.node }} uses {{ $value | humanizePercentage }} of its memory.",
+        ),
+    ];
+    if let Some(disk) = above("disk") {
+        let root = format!("{LASTING},mountpoint=\"/\"");
+        rules.push(rule("DiskFillsUp", format!("{} > {}", filled(&root), share(disk)), "10m", "page", full));
+    }
+    if let Some(cores) = above("cores") {
+        rules.push(rule(
+            "CoresBusy",
+            format!(
+                "1 - avg by (node, role, cluster) (rate(node_cpu_seconds_total{{mode=\"idle\"}}[5m])) > {}",
+                share(cores)
+            ),
+            "15m",
+            "ticket",
+            "The cores of {{ $labels.node }} are {{ $value | humanizePercentage }} busy.",
+        ));
+    }
+    rules
+}
+
+/// That mail does not wait longer than its senders are told of.
+fn waiting(blueprint: &Blueprint) -> Vec<Value> {
+    let notice = blueprint.mail.bounce_notice.as_seconds();
+    vec![rule(
+        "MailWaits",
+        format!(
+            "histogram_quantile(0.9, sum by (node, role, cluster, le) (postfix_showq_message_age_seconds_bucket)) > {notice}"
+        ),
+        "15m",
+        "ticket",
+        "A tenth of the mail that waits on {{ $labels.node }} is older than when its senders are told.",
+    )]
+}
+
+/// That copies are made, and can be restored, as often as the specification says.
+fn copied(blueprint: &Blueprint) -> Vec<Value> {
+    let mut rules = Vec::new();
+    for (name, role) in [("Mail", Role::Store), ("Directory", Role::Directory), ("Keys", Role::Dns)] {
+        let there = blueprint.nodes.iter().any(|node| node.role == role);
+        let Some((kind, copies)) = backup::copies(blueprint, role).filter(|_| there) else { continue };
+        let late = copies.every.as_seconds().saturating_mul(2).saturating_add(600);
+        // Of several nodes of a directory only the one that takes writes copies.
+        let by = if role == Role::Directory { "cluster, kind" } else { "node, cluster, kind" };
+        let last = |what: &str| format!("max by ({by}) (mailwright_backup_{what}_time_seconds{{kind=\"{kind}\"}})");
+        rules.push(rule(
+            &format!("{name}CopyLate"),
+            format!("time() - {} > {late} or absent({})", last("success"), last("success")),
+            "10m",
+            "page",
+            &format!("The last copy of {kind} of {{{{ $labels.node }}}} is older than twice {}.", copies.every),
+        ));
+        if let Some(every) = blueprint.backup.restore_test {
+            rules.push(rule(
+                &format!("{name}CopyUntried"),
+                format!("time() - {} > {}", last("try"), every.as_seconds().saturating_mul(2)),
+                "1h",
+                "ticket",
+                &format!("No copy of {kind} of {{{{ $labels.node }}}} was restored for twice {every}."),
+            ));
+        }
+    }
+    rules
 }
 
 /// Who is told: the operator's postmaster, by the platform's own mail.

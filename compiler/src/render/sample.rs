@@ -93,6 +93,8 @@ pub(crate) fn platform() -> Blueprint {
             logs: Duration::from_days(90),
             audit: Duration::from_days(400),
         },
+        backup: Backup::default(),
+        alerts: Vec::new(),
         secrets: Vec::new(),
         renames: Vec::new(),
     }

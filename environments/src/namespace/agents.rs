@@ -281,7 +281,8 @@ impl Agents {
         let mut known = self.board.lock();
         let state = known.nodes.entry(node.to_owned()).or_default();
         let before = std::mem::take(&mut state.daemons);
-        for process in processes {
+        // Nobody waits for what runs aside; the log tells of it.
+        for process in processes.iter().filter(|process| !process.is_aside()) {
             let new =
                 DaemonStatus { state: DaemonState::Waiting, failures: 0, how: None, ports: process.ready.clone() };
             let status = before.get(&process.name).cloned().unwrap_or(new);
@@ -494,7 +495,7 @@ impl Reader {
             }
             Tidings::Started { process } => {
                 set(&process, DaemonState::Started);
-                state.settled = false;
+                state.settled &= !state.daemons.contains_key(&process);
                 self.log.write(entry(Level::Info, "daemon started").with("process", process));
             }
             Tidings::Reloaded { process } => {
@@ -508,8 +509,8 @@ impl Reader {
                 self.log.write(entry(Level::Info, "daemon ready").with("process", process));
             }
             Tidings::Ended { process, how, failures } => {
-                state.settled = false;
                 if let Some(daemon) = state.daemons.get_mut(&process) {
+                    state.settled = false;
                     *daemon = DaemonStatus {
                         state: DaemonState::Fallen,
                         failures,

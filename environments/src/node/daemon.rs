@@ -67,7 +67,7 @@ impl Daemon {
 
     /// Whether nothing is to be waited for.
     pub(super) fn is_settled(&self) -> bool {
-        matches!(self.stage, Stage::Running { ready: true, .. } | Stage::Over)
+        self.plan.is_aside() || matches!(self.stage, Stage::Running { ready: true, .. } | Stage::Over)
     }
 
     /// Notes a fall; returns when it is started again.

@@ -32,6 +32,9 @@ const KNOCK: Duration = Duration::from_millis(10);
 /// The rarest.
 const RAREST_KNOCK: Duration = Duration::from_millis(200);
 
+/// How long after everything else what runs aside is started.
+const ASIDE: Duration = Duration::from_secs(3);
+
 /// How long daemons have to end by themselves.
 const FAREWELL: Duration = Duration::from_secs(4);
 
@@ -99,6 +102,7 @@ impl Supervisor {
         for place in 0..self.daemons.len() {
             self.knock(place);
         }
+        self.leave_out_aside();
         loop {
             self.advance();
             match inbox.recv_timeout(self.patience()) {
@@ -168,6 +172,8 @@ impl Supervisor {
             let busy = self.daemons.iter().any(|daemon| matches!(daemon.stage, Stage::Preparing { .. }));
             let Some(daemon) = self.daemons.get(place) else { continue };
             match daemon.stage {
+                // What runs aside is given a time when everything else is ready.
+                Stage::Waiting if daemon.plan.is_aside() => {}
                 Stage::Waiting if daemon.needs.is_empty() && !busy => self.begin(place, 0),
                 Stage::Pausing(until) if until <= now && !busy => self.begin(place, 0),
                 _ => {}
@@ -189,8 +195,26 @@ impl Supervisor {
         let settled = self.daemons.iter().all(Daemon::is_settled);
         if settled && !self.settled {
             (self.tell)(Tidings::Settled);
+            let later = now + ASIDE;
+            for daemon in self.daemons.iter_mut().filter(|daemon| daemon.plan.is_aside()) {
+                if let Stage::Waiting = daemon.stage {
+                    daemon.stage = Stage::Pausing(later);
+                }
+            }
         }
         self.settled = settled;
+    }
+
+    /// Leaves out what runs aside and is not in the root file system: nothing of the platform depends on it.
+    fn leave_out_aside(&mut self) {
+        for daemon in self.daemons.iter_mut().filter(|daemon| daemon.plan.is_aside()) {
+            let Some(program) = daemon.plan.command.first() else { continue };
+            if !self.root.join(program.trim_start_matches('/')).exists() {
+                let text = format!("left out: this root file system has no {program}");
+                (self.tell)(Tidings::Line { process: daemon.plan.name.clone(), text });
+                daemon.stage = Stage::Over;
+            }
+        }
     }
 
     /// Runs the next command before a daemon's start, or the daemon itself.
@@ -292,7 +316,10 @@ impl Supervisor {
                 self.fell(place, format!("`{words}` {how}"));
             }
             Stage::Restarting { .. } => {
-                daemon.stage = Stage::Waiting;
+                daemon.stage = match daemon.plan.is_aside() {
+                    true => Stage::Pausing(Instant::now()),
+                    false => Stage::Waiting,
+                };
                 daemon.needs.clone_from(&daemon.plan.after);
                 self.knock(place);
             }
@@ -355,6 +382,7 @@ impl Supervisor {
         for gone in before {
             signal(gone.pid(), Signal::TERM);
         }
+        self.leave_out_aside();
         self.settled = false;
     }
 

@@ -26,6 +26,7 @@ pub fn tree(blueprint: &Blueprint, _roster: &Roster, node: &Node) -> Tree {
     base::tls(&mut conf, blueprint);
     listeners(&mut conf, blueprint, node);
     limits(&mut conf, node);
+    base::metrics(&mut conf, blueprint);
     tree.files.insert(base::CONF.to_owned(), File::text(conf.to_string()));
     tree.files.extend([base::key_file(node)]);
     tree.processes.push(base::process(

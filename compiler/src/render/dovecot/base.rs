@@ -9,7 +9,7 @@ use values::{ByteSize, Network};
 use super::Version;
 use super::conf::{Block, Part, Value};
 use super::directory::Directory;
-use crate::decide::secrets;
+use crate::decide::{ports, secrets};
 use crate::render::system::AUTHORITY;
 
 /// The file that everything is in.
@@ -76,6 +76,27 @@ pub fn tls(conf: &mut Block, blueprint: &Blueprint) {
         }
     }
     conf.words("ssl_client_ca_file", AUTHORITY);
+}
+
+/// Says what is counted for the monitor, and where it asks.
+pub fn metrics(conf: &mut Block, blueprint: &Blueprint) {
+    if !blueprint.nodes.iter().any(|node| node.role == Role::Monitor) {
+        return;
+    }
+    conf.heading("What is counted");
+    for (name, filter) in [
+        ("sign_ins", "event=auth_request_finished AND success=yes"),
+        ("sign_ins_refused", "event=auth_request_finished AND NOT success=yes"),
+        ("deliveries", "event=mail_delivery_finished"),
+        ("imap_commands", "event=imap_command_finished"),
+    ] {
+        conf.own_section("metric", name, |metric| metric.words("filter", filter));
+    }
+    conf.own_section("service", "stats", |section| {
+        section.own_section("inet_listener", "http", |listener| {
+            listener.set("port", Value::Number(ports::DOVECOT_METRICS.into()));
+        });
+    });
 }
 
 /// The addresses of nodes, as networks of one.

@@ -5,7 +5,7 @@
 use super::Version;
 
 /// Settings that both know.
-pub const BOTH: [&str; 55] = [
+pub const BOTH: [&str; 56] = [
     "args",
     "auth_mechanisms",
     "auth_username_chars",
@@ -17,6 +17,7 @@ pub const BOTH: [&str; 55] = [
     "default_vsz_limit",
     "driver",
     "executable",
+    "filter",
     "first_valid_gid",
     "first_valid_uid",
     "haproxy",

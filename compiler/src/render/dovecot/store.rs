@@ -49,6 +49,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     sieve(&mut conf, blueprint);
     listeners(&mut conf);
     limits(&mut conf, node);
+    base::metrics(&mut conf, blueprint);
     tree.files.insert(base::CONF.to_owned(), File::text(conf.to_string()));
     tree.files.insert(filing::PATH.to_owned(), File::text(filing::script().to_string()));
     tree.files.extend([base::key_file(node)]);
