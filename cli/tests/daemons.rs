@@ -86,6 +86,33 @@ impl Platform<'_> {
     }
 }
 
+/// Loads every node's packet filter where it belongs, and knocks.
+fn filters_let_in_what_is_meant_and_nothing_else(platform: &Platform<'_>, status: &Value) {
+    for node in status["nodes"].as_object().expect("nodes").keys() {
+        let (loaded, said) = platform.exec(node, &["/usr/sbin/nft", "-f", "/etc/nftables.conf"]);
+        if !loaded && said.contains("Operation not supported") {
+            println!("skipped: this kernel has no packet filter: {said}");
+            return;
+        }
+        assert!(loaded, "{node}: {said}");
+    }
+    let store = "store-1.qa.northmail.example";
+    for (from, host, port, open) in [
+        ("mx-1", store, 24, true),
+        ("mx-1", "directory-1.qa.northmail.example", 5432, true),
+        ("monitor-1", store, 9900, true),
+        ("mx-1", store, 9900, false),
+        ("mx-1", store, 22, false),
+        // Only outbound nodes speak SMTP to the world.
+        ("outbound-1", "198.18.0.1", 25, true),
+        ("mx-1", "198.18.0.1", 25, false),
+        ("store-1", "198.18.0.1", 25, false),
+    ] {
+        let knock = format!("timeout 3 bash -c '</dev/tcp/{host}/{port}'");
+        assert_eq!(platform.exec(from, &["bash", "-c", &knock]).0, open, "{from} at {host}:{port}");
+    }
+}
+
 /// Loses a mailbox with all its files, then the whole database, and has both again from their copies.
 fn copies_bring_everything_back(platform: &Platform<'_>, up: &Value, letter: &str) {
     const RUN: &str = "/etc/mailwright/backup/run";
@@ -158,6 +185,8 @@ fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_ru
     assert!(nodes.len() >= 14 && nodes.values().all(|node| node["settled"] == true), "{status:#}");
 
     copies_bring_everything_back(&platform, &up, &found);
+    filters_let_in_what_is_meant_and_nothing_else(&platform, &status);
+    assert!(read(&up, "INBOX;MAILINDEX=1").0, "the doors are open behind their filters");
 
     // Half of the size is half of the size, with the same processes in the same places.
     let specification = platform.repository.join("platform.kdl");

@@ -40,7 +40,9 @@ pub(super) fn rules(blueprint: &Blueprint, node: &Node, tree: &Tree) -> String {
 /// Returns ports that the world reaches on a node, and those that only nodes do.
 fn reached(blueprint: &Blueprint, node: &Node, tree: &Tree) -> (BTreeSet<u16>, BTreeSet<u16>) {
     let mut front = BTreeSet::new();
-    let mut inside: BTreeSet<u16> = tree.processes.iter().flat_map(|process| process.ready.iter().copied()).collect();
+    // What measures a node is asked by monitors alone.
+    let daemons = tree.processes.iter().filter(|process| !process.is_aside());
+    let mut inside: BTreeSet<u16> = daemons.flat_map(|process| process.ready.iter().copied()).collect();
     for service in &node.services {
         inside.insert(service.port);
         // Behind a balancer nobody from outside comes by another way.
