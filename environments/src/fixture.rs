@@ -2,8 +2,8 @@
 
 use blueprint::launch::{Account, AccountKind, Door, Internet, InternetDomain, InternetSender, Launch, Secrets};
 use blueprint::platform::{
-    Backup, Defense, Dns, Hookup, Mail, Node, Operator, OutboundAddress, OutboundPool, Release, Retention, Service, Site, Tls,
-    Unavailable, VirusAction, World,
+    Backup, Defense, Dns, Hookup, Mail, Node, Operator, OutboundAddress, OutboundPool, Release, Retention, Service,
+    Site, Tls, Unavailable, VirusAction, World,
 };
 use blueprint::roster::{
     Brand, BrandHost, Colours, Domain, MailService, Mailbox, OnRemoval, Reseller, Support, Tier, TierKind,

@@ -1,8 +1,8 @@
 //! The Blueprint: all that is decided about the platform in one environment.
 
 use blueprint::platform::{
-    Alert, Backup, Blueprint, Copies, Defense, DestinationLimit, Dkim, Dns, Dnsbl, Hookup, Mail, Operator, OutboundAddress, OutboundPool,
-    Release, Retention, Site, Storage, Unavailable, VirusAction, World, ZoneAuthority,
+    Alert, Backup, Blueprint, Copies, Defense, DestinationLimit, Dkim, Dns, Dnsbl, Hookup, Mail, Operator,
+    OutboundAddress, OutboundPool, Release, Retention, Site, Storage, Unavailable, VirusAction, World, ZoneAuthority,
 };
 use spec::model::{self, Environment};
 use values::HostName;
@@ -64,7 +64,10 @@ pub fn blueprint(model: &Model<'_>, environment: &Environment, report: &mut Repo
         alerts: platform
             .alerts
             .iter()
-            .map(|alert| Alert { of: alert.of.value.as_str().to_owned(), above: alert.above.value.as_thousandths() / 100 })
+            .map(|alert| Alert {
+                of: alert.of.value.as_str().to_owned(),
+                above: alert.above.value.as_thousandths() / 100,
+            })
             .collect(),
         secrets,
         renames: renames::of_platform(model, &asked),

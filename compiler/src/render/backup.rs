@@ -80,7 +80,10 @@ fn settings(blueprint: &Blueprint, node: &Node, kind: &str, copies: &Copies) -> 
         Version::V2_3 => "-o mail_location=sdbox:",
         Version::V2_4 => "-o mail_driver=sdbox -o mail_path=",
     };
-    format!("NODE={}\nKIND={kind}\nEVERY_SECONDS={every}\nKEEP_HOURS={hours}\nTRY_SECONDS={test}\nFROM='{from}'\n", node.name)
+    format!(
+        "NODE={}\nKIND={kind}\nEVERY_SECONDS={every}\nKEEP_HOURS={hours}\nTRY_SECONDS={test}\nFROM='{from}'\n",
+        node.name
+    )
 }
 
 fn service() -> String {
@@ -126,12 +129,16 @@ mod tests {
     #[test]
     fn each_node_with_state_copies_its_own_kind_as_often_as_is_said() {
         let blueprint = platform();
-        for (role, kind, every) in [(Role::Store, "mail", 3600), (Role::Directory, "directory", 300), (Role::Dns, "keys", 300)] {
+        for (role, kind, every) in
+            [(Role::Store, "mail", 3600), (Role::Directory, "directory", 300), (Role::Dns, "keys", 300)]
+        {
             let tree = tree(&blueprint, &sample::node(role, 1));
             let settings = text(&tree, SETTINGS);
             assert!(settings.contains(&format!("KIND={kind}\nEVERY_SECONDS={every}\nKEEP_HOURS=840\n")), "{settings}");
             assert!(settings.contains("TRY_SECONDS=604800\n"), "{settings}");
-            assert!(text(&tree, &format!("/etc/systemd/system/{TIMER}")).contains(&format!("OnUnitActiveSec={every}s")));
+            assert!(
+                text(&tree, &format!("/etc/systemd/system/{TIMER}")).contains(&format!("OnUnitActiveSec={every}s"))
+            );
             assert!(tree.processes.iter().all(Process::is_aside), "nobody waits for a copy");
         }
         assert_eq!(tree(&blueprint, &sample::node(Role::Mx, 1)), Tree::default());

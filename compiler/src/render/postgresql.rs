@@ -135,12 +135,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         restart_on: [CONF, USERS, SCHEMA, PREPARE, RUN].map(str::to_owned).to_vec(),
         reads: vec![format!("{FOLDER}/"), "/etc/mailwright/directory/".to_owned()],
     };
-    Tree {
-        files,
-        processes: vec![process],
-        checks: vec![check(blueprint)],
-        packages: [package(blueprint)].into(),
-    }
+    Tree { files, processes: vec![process], checks: vec![check(blueprint)], packages: [package(blueprint)].into() }
 }
 
 /// The major version that a platform's distribution ships.

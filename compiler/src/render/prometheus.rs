@@ -154,7 +154,9 @@ fn config(blueprint: &Blueprint, node: &Node, answers: &[Answer]) -> Value {
     let labels = |other: &Node| json!({ "node": other.name, "role": other.role.name(), "cluster": other.cluster, "site": other.site });
     let targets = |roles: &[Role], port: u16| -> Vec<Value> {
         let nodes = blueprint.nodes.iter().filter(|other| roles.is_empty() || roles.contains(&other.role));
-        nodes.map(|other| json!({ "targets": [format!("{}:{port}", other.hostname)], "labels": labels(other) })).collect()
+        nodes
+            .map(|other| json!({ "targets": [format!("{}:{port}", other.hostname)], "labels": labels(other) }))
+            .collect()
     };
     let job = |name: &str, targets: Vec<Value>| json!({ "job_name": name, "static_configs": targets });
     let mut jobs = vec![
@@ -312,7 +314,9 @@ fn used(blueprint: &Blueprint) -> Vec<Value> {
         ),
         rule(
             "InodesRunOut",
-            format!("node_filesystem_files_free{{{LASTING}}} / node_filesystem_files < 0.1 and node_filesystem_files > 0"),
+            format!(
+                "node_filesystem_files_free{{{LASTING}}} / node_filesystem_files < 0.1 and node_filesystem_files > 0"
+            ),
             "10m",
             "page",
             "{{ $labels.mountpoint }} of {{ $labels.node }} has hardly a file left to make.",
