@@ -221,7 +221,6 @@ fn switch_on(
             network: network::node(common.blueprint, node),
             processes: processes.clone(),
             laid,
-            awakening: awakening(false),
         };
         agents.expect(name, &processes);
         agents.tell(name, &NodeOrder::Boot(Box::new(plan)))?;
@@ -261,7 +260,7 @@ fn go_on(
         let processes = common.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default();
         snapshot::go_on(&folder, name)?;
         agents.expect(name, &processes);
-        agents.tell(name, &NodeOrder::Awake(awakening(true)))?;
+        agents.tell(name, &NodeOrder::Awake(awakening()))?;
     }
     progress.step(&Step::Machine(format!("{} machines go on from a snapshot", nodes.len())));
     for name in renewed {
@@ -329,13 +328,13 @@ fn add(
     agents.add(name, child, Streams { orders: Box::new(control), tidings, errors }, log, broken)
 }
 
-/// Returns what a machine begins with, or goes on with.
-fn awakening(reseed: bool) -> Awakening {
+/// Returns what a stored machine goes on with.
+fn awakening() -> Awakening {
     let mut chance = [0; 64];
     // Without it a machine has its own alone.
     let _ = aws_lc_rs::rand::fill(&mut chance);
     let clock_milliseconds = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
-    Awakening { clock_milliseconds, reseed, chance: STANDARD.encode(chance) }
+    Awakening { clock_milliseconds, chance: STANDARD.encode(chance) }
 }
 
 fn reach(order: &Order<'_>) -> Reach {

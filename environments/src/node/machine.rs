@@ -146,7 +146,6 @@ fn listen(read: File, orders: &Sender<Event>) {
 }
 
 fn become_node(plan: &MachinePlan, tell: &Tell) -> Result<(), String> {
-    awake(&plan.awakening);
     rustix::system::sethostname(plan.node.as_bytes())
         .map_err(|error| format!("could not set the host name: {error}"))?;
     network(IP, &plan.network)?;
@@ -164,9 +163,7 @@ fn awake(awakening: &Awakening) {
     if let Err(error) = rustix::time::clock_settime(ClockId::Realtime, now) {
         complain(&format!("the clock could not be set: {error}"));
     }
-    if awakening.reseed
-        && let Err(error) = reseed(&STANDARD.decode(&awakening.chance).unwrap_or_default())
-    {
+    if let Err(error) = reseed(&STANDARD.decode(&awakening.chance).unwrap_or_default()) {
         complain(&format!("chance could not be renewed: {error}"));
     }
 }

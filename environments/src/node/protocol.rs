@@ -73,17 +73,13 @@ pub(crate) struct MachinePlan {
     pub(crate) processes: Vec<Process>,
     /// The files that its config disk has brought.
     pub(crate) laid: BTreeSet<String>,
-    /// What it begins with.
-    pub(crate) awakening: Awakening,
 }
 
-/// What a machine cannot know by itself when it begins or goes on.
+/// What a machine cannot know by itself when it goes on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Awakening {
     /// The time, in milliseconds since 1970.
     pub(crate) clock_milliseconds: u64,
-    /// Whether it shares its chance with the one it was stored from.
-    pub(crate) reseed: bool,
     /// Random bytes, in Base64.
     pub(crate) chance: String,
 }

@@ -23,8 +23,11 @@ use super::runs::Run;
 use super::tree::{Accounts, User};
 use super::{listening, mounts, tree};
 
-/// How often listening ports are looked at while a daemon is not ready yet.
+/// How often listening ports are looked at while a daemon is not ready yet, at first; looks grow rarer.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// The rarest: looking takes time that daemons could use, which counts where their processor is emulated.
+const RAREST_LOOK: Duration = Duration::from_millis(200);
 
 /// How often something elsewhere is asked whether it answers yet, at first; attempts grow rarer.
 const KNOCK: Duration = Duration::from_millis(10);
@@ -74,6 +77,8 @@ pub(super) struct Supervisor {
     /// Commands that somebody wants run, with whom to tell how they ended.
     runs: BTreeMap<i32, Sender<i32>>,
     settled: bool,
+    /// How long until the next look at ports.
+    look: Duration,
 }
 
 impl Supervisor {
@@ -93,6 +98,7 @@ impl Supervisor {
             reloads: BTreeMap::new(),
             runs: BTreeMap::new(),
             settled: false,
+            look: LOOK,
         }
     }
 
@@ -157,7 +163,7 @@ impl Supervisor {
     fn patience(&self) -> Duration {
         let now = Instant::now();
         let waits = self.daemons.iter().map(|daemon| match daemon.stage {
-            Stage::Running { ready: false, .. } => LOOK,
+            Stage::Running { ready: false, .. } => self.look,
             Stage::Pausing(until) => until.saturating_duration_since(now).max(Duration::from_millis(1)),
             _ => Duration::from_secs(3600),
         });
@@ -181,6 +187,7 @@ impl Supervisor {
         }
         if self.daemons.iter().any(|daemon| matches!(daemon.stage, Stage::Running { ready: false, .. })) {
             let open = listening::ports();
+            self.look = (self.look * 5 / 4).min(RAREST_LOOK);
             for daemon in &mut self.daemons {
                 if let Stage::Running { ready, .. } = &mut daemon.stage
                     && !*ready
@@ -235,6 +242,7 @@ impl Supervisor {
                     };
                 }
                 if starts {
+                    self.look = LOOK;
                     (self.tell)(Tidings::Started { process: plan.name });
                 }
             }

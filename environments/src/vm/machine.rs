@@ -233,7 +233,9 @@ impl Machine<'_> {
         say(&["-drive", &root, "-device", "virtio-blk-pci,drive=root,addr=5"]);
         let config = format!("file={},if=none,id=config,format=raw,readonly=on,file.locking=off", disks::CONFIG);
         say(&["-drive", &config, "-device", "virtio-blk-pci,drive=config,addr=6"]);
-        let state = format!("file={},if=none,id=state,format=raw,cache=writeback", disks::STATE);
+        // What a machine has synced is this machine's to keep, and survives whatever ends but this machine's own power: disks
+        // are slow that many share, and an environment is for trying.
+        let state = format!("file={},if=none,id=state,format=raw,cache=unsafe", disks::STATE);
         say(&["-drive", &state, "-device", "virtio-blk-pci,drive=state,addr=7"]);
         let programs =
             format!("file={},if=none,id=programs,format=raw,readonly=on,file.locking=off", text(&power.programs));

@@ -375,8 +375,7 @@ fn ignore_memory(monitor: &mut Monitor) -> Result<(), MachineFailure> {
 fn memory_of(process: u32) -> std::io::Result<PathBuf> {
     for entry in fs::read_dir(format!("/proc/{process}/fd"))? {
         let path = entry?.path();
-        if fs::read_link(&path).is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:memory-backend-memfd"))
-        {
+        if fs::read_link(&path).is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:memory")) {
             return Ok(path);
         }
     }

@@ -1,0 +1,253 @@
+//! A virtual machine that boots the image: what it runs, what it is told while it runs, and how it is stored and goes on.
+
+#![expect(clippy::print_stdout, reason = "what was skipped is told")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use blueprint::{Bundle, File, Process, Tree};
+use environments::{Backend, Description, Identity, LaunchRequest, Running, StateRoot};
+use spec::{Asset, SourceFile, Sources, Trust};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Greets with the caller's address and the words of a file, which it reads again on SIGHUP; then says every line back, with
+/// how many lines it has heard since it was started.
+const GREETER: &str = r#"
+import signal, socket, threading
+heard = 0
+def read(*_):
+    global words
+    words = open("/etc/mailwright/greeting").read().strip()
+read()
+signal.signal(signal.SIGHUP, read)
+open("/run/greeter.pid", "w").write(str(__import__("os").getpid()))
+def serve(client, peer):
+    global heard
+    client.sendall(f"220 {peer[0]} {words}\r\n".encode())
+    for line in client.makefile():
+        heard += 1
+        client.sendall(f"250 {heard} {line}".encode())
+with socket.create_server(("0.0.0.0", 25)) as listener:
+    print("listening", flush=True)
+    while True:
+        client, peer = listener.accept()
+        threading.Thread(target=serve, args=(client, peer), daemon=True).start()
+"#;
+
+fn sources(root: &Path) -> Sources {
+    let (mut files, mut assets) = (Vec::new(), Vec::new());
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            let bytes = std::fs::read(&path).unwrap();
+            let reseller = name.strip_prefix("resellers/").and_then(|rest| rest.split_once('/'));
+            let trust = reseller.map_or(Trust::Operator, |(reseller, _)| Trust::Reseller(reseller.to_owned()));
+            match name.ends_with(".kdl") {
+                true => files.push(SourceFile { path: name, bytes, trust }),
+                false => assets.push(Asset { path: name, bytes }),
+            }
+        }
+    }
+    Sources::new(files, assets)
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn greeter(greeting: &str) -> Tree {
+    let process = Process {
+        name: "greeter".to_owned(),
+        unit: "greeter.service".to_owned(),
+        prepare: vec![words(&["/bin/sh", "-c", "echo x >> /var/lib/starts"])],
+        command: words(&["/usr/bin/python3", "/etc/mailwright/greeter.py"]),
+        user: "root".to_owned(),
+        variables: BTreeMap::new(),
+        after: Vec::new(),
+        ready: vec![25],
+        reload: Some(words(&["/bin/sh", "-c", "kill -HUP $(cat /run/greeter.pid)"])),
+        restart_on: Vec::new(),
+        reads: words(&["/etc/mailwright/greeting"]),
+    };
+    let mut secret = File::text("shown to its owner only");
+    (secret.mode, secret.owner) = (0o640, "root:mail".to_owned());
+    Tree {
+        files: BTreeMap::from([
+            ("/etc/mailwright/greeting".to_owned(), File::text(greeting)),
+            ("/etc/mailwright/greeter.py".to_owned(), File::text(GREETER)),
+            ("/etc/mailwright/secret".to_owned(), secret),
+        ]),
+        processes: vec![process],
+        ..Tree::default()
+    }
+}
+
+/// Returns one node that is brought up; says why where that cannot be done here.
+fn request(state: &Path, tree: Tree) -> Option<LaunchRequest> {
+    let Some(image) = std::env::var_os("MAILWRIGHT_IMAGE").map(PathBuf::from) else {
+        println!("skipped: MAILWRIGHT_IMAGE names no image to boot");
+        return None;
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/northmail");
+    let sources = sources(&root);
+    let output = compiler::compile(&sources, &spec::parse(&sources), "qa").output.unwrap();
+    let (mut launch, mut blueprint) = (output.launch, output.blueprint);
+    launch.environment = "one".parse().unwrap();
+    launch.doors.retain(|door| door.service == "mx" || door.service == "internet-imap");
+    blueprint.nodes.retain(|node| node.name.as_str() == "mx-1");
+    if let Some(lack) = Backend::Vm.fit(&blueprint, &launch).first() {
+        println!("skipped: {lack}");
+        return None;
+    }
+    Some(LaunchRequest {
+        state: StateRoot::new(state),
+        repository: state.to_owned(),
+        blueprint,
+        roster: output.roster,
+        launch,
+        bundle: Bundle { nodes: BTreeMap::from([("mx-1".to_owned(), tree)]), ..Bundle::default() },
+        backend: Some("vm".to_owned()),
+        seed: 1,
+        variables: BTreeMap::new(),
+        program: PathBuf::from(env!("CARGO_BIN_EXE_mailwright")),
+        root: None,
+        image: Some(image),
+        snapshot: None,
+        cache: state.join("cache"),
+        packages: BTreeMap::new(),
+    })
+}
+
+fn up(request: LaunchRequest) -> Running {
+    environments::launch(request, &()).unwrap_or_else(|failure| panic!("{failure}: {}", failure.help()))
+}
+
+/// Connects to the mx from an address of this machine.
+fn connect(description: &Description, from: [u8; 4]) -> BufReader<TcpStream> {
+    let door = description.doors.iter().find(|door| door.service == "mx").unwrap();
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::from(from), 0))).unwrap();
+    rustix::net::connect(&socket, &SocketAddr::new(door.host, door.port)).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    BufReader::new(stream)
+}
+
+fn line(stream: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    // A connection that breaks says nothing more.
+    let _ = stream.read_line(&mut line);
+    line.trim_end().to_owned()
+}
+
+fn inside(state: &Path, command: &str) -> String {
+    let found = environments::find(&StateRoot::new(state), &Identity::new(state, "one")).unwrap().unwrap();
+    // The test's own executable is no mailwright: the arguments are, and the program stands beside it.
+    let asked = found.inside("mx-1", &words(&["/bin/sh", "-c", command])).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mailwright"))
+        .args(asked.get_args())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// One test, since machines are emulated where CI runs and every boot counts.
+#[test]
+fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(first) = request(state.path(), greeter("hello")) else { return };
+    let mut running = up(first);
+
+    // It is the node it was made, with a kernel of its own.
+    let mut client = connect(running.description(), [127, 18, 0, 7]);
+    assert_eq!(line(&mut client), "220 198.18.0.7 hello");
+    client.get_mut().write_all(b"first\r\n").unwrap();
+    assert_eq!(line(&mut client), "250 1 first");
+    assert_eq!(
+        inside(state.path(), "hostname; cat /proc/1/comm; stat -c '%a %U:%G' /etc/mailwright/secret"),
+        "mx-1\nmailwright\n640 root:mail"
+    );
+    assert_eq!(inside(state.path(), "stat -f -c %T /var/lib/starts /etc/mailwright/greeting | sort -u"), "overlayfs");
+    assert_eq!(inside(state.path(), "cat; exit 3"), "");
+
+    // What is nobody's is refused: nothing leads out.
+    let outside = "python3 -c 'import socket\ntry: socket.create_connection((\"192.0.2.1\", 25), 60)\nexcept OSError as e: print(e.errno)'";
+    assert_eq!(inside(state.path(), outside), "113");
+
+    // A changed tree goes in while a client stays connected.
+    let changed = running.converge(&request(state.path(), greeter("good evening")).unwrap(), &()).unwrap();
+    assert_eq!(changed, BTreeMap::from([("mx-1".to_owned(), words(&["/etc/mailwright/greeting"]))]));
+    wait_for("new clients get the new words", || {
+        line(&mut connect(running.description(), [127, 0, 0, 1])).ends_with("good evening")
+    });
+    client.get_mut().write_all(b"still here\r\n").unwrap();
+    assert_eq!(line(&mut client), "250 2 still here");
+
+    // It is stored and runs on.
+    let found =
+        || environments::find(&StateRoot::new(state.path()), &Identity::new(state.path(), "one")).unwrap().unwrap();
+    let taken = found().save_snapshot("evening").unwrap();
+    assert!(taken.bytes > 10 << 20, "{taken:?}");
+    client.get_mut().write_all(b"after\r\n").unwrap();
+    assert_eq!(line(&mut client), "250 3 after");
+    running.stop().unwrap();
+
+    // Twice it goes on from there: with what it remembered, without what came later, with its own chance and the right time.
+    let mut chances = BTreeSet::new();
+    for _ in 0..2 {
+        let again = LaunchRequest {
+            snapshot: Some("evening".to_owned()),
+            ..request(state.path(), greeter("good evening")).unwrap()
+        };
+        let running = up(again);
+        let mut client = connect(running.description(), [127, 0, 0, 1]);
+        assert_eq!(line(&mut client), "220 198.19.255.250 good evening");
+        client.get_mut().write_all(b"third\r\n").unwrap();
+        assert_eq!(line(&mut client), "250 3 third", "two were heard before it was stored");
+        chances.insert(inside(state.path(), "cat /proc/sys/kernel/random/uuid"));
+        let seconds: i64 = inside(state.path(), "date +%s").parse().unwrap();
+        let here = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+        assert!((here - seconds).abs() < 60, "{seconds} there, {here} here");
+        running.stop().unwrap();
+    }
+    assert_eq!(chances.len(), 2, "no two of them draw the same");
+
+    // One that was taken by another QEMU is refused, and both are named.
+    let path = found().folder().path().join("snapshots/evening/snapshot.json");
+    let mut document: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    document["ground"]["qemu"] = "QEMU emulator version 1.0".into();
+    std::fs::write(&path, document.to_string()).unwrap();
+    let again = LaunchRequest {
+        snapshot: Some("evening".to_owned()),
+        ..request(state.path(), greeter("good evening")).unwrap()
+    };
+    let failure = environments::launch(again, &()).err().unwrap();
+    assert!(failure.to_string().contains("QEMU emulator version 1.0"), "{failure}");
+
+    // The state disk is what outlasts machines: it was started once there.
+    let running = up(request(state.path(), greeter("good night")).unwrap());
+    assert!(line(&mut connect(running.description(), [127, 0, 0, 1])).ends_with("good night"));
+    assert_eq!(inside(state.path(), "wc -l < /var/lib/starts"), "2");
+    running.stop().unwrap();
+}
