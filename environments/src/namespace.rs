@@ -51,7 +51,7 @@ pub use agents::{DaemonState, DaemonStatus, NodeState};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long doors have to answer once every daemon is ready.
-const ANSWERS: Duration = Duration::from_secs(20);
+pub(crate) const ANSWERS: Duration = Duration::from_secs(20);
 
 /// Where the control plane's program appears in nodes.
 const SERVE: &str = "/usr/lib/mailwright/mailwright-serve";
@@ -184,7 +184,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         log.write(entry.with("service", door.service.as_str()).with("port", door.port));
         progress.step(&Step::DoorOpened(door.clone()));
     }
-    answering(&runtime, &open, &trust)?;
+    answering(&runtime, &open, &trust, ANSWERS)?;
     let states = names.iter().map(|node| folder.node(node).join("state/var")).collect();
     let warm = (order.root.warm.clone(), states);
     let namespace = Namespace {
@@ -210,15 +210,20 @@ pub(crate) fn answering(
     runtime: &Runtime,
     open: &[OpenDoor],
     trust: &Arc<rustls::ClientConfig>,
+    patience: Duration,
 ) -> Result<(), Failure> {
-    let deadline = Instant::now() + ANSWERS;
+    let deadline = Instant::now() + patience;
+    // One that has answered once is not asked again: asking takes its time where everything is emulated.
+    let mut silent: Vec<(OpenDoor, String)> = open.iter().map(|door| (door.clone(), String::new())).collect();
     loop {
-        let problems = runtime.block_on(probe_all(open, trust));
-        let silent = open.iter().zip(problems).find_map(|(door, problem)| Some((door, problem?)));
-        match silent {
+        let doors: Vec<OpenDoor> = silent.drain(..).map(|(door, _)| door).collect();
+        let problems = runtime.block_on(probe_all(&doors, trust));
+        silent = doors.into_iter().zip(problems).filter_map(|(door, problem)| Some((door, problem?))).collect();
+        match silent.first() {
             None => return Ok(()),
             Some((door, problem)) if Instant::now() > deadline => {
-                return Err(Failure::Silent { service: door.service.clone(), port: door.port, problem });
+                let (service, problem) = (door.service.clone(), problem.clone());
+                return Err(Failure::Silent { service, port: door.port, problem });
             }
             Some(_) => std::thread::sleep(Duration::from_millis(50)),
         }
@@ -355,7 +360,7 @@ impl Namespace {
             progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
         }
         let trust = embedded::trust(&order.folder.authority())?;
-        answering(&self.runtime, &self.open, &trust)?;
+        answering(&self.runtime, &self.open, &trust, ANSWERS)?;
         Ok(changed)
     }
 

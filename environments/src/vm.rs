@@ -55,6 +55,9 @@ pub use machine::{ImageFiles, MachineFailure};
 /// How long machines have until every daemon is ready: under emulation everything takes its time.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// How long doors have to answer once every daemon is ready.
+const ANSWERS: Duration = Duration::from_secs(180);
+
 /// How long machines have to end.
 const FAREWELL: Duration = Duration::from_secs(20);
 
@@ -147,7 +150,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         log.write(entry.with("service", door.service.as_str()).with("port", door.port));
         progress.step(&Step::DoorOpened(door.clone()));
     }
-    namespace::answering(&runtime, &open, &trust)?;
+    namespace::answering(&runtime, &open, &trust, ANSWERS)?;
     let vm = Vm {
         shape: Shape::of(common),
         processes: common.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
@@ -399,7 +402,7 @@ impl Vm {
             progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
         }
         let trust = embedded::trust(&order.folder.authority())?;
-        namespace::answering(&self.runtime, &self.open, &trust)?;
+        namespace::answering(&self.runtime, &self.open, &trust, ANSWERS)?;
         Ok(changed)
     }
 

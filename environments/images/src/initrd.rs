@@ -38,7 +38,7 @@ const MODULES: [&str; 22] = [
     "lz4_decompress",
     "erofs",
     "overlay",
-    "tap",
+    "virtio_balloon",
     "af_packet",
 ];
 

@@ -32,7 +32,7 @@ impl Accelerator {
     pub(super) fn accel(&self) -> &'static str {
         match self.instead {
             None => "kvm",
-            Some(_) => "tcg,thread=single,tb-size=64",
+            Some(_) => "tcg,thread=single,tb-size=32",
         }
     }
 

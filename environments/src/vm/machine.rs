@@ -250,6 +250,8 @@ impl Machine<'_> {
         }
         say(&["-object", "rng-random,id=chance,filename=/dev/urandom"]);
         say(&["-device", "virtio-rng-pci,rng=chance,addr=b"]);
+        // What a machine no longer uses is given back.
+        say(&["-device", "virtio-balloon-pci,free-page-reporting=on,addr=c"]);
         if self.waits {
             // Not before it is told, and then it stands still until all of them can go on.
             say(&["-incoming", "defer", "-S"]);

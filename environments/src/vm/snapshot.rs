@@ -207,9 +207,10 @@ impl Restoring {
     pub(super) fn memory(&self, machine: &Path, node: &str, process: u32) -> Result<(), Failure> {
         let failed = |error: std::io::Error| self.failed(&error);
         let kept = File::open(self.place.join("nodes").join(node).join(MEMORY)).map_err(failed)?;
+        // It answers only once it has all it was told to have, its memory among that.
+        let mut monitor = Monitor::open(machine, node)?;
         let memory = OpenOptions::new().write(true).open(memory_of(process).map_err(failed)?).map_err(failed)?;
         copy_data(&kept, &memory).map_err(failed)?;
-        let mut monitor = Monitor::open(machine, node)?;
         ignore_memory(&mut monitor)?;
         monitor.ask("migrate-incoming", &json!({ "uri": format!("exec:cat {DEVICE}") }))?;
         let deadline = Instant::now() + PATIENCE;
