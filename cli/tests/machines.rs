@@ -30,6 +30,8 @@ def serve(client, peer):
     global heard
     client.sendall(f"220 {peer[0]} {words}\r\n".encode())
     for line in client.makefile():
+        if line[:4].isupper():
+            continue  # Who only looks whether a door answers.
         heard += 1
         client.sendall(f"250 {heard} {line}".encode())
 with socket.create_server(("0.0.0.0", 25)) as listener:
