@@ -166,7 +166,8 @@ impl Engine {
                 Some(user) => mail.has_folder(user, folder),
                 None => standard.contains(&folder.as_str()),
             };
-            if !is_there && !(*create && crate::store::MailboxName::parse(folder).is_ok()) {
+            let may_be_made = *create && crate::store::MailboxName::parse(folder).is_ok();
+            if !is_there && !may_be_made {
                 return false;
             }
         }

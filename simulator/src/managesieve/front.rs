@@ -239,7 +239,10 @@ impl Front {
 
     fn command(&mut self, now: Moment, words: &[Word]) {
         let Some((Word::Atom(name), arguments)) = words.split_first() else {
-            return if words.is_empty() { () } else { self.bad() };
+            if !words.is_empty() {
+                self.bad();
+            }
+            return;
         };
         match (name.to_ascii_uppercase().as_str(), arguments) {
             ("CAPABILITY", []) => self.capabilities("Capability completed."),

@@ -137,7 +137,10 @@ impl Session {
 
     fn command(&mut self, words: &[Word], storage: &mut Storage<'_>) {
         let Some((Word::Atom(name), arguments)) = words.split_first() else {
-            return if words.is_empty() { () } else { self.bad("", "Unknown command.") };
+            if !words.is_empty() {
+                self.bad("", "Unknown command.");
+            }
+            return;
         };
         let name = name.to_ascii_uppercase();
         let wanted: &[Kind] = match name.as_str() {
@@ -186,11 +189,15 @@ impl Session {
                 }
                 self.say("OK \"Listscripts completed.\"\r\n");
             }
-            ("HAVESPACE", [Word::Text(name), Word::Number(size)]) => match () {
-                () if !sieve::is_script_name(name) => self.no("Invalid script name."),
-                () if *size > sieve::SCRIPT_BYTES as u64 => self.too_large(),
-                () => self.say("OK \"Putscript would succeed.\"\r\n"),
-            },
+            ("HAVESPACE", [Word::Text(name), Word::Number(size)]) => {
+                if !sieve::is_script_name(name) {
+                    self.no("Invalid script name.");
+                } else if *size > sieve::SCRIPT_BYTES as u64 {
+                    self.too_large();
+                } else {
+                    self.say("OK \"Putscript would succeed.\"\r\n");
+                }
+            }
             ("CHECKSCRIPT", [Word::Text(script)]) => {
                 if self.check(None, script, storage) {
                     self.say("OK \"Script checked successfully.\"\r\n");
