@@ -101,6 +101,10 @@ fn request(state: &Path, tree: Tree) -> Option<LaunchRequest> {
         println!("skipped: MAILWRIGHT_IMAGE names no image to boot");
         return None;
     };
+    if !image.join("kernel").exists() {
+        println!("skipped: there is no image in {}", image.display());
+        return None;
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/northmail");
     let sources = sources(&root);
     let output = compiler::compile(&sources, &spec::parse(&sources), "qa").output.unwrap();

@@ -255,7 +255,7 @@ fn bring_up(
             (Platform::Namespace(Box::new(namespace)), doors)
         }
         Backend::Vm => {
-            let image = image(request)?;
+            let image = image(request, progress)?;
             // Machines stand on an image, not on an unpacked root.
             let root = rootfs::given(&request.cache, &request.cache);
             let common = order(request, folder, &brands, &passwords, root, before, avoid);
@@ -321,7 +321,7 @@ fn order<'a>(
 }
 
 /// Returns the image that virtual machines boot.
-fn image(request: &LaunchRequest) -> Result<ImageFiles, Failure> {
+fn image(request: &LaunchRequest, progress: &dyn Progress) -> Result<ImageFiles, Failure> {
     let store = images::Store::new(&request.cache);
     let stored = |failure: FileFailure| Failure::from(StateFailure::from(failure));
     let named = match &request.image {
@@ -330,12 +330,11 @@ fn image(request: &LaunchRequest) -> Result<ImageFiles, Failure> {
         }
         Some(digest) => store.find(&digest.to_string_lossy()).map_err(stored)?,
         None => {
-            let mut all = store.list().map_err(stored)?;
-            // Which of several is meant nobody can know.
-            all.pop().filter(|_| all.is_empty())
+            let wanted = Wanted::by(&request.cache, &request.blueprint, &request.bundle, &request.packages);
+            Some(rootfs::image(&wanted, progress)?.0)
         }
     };
-    let missing = || vm::MachineFailure::NoImage { folder: store.folder().to_owned(), file: "image, or more than one" };
+    let missing = || vm::MachineFailure::NoImage { folder: store.folder().to_owned(), file: "image of that digest" };
     Ok(ImageFiles::of(&named.ok_or_else(missing)?.folder)?)
 }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use blueprint::lock::PinnedPackage;
 use blueprint::{Blueprint, Bundle};
-use images::{ImageFailure, Request};
+use images::{Image, ImageFailure, Request};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -109,21 +109,7 @@ pub(crate) fn given(cache: &Path, folder: &Path) -> Root {
 /// Returns the root file system that is wanted, built if it is not there.
 pub(crate) fn obtain(wanted: &Wanted<'_>, progress: &dyn Progress) -> Result<Root, ImageFailure> {
     let told = Told(progress);
-    let packages = match wanted.pinned.is_empty() {
-        true => newest(wanted, &told)?,
-        false => {
-            images::covers(wanted.pinned, &wanted.packages)?;
-            wanted.pinned.clone()
-        }
-    };
-    let request = Request { cache: wanted.cache, distribution: wanted.distribution, packages: &packages };
-    let image = match images::built(&request)? {
-        Some(image) => image,
-        None => {
-            progress.step(&Step::Root("building the image that all nodes share, once".to_owned()));
-            images::build(&request, &told)?
-        }
-    };
+    let (image, packages) = image(wanted, progress)?;
     let all = wanted.cache.join("rootfs");
     let folder = all.join(&image.digest);
     if let Some(root) = found(&folder)? {
@@ -144,6 +130,30 @@ pub(crate) fn obtain(wanted: &Wanted<'_>, progress: &dyn Progress) -> Result<Roo
         .map_err(|source| ImageFailure::System { what: format!("move {} into place", folder.display()), source })?;
     progress.step(&Step::Root("the root file system is there".to_owned()));
     Ok(with_warm(folder.join("root"), folder.join("warm"), Some(about)))
+}
+
+/// Returns the image that is wanted, built if it is not there, with the packages it was built of.
+pub(crate) fn image(
+    wanted: &Wanted<'_>,
+    progress: &dyn Progress,
+) -> Result<(Image, BTreeMap<String, PinnedPackage>), ImageFailure> {
+    let told = Told(progress);
+    let packages = match wanted.pinned.is_empty() {
+        true => newest(wanted, &told)?,
+        false => {
+            images::covers(wanted.pinned, &wanted.packages)?;
+            wanted.pinned.clone()
+        }
+    };
+    let request = Request { cache: wanted.cache, distribution: wanted.distribution, packages: &packages };
+    let image = match images::built(&request)? {
+        Some(image) => image,
+        None => {
+            progress.step(&Step::Root("building the image that all nodes share, once".to_owned()));
+            images::build(&request, &told)?
+        }
+    };
+    Ok((image, packages))
 }
 
 /// Returns the newest packages of the archive as they were when they were first asked for.

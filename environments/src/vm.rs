@@ -242,7 +242,7 @@ fn go_on(
     progress: &dyn Progress,
 ) -> Result<(), Failure> {
     let common = &order.common;
-    let mut renewed = Vec::new();
+    let (mut renewed, mut waiting) = (Vec::new(), Vec::new());
     for node in nodes {
         let name = node.name.as_str();
         let folder = machine::folder(common.folder, name)?;
@@ -252,11 +252,26 @@ fn go_on(
             renewed.push(name);
         }
         let child = Machine { folder: &folder, node, waits: true }.switch_on(power)?;
+        waiting.push((name, folder, child));
+    }
+    let mut machines = Vec::new();
+    for (name, folder, child) in waiting {
         let process = child.id();
         let control = connect(child, &folder, name)?;
         add(agents, name, control, log, broken)?;
-        restoring.memory(&folder, name, process)?;
+        machines.push((name, folder, process));
     }
+    // Most of it is copying, which two can do at once.
+    let (some, others) = machines.split_at(machines.len() / 2);
+    let fill = |part: &[(&str, std::path::PathBuf, u32)]| {
+        part.iter().try_for_each(|(name, folder, process)| restoring.memory(folder, name, *process))
+    };
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| fill(some));
+        let own = fill(others);
+        let panicked = |_| Err(Failure::Broke { reason: "a thread that copies memory panicked".to_owned() });
+        thread.join().unwrap_or_else(panicked).and(own)
+    })?;
     for node in nodes {
         let name = node.name.as_str();
         let folder = machine::folder(common.folder, name)?;

@@ -82,7 +82,8 @@ pub(super) struct Manner {
     /// An unpacked root file system for real daemons, instead of one that is built; MAILWRIGHT_ROOT says the same.
     #[arg(long, value_name = "FOLDER")]
     pub(super) root: Option<PathBuf>,
-    /// The image for virtual machines, by its folder or its digest; MAILWRIGHT_IMAGE says the same. Without it the only one there is.
+    /// The image for virtual machines, by its folder or its digest; MAILWRIGHT_IMAGE says the same.
+    /// Without it the one that the lock pins, built if need be.
     #[arg(long, value_name = "FOLDER")]
     pub(super) image: Option<PathBuf>,
     /// Go on from a snapshot of virtual machines instead of starting them.
