@@ -3,10 +3,12 @@
 //! - As a policy service: whether a sender may write to a list, and whether somebody has sent too much. The latter counts, for
 //!   all submission nodes together.
 //! - As a milter: whether a submitted message bears the names of addresses that are its sender's.
+//! - Over HTTP: what recipients ask of the defense, for the scanner on its node.
 //!
 //! Everything is asked of the directory by its functions; what cannot be asked is answered with a temporary error.
 
 mod attributes;
+mod levels;
 mod milter;
 mod questions;
 
@@ -38,10 +40,15 @@ struct Settings {
     version: u32,
     /// Where the directory is.
     directory: blueprint::serve::Server,
-    /// Where policy questions are answered.
-    policy: SocketAddr,
+    /// Where policy questions are answered; `None` where no Postfix asks any.
+    #[serde(default)]
+    policy: Option<SocketAddr>,
     /// Where messages are looked at; `None` where nobody submits any.
+    #[serde(default)]
     sender_check: Option<SocketAddr>,
+    /// Where a scanner asks what recipients want; `None` where none does.
+    #[serde(default)]
+    levels: Option<SocketAddr>,
     /// What separates a subaddress from the local part it extends.
     separator: Option<char>,
 }
@@ -142,23 +149,28 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         let failed = |source| Failure::Started { what: format!("listen on {address}"), source };
         TcpListener::bind(address).await.map_err(failed)
     };
-    let policies = bind(settings.policy).await?;
-    let messages = match settings.sender_check {
-        Some(address) => Some(bind(address).await?),
-        None => None,
+    let listen = async |address: Option<SocketAddr>| match address {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
     };
+    let policies = listen(settings.policy).await?;
+    let messages = listen(settings.sender_check).await?;
+    let levels = listen(settings.levels).await?;
     let failed = |source| Failure::Started { what: "listen to signals".to_owned(), source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let address =
-        |listener: &TcpListener| listener.local_addr().map_or_else(|error| error.to_string(), |at| at.to_string());
-    say(&match &messages {
-        Some(messages) => format!("ready on {} and {}", address(&policies), address(messages)),
-        None => format!("ready on {}", address(&policies)),
-    });
+    let addresses: Vec<String> = [&policies, &messages, &levels]
+        .into_iter()
+        .flatten()
+        .map(|listener| listener.local_addr().map_or_else(|error| error.to_string(), |at| at.to_string()))
+        .collect();
+    say(&format!("ready on {}", addresses.join(" and ")));
+    if let Some(levels) = levels {
+        tokio::spawn(serve_levels(levels, Arc::clone(&questions)));
+    }
     loop {
         tokio::select! {
-            accepted = policies.accept() => if let Ok((stream, _)) = accepted {
+            accepted = accept(policies.as_ref()) => if let Ok(stream) = accepted {
                 tokio::spawn(answer_policies(stream, Arc::clone(&questions)));
             },
             accepted = accept(messages.as_ref()) => if let Ok(stream) = accepted {
@@ -174,6 +186,12 @@ async fn accept(listener: Option<&TcpListener>) -> std::io::Result<TcpStream> {
     match listener {
         Some(listener) => Ok(listener.accept().await?.0),
         None => std::future::pending().await,
+    }
+}
+
+async fn serve_levels(listener: TcpListener, questions: Arc<Questions>) {
+    if let Err(error) = axum::serve(listener, levels::router(questions)).await {
+        say(&format!("levels: {error}"));
     }
 }
 

@@ -39,6 +39,7 @@ use crate::network::{CallId, HostId, Line, Network, SocketId};
 use crate::store::StoreError;
 
 pub use events::{Event, Level};
+pub use names::VISITOR;
 pub use topology::{BlockList, Bounds, Defense, Forwarding, Host, InternetDomain, Mail, Role, Topology};
 
 use office::Office;

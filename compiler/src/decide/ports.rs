@@ -43,6 +43,8 @@ pub const POOLS: u16 = 10100;
 pub const POLICY: u16 = 10031;
 /// Where a submission node's Postfix has senders in headers looked at, on the node itself.
 pub const SENDER_CHECK: u16 = 10032;
+/// Where a scanner asks what recipients want, on the node itself.
+pub const LEVELS: u16 = 10033;
 /// Where senders of forwarded mail are rewritten, on the node itself.
 pub const SRS_FORWARD: u16 = 10001;
 /// Where rewritten senders are read back, on the node itself.

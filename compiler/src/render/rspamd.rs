@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use blueprint::platform::{Hookup, World};
 use blueprint::{Blueprint, Check, File, Node, Piece, Process, Role, Roster, Tree};
 
+use super::postfix::foundation::Site;
+use super::postfix::policy;
 use super::ucl::{Object, Value};
 use crate::decide::{ports, secrets};
 
@@ -74,6 +76,7 @@ pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node, generation: u32
         files: files.keys().cloned().collect(),
         harmless: vec!["syntax OK".to_owned()],
     }];
+    let asks = policy::levels(Site::new(blueprint, node), USER);
     let process = Process {
         name: "rspamd".to_owned(),
         unit: "rspamd.service".to_owned(),
@@ -85,13 +88,15 @@ pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node, generation: u32
         command: words(&["/usr/bin/rspamd", "-f", "-i", "-u", USER, "-g", USER, "-c", "/etc/rspamd/rspamd.conf"]),
         user: "root".to_owned(),
         variables: BTreeMap::new(),
-        after: Vec::new(),
+        after: asks.processes.iter().map(|_| format!("127.0.0.1:{}", ports::LEVELS)).collect(),
         ready: vec![ports::MILTER, ports::DEFENSE_CONTROLLER],
         reload: None,
         restart_on: Vec::new(),
         reads,
     };
-    Tree { files, processes: vec![process], checks, packages: ["rspamd".to_owned()].into() }
+    let mut tree = asks;
+    tree.extend(Tree { files, processes: vec![process], checks, packages: ["rspamd".to_owned()].into() });
+    tree
 }
 
 /// Returns the commands that fill [`COMPILED`] once, in a root that has the tree of a defense node: what an image bakes.
@@ -186,6 +191,7 @@ fn recipients(blueprint: &Blueprint) -> Object {
         Object::default().set("tag", defense.tag).set("quarantine", defense.quarantine).set("reject", defense.reject);
     Object::default()
         .set("map", LEVELS)
+        .set("service", format!("http://127.0.0.1:{}/levels", ports::LEVELS))
         .set("default", default)
         .set_some("separator", blueprint.mail.subaddressing.map(String::from))
         .set_some("subject", Some(encoded(&defense.subject)).filter(|subject| !subject.is_empty()))

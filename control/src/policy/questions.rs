@@ -6,7 +6,7 @@ use std::time::Duration;
 use claims::Claimant;
 use sqlx::Row as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use values::MailAddress;
+use values::{AddressPattern, MailAddress};
 
 use super::attributes::Request;
 use crate::directory::{Pool, Server, server_options};
@@ -41,6 +41,20 @@ impl Answer {
             Self::Refused(reply) | Self::Later(reply) => format!("action={reply}\n\n"),
         }
     }
+}
+
+/// What an address asks of the defense.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Defense {
+    pub(super) tag: f64,
+    pub(super) quarantine: f64,
+    pub(super) reject: f64,
+    /// What is put before the subject of what is tagged; empty for nothing.
+    pub(super) subject: String,
+    /// Whether any of its mail ends in a mailbox.
+    pub(super) keeps: bool,
+    pub(super) allow: Vec<AddressPattern>,
+    pub(super) block: Vec<AddressPattern>,
 }
 
 /// Asks the directory.
@@ -123,6 +137,35 @@ impl Questions {
     async fn may_send(&self, login: &str, count: i64) -> Result<bool, sqlx::Error> {
         let query = sqlx::query("SELECT answer FROM lookup.send_allowance($1, $2) AS answers(answer)");
         Ok(query.bind(login.to_owned()).bind(count).fetch_optional(&self.pool).await?.is_some())
+    }
+
+    /// Returns what an address asks of the defense; `None` for one that the platform does not know.
+    pub(super) async fn defense_of(&self, address: &str) -> Result<Option<Defense>, sqlx::Error> {
+        let query = sqlx::query(
+            "SELECT trim_scale(tag)::text AS tag, trim_scale(quarantine)::text AS quarantine, trim_scale(reject)::text AS reject, \
+             subject, keeps, to_json(allow)::text AS allow, to_json(block)::text AS block FROM lookup.defense($1)",
+        );
+        let Some(row) = query.bind(address.to_owned()).fetch_optional(&self.pool).await? else { return Ok(None) };
+        let number = |column: &str| -> Result<f64, sqlx::Error> {
+            let text: String = row.try_get(column)?;
+            text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        };
+        let patterns = |column: &str| -> Result<Vec<AddressPattern>, sqlx::Error> {
+            let text: String = row.try_get(column)?;
+            let texts: Vec<String> =
+                serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            // One that cannot be read matches nothing.
+            Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
+        };
+        Ok(Some(Defense {
+            tag: number("tag")?,
+            quarantine: number("quarantine")?,
+            reject: number("reject")?,
+            subject: row.try_get("subject")?,
+            keeps: row.try_get("keeps")?,
+            allow: patterns("allow")?,
+            block: patterns("block")?,
+        }))
     }
 
     async fn addresses_of(&self, login: &str) -> Result<Vec<MailAddress>, sqlx::Error> {

@@ -10,19 +10,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use simulator::engine::VISITOR;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::network;
 use crate::embedded::{Bound, places};
 use crate::failure::Failure;
 use crate::log::{Entry, Level, Log};
 use crate::state::OpenDoor;
-
-/// The visitor that clients are who do not say otherwise.
-const VISITOR: Ipv4Addr = Ipv4Addr::new(198, 19, 255, 250);
 
 /// How long a node has to take a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -176,7 +175,11 @@ fn guise(peer: IpAddr) -> Ipv4Addr {
     }
 }
 
-/// Passes datagrams on, and answers back to who asked.
+/// The code by which a name server says that a name is not its to answer (RFC 1035 §4.1.1).
+const REFUSED: u8 = 5;
+
+/// Passes datagrams on, and answers back to who asked. What the platform's name server has nothing to do with is asked of the world
+/// outside, so that the door tells what anybody on the internet would be told.
 async fn datagrams_to(socket: UdpSocket, target: SocketAddr) {
     let socket = Arc::new(socket);
     let places = Arc::new(Semaphore::new(QUESTIONS));
@@ -193,12 +196,11 @@ async fn datagrams_to(socket: UdpSocket, target: SocketAddr) {
                     SocketAddr::V4(_) => (guise(peer.ip()), 0).into(),
                     SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
                 };
-                let inner = UdpSocket::bind(own).await?;
-                inner.connect(target).await?;
-                inner.send(&question).await?;
-                let mut answer = vec![0; DATAGRAM];
-                let length = inner.recv(&mut answer).await?;
-                answer.truncate(length);
+                let mut answer = ask(own, target, &question).await?;
+                if answer.get(3).is_some_and(|flags| flags & 0x0f == REFUSED) {
+                    let visitor = (guise(peer.ip()), 0).into();
+                    answer = ask(visitor, SocketAddr::new(network::world(), 53), &question).await?;
+                }
                 std::io::Result::Ok(answer)
             };
             if let Ok(Ok(answer)) = timeout(ANSWER, asked).await {
@@ -207,6 +209,17 @@ async fn datagrams_to(socket: UdpSocket, target: SocketAddr) {
             drop(place);
         });
     }
+}
+
+/// Sends a question from an address of our own and waits for one answer.
+async fn ask(own: SocketAddr, target: SocketAddr, question: &[u8]) -> std::io::Result<Vec<u8>> {
+    let inner = UdpSocket::bind(own).await?;
+    inner.connect(target).await?;
+    inner.send(question).await?;
+    let mut answer = vec![0; DATAGRAM];
+    let length = inner.recv(&mut answer).await?;
+    answer.truncate(length);
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! What scenarios can do to real daemons that no client can: looking into queues, from inside the nodes.
+//! What scenarios can do to real daemons that no client can: looking into queues and at what is held there, from inside the nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use blueprint::Role;
 use blueprint::launch::Internet;
@@ -14,6 +15,9 @@ use super::Namespace;
 use crate::embedded;
 use crate::scenarios::{Cannot, Hands};
 use crate::vm;
+
+/// How long time is waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Roles with a queue.
 const QUEUES: [Role; 3] = [Role::Mx, Role::Submission, Role::Outbound];
@@ -44,6 +48,8 @@ pub(crate) fn has_queue(role: Role) -> bool {
 struct Queued {
     queue_name: String,
     #[serde(default)]
+    queue_id: String,
+    #[serde(default)]
     sender: String,
     #[serde(default)]
     recipients: Vec<Recipient>,
@@ -58,6 +64,11 @@ impl Queued {
     /// Tells whether somebody is at it, or will be at once.
     fn is_under_way(&self) -> bool {
         matches!(self.queue_name.as_str(), "incoming" | "active" | "maildrop")
+    }
+
+    fn is_for(&self, about: &BTreeSet<String>) -> bool {
+        let key = |address: &str| address.parse::<MailAddress>().map(|address| address.key());
+        self.recipients.iter().any(|recipient| key(&recipient.address).is_ok_and(|key| about.contains(&key)))
     }
 
     fn concerns(&self, about: &BTreeSet<String>) -> bool {
@@ -78,9 +89,29 @@ fn read(text: &str) -> Result<Vec<Queued>, Cannot> {
 
 impl Reach {
     fn queue(&self, inside: &Inside) -> Result<Vec<Queued>, Cannot> {
-        let process = match inside {
-            Inside::Process(process) => process,
-            Inside::Machine(folder) => {
+        read(&String::from_utf8_lossy(&inside.run(&["/usr/sbin/postqueue", "-j"])?))
+    }
+
+    /// Returns the messages that are held for a mailbox, with the node that holds them.
+    fn held(&self, mailbox: &MailAddress) -> Result<Vec<(&Inside, String)>, Cannot> {
+        let about = BTreeSet::from([mailbox.key()]);
+        let mut found = Vec::new();
+        for (_, inside) in self.queues.values().filter(|(role, _)| *role == Role::Mx) {
+            let queue = self.queue(inside)?;
+            let held = queue.iter().filter(|message| message.queue_name == "hold" && message.is_for(&about));
+            found.extend(held.map(|message| (inside, message.queue_id.clone())));
+        }
+        Ok(found)
+    }
+}
+
+impl Inside {
+    /// Runs a program inside the node and returns what it prints.
+    fn run(&self, command: &[&str]) -> Result<Vec<u8>, Cannot> {
+        let name = command.join(" ");
+        let process = match self {
+            Self::Process(process) => process,
+            Self::Machine(folder) => {
                 let mut said = Vec::new();
                 let mut hear = |stream, bytes: &[u8]| {
                     if stream == 1 {
@@ -88,10 +119,10 @@ impl Reach {
                     }
                     Ok(())
                 };
-                let command = ["/usr/sbin/postqueue", "-j"].map(str::to_owned);
+                let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
                 return match vm::run_inside(folder, &command, None, &mut hear) {
-                    Ok(0) => read(&String::from_utf8_lossy(&said)),
-                    Ok(status) => Err(Cannot::Failed(format!("postqueue ended with status {status}"))),
+                    Ok(0) => Ok(said),
+                    Ok(status) => Err(Cannot::Failed(format!("{name} ended with status {status}"))),
                     Err(error) => Err(Cannot::Failed(format!("the machine cannot be entered: {error}"))),
                 };
             }
@@ -99,19 +130,53 @@ impl Reach {
         let output = Command::new("nsenter")
             .args(["--target", &process.to_string()])
             .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--"])
-            .args(["/usr/sbin/postqueue", "-j"])
+            .args(command)
             .stdin(Stdio::null())
             .output()
             .map_err(|error| Cannot::Failed(format!("nsenter cannot be started: {error}")))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            return Err(Cannot::Failed(format!("postqueue failed: {}", said.trim())));
+            return Err(Cannot::Failed(format!("{name} failed: {}", said.trim())));
         }
-        read(&String::from_utf8_lossy(&output.stdout))
+        Ok(output.stdout)
     }
 }
 
+/// Returns the octets of a queued message as they came, with the line ends of the network (`postcat -bh` writes them without).
+fn content(written: &[u8]) -> Vec<u8> {
+    written.split_inclusive(|byte| *byte == b'\n').fold(Vec::new(), |mut content, line| {
+        content.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+        content.extend_from_slice(b"\r\n");
+        content
+    })
+}
+
 impl Hands for Namespace {
+    /// The daemons' time is the machine's: what is short is waited for, what is long cannot be had.
+    fn advance(&self, by: Duration) -> Result<(), Cannot> {
+        if by > LONGEST_WAIT {
+            let reason = "real daemons have the machine's own time, which nobody moves; more than ten seconds are not waited for";
+            return Err(Cannot::Lacks(reason.to_owned()));
+        }
+        std::thread::sleep(by);
+        Ok(())
+    }
+
+    /// What the defense holds apart lies in the hold queue of the mx that took it.
+    fn held(&self, mailbox: &MailAddress) -> Result<Vec<Vec<u8>>, Cannot> {
+        let held = self.reach.held(mailbox)?;
+        held.iter().map(|(inside, id)| inside.run(&["/usr/sbin/postcat", "-qbh", id]).map(|it| content(&it))).collect()
+    }
+
+    fn release(&self, mailbox: &MailAddress) -> Result<u64, Cannot> {
+        let held = self.reach.held(mailbox)?;
+        for (inside, id) in &held {
+            inside.run(&["/usr/sbin/postsuper", "-H", id])?;
+            inside.run(&["/usr/sbin/postqueue", "-i", id])?;
+        }
+        Ok(held.len() as u64)
+    }
+
     fn queued(&self, role: Role) -> Result<u64, Cannot> {
         self.reach.queued(role)
     }

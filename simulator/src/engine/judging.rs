@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::names::VISITOR;
 use super::receiving::{Origin, Receiver, disk_reply};
 use super::tasks::{Continuation, Letter, Parcel, TaskId, Waiting};
 use super::{Engine, Level, Role};
@@ -68,17 +69,16 @@ impl Engine {
                 listings.push(Listing { list: list.zone.to_string(), weight: list.weight });
             }
         }
-        // Who comes from this machine itself is as good as anybody.
-        let is_near = message.peer.address.is_loopback() || message.peer.address.is_unspecified();
+        let address = message.peer.address;
+        let is_near = address.is_loopback() || address.is_unspecified();
         let claim = Claim {
-            peer: message.peer.address,
+            peer: if is_near { VISITOR.into() } else { address },
             greeting: &message.helo,
             sender: message.envelope.sender.as_ref(),
             content: &message.content,
             now: self.now.0 / 1_000,
         };
-        let authentication = (!is_near).then(|| authentication::check(&claim, &self.zones));
-        Facts { listings, authentication }
+        Facts { listings, authentication: Some(authentication::check(&claim, &self.zones)) }
     }
 
     /// Does with a session's message what the findings ask for.

@@ -1,11 +1,15 @@
 //! The names of a world.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Machine, Topology};
 use crate::dns::{Data, Zone, Zones};
 
 const TTL_SECONDS: u32 = 3_600;
+
+/// Who a client on this machine is to the platform, unless it comes from an address of somebody else: every domain of the
+/// simulated internet lets it send, so that whoever tries things out by hand is taken for what they say they are there.
+pub const VISITOR: Ipv4Addr = Ipv4Addr::new(198, 19, 255, 250);
 
 /// Returns the plan's zones with those of the simulated internet and of the block lists.
 pub(super) fn zones(topology: &Topology, machines: &[Machine]) -> Zones {
@@ -20,10 +24,10 @@ pub(super) fn zones(topology: &Topology, machines: &[Machine]) -> Zones {
         };
         let records = [
             (name, Data::Mx { preference: 10, exchange: host.to_owned() }),
-            (name, Data::Txt(format!("v=spf1 ip4:{} -all", machine.plan.address))),
+            (name, Data::Txt(format!("v=spf1 ip4:{} ip4:{VISITOR} -all", machine.plan.address))),
             (host, address),
             // What comes without a sender is judged by the name its host greets with (RFC 7208 §2.4).
-            (host, Data::Txt("v=spf1 a -all".to_owned())),
+            (host, Data::Txt(format!("v=spf1 a ip4:{VISITOR} -all"))),
         ];
         for (owner, data) in records {
             // A name that is no name in DNS is not published.

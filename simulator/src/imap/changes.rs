@@ -35,19 +35,20 @@ impl Session {
         }
     }
 
-    /// Returns the open mailbox for a change; the client is told when it is open for reading only.
-    fn writable(&mut self, tag: &str) -> Option<MailboxId> {
+    /// Returns the open mailbox for a change; where it is open for reading only the client is told, as Dovecot tells it, that
+    /// nothing was done.
+    fn writable(&mut self, tag: &str, verb: &str) -> Option<MailboxId> {
         let selected = self.selected.as_ref()?;
         let (mailbox, read_only) = (selected.mailbox, selected.read_only);
         if read_only {
-            self.tagged(tag, "NO", "[READ-ONLY] Mailbox is read-only.");
+            self.tagged(tag, "OK", &format!("{verb} ignored with read-only mailbox."));
         }
         (!read_only).then_some(mailbox)
     }
 
     pub(super) fn store(&mut self, tag: &str, uid: bool, set: &SequenceSet, store: &Store, storage: &mut Storage<'_>) {
         let Some(uids) = self.resolve(tag, uid, set) else { return };
-        let Some(id) = self.writable(tag) else { return };
+        let Some(id) = self.writable(tag, "Store") else { return };
         if store.unchanged_since.is_some() {
             self.enable_condstore(storage);
         }
@@ -114,7 +115,7 @@ impl Session {
             None => None,
         };
         let Some(wanted) = wanted else { return };
-        let Some(id) = self.writable(tag) else { return };
+        let Some(id) = self.writable(tag, "Expunge") else { return };
         let deleted = storage.mail.deleted(self.user, id);
         let uids: Ranges = deleted.iter().filter(|uid| wanted.contains(*uid)).collect();
         if let Err(error) = storage.mail.expunge(storage.disk, self.user, id, &uids) {
@@ -153,7 +154,8 @@ impl Session {
         storage: &mut Storage<'_>,
     ) {
         let Some(uids) = self.resolve(tag, uid, set) else { return };
-        let source = if moved { self.writable(tag) } else { self.selected.as_ref().map(|open| open.mailbox) };
+        // Dovecot moves out of a mailbox that is open for reading only, too.
+        let source = self.selected.as_ref().map(|open| open.mailbox);
         let Some(source) = source else { return };
         let Some(target) = self.target(tag, wire, storage) else { return };
         let copied = match storage.mail.copy(storage.disk, self.user, source, target, &uids, moved) {

@@ -100,7 +100,7 @@ impl Session {
                 self.tell_quota(limit, storage);
                 self.finish(storage, tag, "Getquota completed.", true);
             }
-            _ => self.tagged(tag, "NO", "[NONEXISTENT] No such quota root."),
+            _ => self.tagged(tag, "NO", "Quota root doesn't exist."),
         }
     }
 

@@ -92,7 +92,10 @@ impl Session {
         }
         self.untagged(&format!("OK [UIDVALIDITY {}] UIDs valid", mailbox.uid_validity));
         self.untagged(&format!("OK [UIDNEXT {}] Predicted next UID", mailbox.uid_next));
-        self.untagged(&format!("OK [HIGHESTMODSEQ {}] Highest", mailbox.highest_modseq));
+        // Dovecot counts modifications from the moment that somebody asks for them.
+        if self.enabled.condstore {
+            self.untagged(&format!("OK [HIGHESTMODSEQ {}] Highest", mailbox.highest_modseq));
+        }
         self.selected = Some(Selected {
             mailbox: id,
             view,

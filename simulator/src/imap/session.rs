@@ -209,9 +209,7 @@ impl Session {
             }
             StoreError::Disk(_) => "[SERVERBUG] The mailbox store's disk failed, try again later.".to_owned(),
             StoreError::OverQuota => "[OVERQUOTA] Quota exceeded (mailbox for user is full)".to_owned(),
-            StoreError::NoUser | StoreError::NoMailbox | StoreError::NoScript => {
-                "[NONEXISTENT] Mailbox doesn't exist".to_owned()
-            }
+            StoreError::NoUser | StoreError::NoMailbox | StoreError::NoScript => "Mailbox doesn't exist".to_owned(),
             StoreError::Exists => "[ALREADYEXISTS] Mailbox already exists".to_owned(),
             StoreError::Forbidden => "[CANNOT] That cannot be done to this mailbox.".to_owned(),
             StoreError::Name(error) => format!("[CANNOT] Invalid mailbox name: {error}"),

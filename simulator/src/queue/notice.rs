@@ -81,7 +81,8 @@ impl<'a> Report<'a> {
         match self.fate {
             Fate::Failed(_) => "failed",
             Fate::Late(_) => "delayed",
-            Fate::Delivered => "delivered",
+            // A store speaks LMTP without RFC 3461: to a relay such mail is handed on, not delivered (Postfix says the same).
+            Fate::Delivered => "relayed",
             Fate::Relayed => "relayed",
         }
     }

@@ -26,12 +26,10 @@ pub enum Command<'a> {
     Noop,
     /// `QUIT`.
     Quit,
-    /// `HELP`.
-    Help,
     /// `VRFY`, its argument.
     Vrfy(&'a str),
-    /// `EXPN` or `ETRN`: known and not offered.
-    NotOffered,
+    /// `ETRN`, its argument: known and not offered.
+    Etrn(&'a str),
     /// `STARTTLS`; whether something stood behind it (RFC 3207 §4).
     StartTls(bool),
     /// `AUTH`, its arguments (RFC 4954 §4).
@@ -69,9 +67,8 @@ pub fn read(line: &str) -> Command<'_> {
         "RSET" => Command::Rset(more),
         "NOOP" => Command::Noop,
         "QUIT" => Command::Quit,
-        "HELP" => Command::Help,
         "VRFY" => Command::Vrfy(rest),
-        "EXPN" | "ETRN" => Command::NotOffered,
+        "ETRN" => Command::Etrn(rest),
         "STARTTLS" => Command::StartTls(more),
         "AUTH" => Command::Auth(rest),
         // `smtpd_forbidden_commands` of Postfix, and the rest of the same family.

@@ -5,10 +5,6 @@
 pub enum Fault {
     /// A line feed that no carriage return stands before.
     BareLineFeed,
-    /// A carriage return that no line feed follows.
-    BareCarriageReturn,
-    /// A NUL.
-    Nul,
     /// More octets than a message may have.
     TooLarge,
 }
@@ -29,8 +25,9 @@ enum At {
 
 /// Takes a message's octets, piece by piece, and keeps them without dot-stuffing.
 ///
-/// Only CRLF.CRLF ends a message. Whatever else looks like an end (LF.LF, CRLF.LF, CR.CR and their kin) is a fault: the rest is
-/// read up to the true end and thrown away, so that nothing of it is ever taken for a command.
+/// Only CRLF.CRLF ends a message. What looks like an end with bare line feeds (LF.LF, CRLF.LF and their kin) is a fault: the rest is
+/// read up to the true end and thrown away, so that nothing of it is ever taken for a command. A carriage return alone is a
+/// character like any other, as it is to Postfix.
 #[derive(Clone, Debug)]
 pub struct DataReader {
     at: At,
@@ -90,7 +87,7 @@ impl DataReader {
     pub fn finish(mut self) -> Result<Vec<u8>, Fault> {
         if !self.stuffed {
             match self.at {
-                At::Return => self.blame(Fault::BareCarriageReturn),
+                At::Return => self.keep(b"\r\r\n"),
                 At::Line => self.keep(b"\r\n"),
                 _ => {}
             }
@@ -103,23 +100,28 @@ impl DataReader {
 
     fn step(&mut self, byte: u8) -> bool {
         let after = match (self.at, byte) {
-            (_, 0) => {
-                self.blame(Fault::Nul);
+            // Dovecot shows a NUL as this (RFC 3501 §9 has none in a literal).
+            (_, 0) if self.at != At::Return && self.at != At::DotReturn => {
+                self.keep(&[0x80]);
                 At::Line
             }
             (At::LineStart, b'.') if self.stuffed => At::Dot,
             (At::Dot, b'\r') => At::DotReturn,
             (At::DotReturn, b'\n') => return true,
             (At::DotReturn, _) => {
-                self.blame(Fault::BareCarriageReturn);
+                self.keep(b"\r");
                 return self.again(byte);
             }
             (At::Return, b'\n') => {
                 self.keep(b"\r\n");
                 At::LineStart
             }
+            (At::Return, b'\r') => {
+                self.keep(b"\r");
+                At::Return
+            }
             (At::Return, _) => {
-                self.blame(Fault::BareCarriageReturn);
+                self.keep(b"\r");
                 return self.again(byte);
             }
             (_, b'\r') => At::Return,
@@ -180,27 +182,32 @@ mod tests {
 
     #[test]
     fn nothing_but_crlf_dot_crlf_is_an_end() {
-        use Fault::{BareCarriageReturn, BareLineFeed, Nul};
+        use Fault::BareLineFeed;
         for (false_end, fault) in [
             (&b"\n.\n"[..], BareLineFeed),
             (b"\n.\r\n", BareLineFeed),
             (b"\r\n.\n", BareLineFeed),
             (b"\n.\r", BareLineFeed),
-            (b"\r.\r", BareCarriageReturn),
-            (b"\r.\r\n", BareCarriageReturn),
-            (b"\r\n.\r", BareCarriageReturn),
-            (b"\r.\n", BareCarriageReturn),
-            (b"\r\r.\r\r", BareCarriageReturn),
-            (b"\r\n.\r\r\n", BareCarriageReturn),
-            (b"\r\n\0.\r\n", Nul),
-            (b"\r\n.\0\r\n", Nul),
-            (b"\r\0\n.\r\n", Nul),
-            (b"\0", Nul),
+            (b"\r.\n", BareLineFeed),
+            (b"\r\0\n.\r\n", BareLineFeed),
         ] {
             let mut input = b"a".to_vec();
             input.extend_from_slice(false_end);
             input.extend_from_slice(b"MAIL FROM:<evil@a.example>\r\nDATA\r\n\r\n.\r\nQUIT\r\n");
             check(&input, Err(fault), b"QUIT\r\n");
+        }
+    }
+
+    #[test]
+    fn a_carriage_return_alone_is_a_character_and_ends_nothing() {
+        for (kept, input) in [
+            (&b"a\r.\rMAIL\r\n"[..], &b"a\r.\rMAIL\r\n.\r\n"[..]),
+            (b"a\r.\r\n", b"a\r.\r\n.\r\n"),
+            (b"a\r\n\rMAIL\r\n", b"a\r\n.\rMAIL\r\n.\r\n"),
+            (b"a\r\r.\r\r\n", b"a\r\r.\r\r\n.\r\n"),
+            (b"a\r\n\x80.\r\n", b"a\r\n\0.\r\n.\r\n"),
+        ] {
+            check(input, Ok(kept), b"");
         }
     }
 
@@ -249,13 +256,13 @@ mod tests {
         }
 
         #[test]
-        fn what_is_kept_has_no_bare_line_ends(input in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn what_is_kept_has_no_bare_line_feeds(input in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut reader = DataReader::new(1_000);
             reader.take(&input);
             reader.take(b"\r\n.\r\n");
             if let Ok(content) = reader.finish() {
                 let text = content.iter().map(|b| *b as char).collect::<String>().replace("\r\n", "");
-                prop_assert!(!text.contains(['\r', '\n', '\0']));
+                prop_assert!(!text.contains(['\n', '\0']));
             }
         }
     }

@@ -16,6 +16,10 @@ pub const COMPILED: &str = "/var/lib/dovecot/sieve";
 /// What Pigeonhole is to read the score with.
 pub const SCORE_HEADER: &str = "X-Spam-Score: (-?[0-9]+(\\.[0-9]+)?)";
 
+/// The field in which the defense says `yes` or `no` whatever the score: for what its author's domain wants doubted, and for
+/// whom a recipient trusts.
+const FOLDER_HEADER: &str = "X-Spam-Folder";
+
 /// The most days that a reply keeps quiet after another to the same sender.
 const MOST_DAYS: u32 = 46;
 
@@ -40,19 +44,23 @@ pub fn script() -> Script {
     ] {
         script.require(extension);
     }
-    script.add(Command::Note("From the mailbox's own score on, mail goes to its spam folder."));
+    script.add(Command::Note(
+        "From the mailbox's own score on, mail goes to its spam folder, unless the defense says otherwise.",
+    ));
+    let says = |what: &'static str| Test::Is("header", vec![Argument::Tag(":is"), FOLDER_HEADER.into(), what.into()]);
+    let scored = Test::Is(
+        "spamtest",
+        vec![
+            Argument::Tag(":percent"),
+            Argument::Tag(":value"),
+            "ge".into(),
+            Argument::Tag(":comparator"),
+            "i;ascii-numeric".into(),
+            "100".into(),
+        ],
+    );
     script.add(Command::If(vec![(
-        Test::Is(
-            "spamtest",
-            vec![
-                Argument::Tag(":percent"),
-                Argument::Tag(":value"),
-                "ge".into(),
-                Argument::Tag(":comparator"),
-                "i;ascii-numeric".into(),
-                "100".into(),
-            ],
-        ),
+        Test::Any(vec![says("yes"), Test::All(vec![Test::Not(Box::new(says("no"))), scored])]),
         vec![
             set("folder", "Spam"),
             Command::If(vec![(environment("spam_folder", "?*"), vec![keep_match("folder")])]),

@@ -34,6 +34,8 @@ pub enum Test {
     Is(&'static str, Vec<Argument>),
     /// All of several.
     All(Vec<Test>),
+    /// Any of several.
+    Any(Vec<Test>),
     /// The opposite.
     Not(Box<Test>),
 }
@@ -143,7 +145,7 @@ impl Test {
     fn holds_dollar(&self) -> bool {
         match self {
             Self::Is(_, arguments) => arguments.iter().any(Argument::holds_dollar),
-            Self::All(tests) => tests.iter().any(Self::holds_dollar),
+            Self::All(tests) | Self::Any(tests) => tests.iter().any(Self::holds_dollar),
             Self::Not(test) => test.holds_dollar(),
         }
     }
@@ -154,8 +156,8 @@ impl Test {
                 f.write_str(name)?;
                 arguments.iter().try_for_each(|argument| argument.write(f, variables))
             }
-            Self::All(tests) => {
-                f.write_str("allof (")?;
+            Self::All(tests) | Self::Any(tests) => {
+                f.write_str(if matches!(self, Self::All(_)) { "allof (" } else { "anyof (" })?;
                 for (index, test) in tests.iter().enumerate() {
                     f.write_str(if index == 0 { "" } else { ", " })?;
                     test.write(f, variables)?;

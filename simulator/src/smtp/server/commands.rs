@@ -74,15 +74,14 @@ impl Session {
                 self.junk(&Reply::new(250, (2, 0, 0), "Ok"));
             }
             Command::Noop => self.junk(&Reply::new(250, (2, 0, 0), "Ok")),
-            Command::Help => self.junk(&Reply::new(214, (2, 0, 0), "RFC 5321 tells how to go on")),
             Command::Quit => {
                 self.reply(&Reply::new(221, (2, 0, 0), "Bye"));
                 self.close();
             }
-            Command::Vrfy("") => self.fail(&Reply::new(501, (5, 5, 4), "Syntax: VRFY address")),
             // Saying who exists is RCPT's affair, where it is counted (RFC 5321 §7.3).
-            Command::Vrfy(_) => self.junk(&Reply::new(252, (2, 0, 0), "Cannot verify; send mail and it will be tried")),
-            Command::NotOffered => self.fail(&Reply::new(502, (5, 5, 1), "Error: command not implemented")),
+            Command::Vrfy(_) => self.fail(&Reply::new(502, (5, 5, 1), "VRFY command is disabled")),
+            Command::Etrn("") => self.fail(&Reply::plain(500, "Syntax: ETRN domain")),
+            Command::Etrn(domain) => self.fail(&Reply::plain(459, format!("<{domain}>: service unavailable"))),
             Command::StartTls(more) => self.start_tls(more),
             Command::Auth(rest) if !lmtp => self.auth(rest),
             Command::Malformed(syntax) => self.fail(&Reply::new(501, (5, 5, 4), syntax)),
@@ -135,9 +134,6 @@ impl Session {
     fn extensions(&self) -> Vec<String> {
         let setting = self.settings.setting;
         let mut keywords = vec!["PIPELINING".to_owned(), format!("SIZE {}", self.settings.max_message_bytes)];
-        if setting != Setting::Lmtp {
-            keywords.push("VRFY".to_owned());
-        }
         if self.settings.starttls && !self.peer.tls {
             keywords.push("STARTTLS".to_owned());
         }
@@ -173,8 +169,8 @@ impl Session {
     }
 
     fn auth(&mut self, rest: &str) {
-        if self.hello.as_ref().is_none_or(|hello| !hello.extended) {
-            return self.fail(&Reply::new(503, (5, 5, 1), "Error: send EHLO first"));
+        if self.hello.is_none() {
+            return self.fail(&Reply::new(503, (5, 5, 1), "Error: send HELO/EHLO first"));
         }
         if !self.may_authenticate() {
             return self.fail(&Reply::new(503, (5, 5, 1), "Error: authentication not enabled"));
@@ -244,7 +240,8 @@ impl Session {
             }
             SignInAnswer::Refused(SignInRefusal::Credentials) => self.sign_in_failed("wrong user or password"),
             SignInAnswer::Refused(SignInRefusal::ServiceOff) => {
-                self.fail(&Reply::new(525, (5, 7, 13), "Error: sending is switched off for this mailbox"));
+                // Postfix asks Dovecot, which has no other answer for who may not.
+                self.sign_in_failed("sending is switched off for this mailbox");
             }
             SignInAnswer::Unavailable => {
                 self.fail(&Reply::new(454, (4, 7, 0), "Temporary authentication failure"));
@@ -253,35 +250,31 @@ impl Session {
     }
 
     fn mail(&mut self, rest: &str) {
-        let Some(hello) = &self.hello else {
+        if self.hello.is_none() {
             return self.fail(&Reply::new(503, (5, 5, 1), "Error: say hello first"));
-        };
-        let extended = hello.extended;
+        }
         if let Some(open) = &self.transaction {
             let text = if open.chunks.is_some() { "Error: MAIL after BDAT" } else { "Error: nested MAIL command" };
             return self.fail(&Reply::new(503, (5, 5, 1), text));
-        }
-        if self.settings.setting == Setting::Submission && self.identity.is_none() {
-            // RFC 6409 §4.3, RFC 4954 §6.
-            return self.fail(&Reply::new(530, (5, 7, 0), "Authentication required"));
         }
         let arguments = match command::mail_arguments(rest) {
             Ok(arguments) => arguments,
             Err(reply) => return self.fail(&reply),
         };
-        if arguments.authorized && !self.may_authenticate() {
-            return self.fail(&Reply::new(503, (5, 5, 4), "Error: authentication not enabled"));
-        }
         if arguments.delivery.is_some() && self.settings.setting != Setting::Lmtp {
             return self.fail(&Reply::new(555, (5, 5, 4), "Unsupported option: XDELIVERY"));
         }
-        let internationalized = arguments.internationalized && extended;
-        if !(rest.is_ascii() || internationalized) {
-            return self.fail(&Reply::new(553, (5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
-        }
+        // Postfix: strict_smtputf8 = no. Who says nothing of SMTPUTF8 and writes such an address is taken at its word.
+        let internationalized = arguments.internationalized || !rest.is_ascii();
         if arguments.size.is_some_and(|size| size > self.settings.max_message_bytes) {
             return self.fail(&Reply::new(552, (5, 3, 4), "Message size exceeds fixed limit"));
         }
+        // Postfix: reject_non_fqdn_sender, which is looked at with the first recipient (smtpd_delay_reject).
+        let is_qualified = match &arguments.path {
+            Path::Local(_) => false,
+            Path::Address(address) => address.domain().as_str().contains('.'),
+            _ => true,
+        };
         let sender = match arguments.path {
             Path::Null => None,
             // Gap: RFC 5321 §4.1.3, a reverse-path at an address literal is refused: no reply could be sent to it here.
@@ -292,6 +285,14 @@ impl Session {
         };
         // As Postfix does, the null reverse-path is anybody's: receipts and notices are sent with it (RFC 8098 §3).
         let sender_refusal = match (&self.identity, &sender) {
+            // RFC 6409 §4.3, RFC 4954 §6; as Postfix does, not before somebody is written to.
+            (None, _) if self.settings.setting == Setting::Submission => {
+                Some(Reply::new(530, (5, 7, 0), "Sender address rejected: Authentication required"))
+            }
+            (_, Some(sender)) if !is_qualified && self.settings.setting == Setting::Receiving => {
+                let text = format!("<{sender}>: Sender address rejected: need fully-qualified address");
+                Some(Reply::new(504, (5, 5, 2), text))
+            }
             (Some(identity), Some(sender))
                 if !alignment::owns(identity, self.settings.subaddress_separator, sender) =>
             {
@@ -307,7 +308,7 @@ impl Session {
                 returned: arguments.returned,
                 identifier: arguments.identifier,
                 body: arguments.body,
-                internationalized: arguments.internationalized,
+                internationalized,
                 delivery: arguments.delivery,
             },
             sender_refusal,
@@ -330,9 +331,7 @@ impl Session {
             Ok(arguments) => arguments,
             Err(reply) => return self.fail(&reply),
         };
-        if !rest.is_ascii() && !open.envelope.internationalized {
-            return self.fail(&Reply::new(553, (5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
-        }
+        open.envelope.internationalized |= !rest.is_ascii();
         if open.envelope.recipients.len() >= limits.recipients {
             open.too_many += 1;
             let over = open.too_many > limits.recipient_overshoot;
@@ -351,7 +350,7 @@ impl Session {
             let shown = literal.unwrap_or_default();
             return match self.settings.setting {
                 Setting::Receiving => self.relay_denied(&shown),
-                _ => self.fail(&Reply::new(550, (5, 1, 2), format!("<{shown}>: no mail is sent to address literals"))),
+                _ => self.fail(&Reply::new(550, (5, 1, 1), format!("<{shown}>: no mail is sent to address literals"))),
             };
         };
         // Postfix: allow_untrusted_routing = no. No stranger routes mail through a local part.

@@ -141,7 +141,6 @@ fn a_message_is_received() {
          S: 250-mx.example
          S: 250-PIPELINING
          S: 250-SIZE 2000
-         S: 250-VRFY
          S: 250-STARTTLS
          S: 250-ENHANCEDSTATUSCODES
          S: 250-8BITMIME
@@ -238,13 +237,15 @@ fn commands_out_of_order_are_refused() {
          C: AUTH PLAIN AGEAYg==
          S: 503 5.5.1
          C: EXPN list
-         S: 502 5.5.1
+         S: 500 5.5.2
+         C: ETRN here.example
+         S: 459 <here.example>
          C: VRFY alice
-         S: 252 2.0.0
+         S: 502 5.5.1
          C: VRFY
-         S: 501 5.5.4
+         S: 502 5.5.1
          C: HELP
-         S: 214 2.0.0
+         S: 500 5.5.2
          C: NOOP anything
          S: 250 2.0.0
          C: LHLO c
@@ -254,7 +255,7 @@ fn commands_out_of_order_are_refused() {
          C: MAIL FROM:<a@b.example> SIZE=2001
          S: 552 5.3.4
          C: MAIL FROM:<a@b.example> AUTH=<>
-         S: 503 5.5.4",
+         S: 250 2.1.0",
     );
 }
 

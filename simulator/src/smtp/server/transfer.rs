@@ -144,7 +144,7 @@ impl Session {
         let hops =
             crate::mime::header::fields(header).filter(|field| field.is("Received")).take(limits.hops + 1).count();
         if hops > limits.hops {
-            return Err(Reply::new(554, (5, 4, 6), "Error: too many hops"));
+            return Err(Reply::new(554, (5, 4, 0), "Error: too many hops"));
         }
         Ok(())
     }
@@ -177,8 +177,6 @@ impl Session {
 fn fault_reply(fault: Fault, hostname: &str) -> Reply {
     match fault {
         Fault::BareLineFeed => Reply::new(550, (5, 5, 2), format!("{hostname} Error: bare <LF> received")),
-        Fault::BareCarriageReturn => Reply::new(550, (5, 5, 2), format!("{hostname} Error: bare <CR> received")),
-        Fault::Nul => Reply::new(550, (5, 6, 0), "Error: NUL in the message"),
         Fault::TooLarge => Reply::new(552, (5, 3, 4), "Error: message file too big"),
     }
 }

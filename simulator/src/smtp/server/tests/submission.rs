@@ -12,7 +12,6 @@ fn nothing_happens_on_submission_before_tls() {
          S: 250-mx.example
          S: 250-PIPELINING
          S: 250-SIZE
-         S: 250-VRFY
          S: 250-STARTTLS
          S: 250-ENHANCEDSTATUSCODES
          S: 250-8BITMIME
@@ -32,7 +31,6 @@ fn nothing_happens_on_submission_before_tls() {
          S: 250-mx.example
          S: 250-PIPELINING
          S: 250-SIZE
-         S: 250-VRFY
          S: 250-AUTH PLAIN LOGIN
          S: 250-ENHANCEDSTATUSCODES
          S: 250-8BITMIME
@@ -40,6 +38,8 @@ fn nothing_happens_on_submission_before_tls() {
          S: 250-SMTPUTF8
          S: 250 CHUNKING
          C: MAIL FROM:<alice@here.example>
+         S: 250 2.1.0
+         C: RCPT TO:<bob@there.example>
          S: 530 5.7.0",
     );
 }
@@ -48,7 +48,6 @@ fn nothing_happens_on_submission_before_tls() {
 fn users_sign_in_in_either_way() {
     let hello = "S: 220
          C: EHLO c
-         S: 250-
          S: 250-
          S: 250-
          S: 250-
@@ -104,14 +103,16 @@ fn users_sign_in_in_either_way() {
         "C: AUTH PLAIN AGE= x
          S: 501 5.5.4",
         "C: AUTH PLAIN AG9mZkBoZXJlLmV4YW1wbGUAeA==
-         S: 525 5.7.13",
+         S: 535 5.7.8",
         "C: AUTH PLAIN AGxhdGVyQGhlcmUuZXhhbXBsZQB4
          S: 454 4.7.0",
     ] {
         let driver = check(
             Setting::Submission,
             true,
-            &format!("{hello}{dialogue}\nC: MAIL FROM:<alice@here.example>\nS: 530 5.7.0"),
+            &format!(
+                "{hello}{dialogue}\nC: MAIL FROM:<alice@here.example>\nS: 250 2.1.0\nC: RCPT TO:<bob@there.example>\nS: 530 5.7.0"
+            ),
         );
         assert!(driver.session.identity.is_none());
     }

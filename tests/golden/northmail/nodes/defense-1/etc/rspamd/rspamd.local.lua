@@ -147,10 +147,17 @@ local function decide(task, levels)
       if verdict == "allowed" then
         allowed = allowed + 1
       end
-      result = result or { tag = level.tag, quarantine = level.quarantine, reject = level.reject }
+      if not result then
+        result = { tag = level.tag, quarantine = level.quarantine, reject = level.reject, subject = level.subject, keeps = false }
+      end
       for _, field in ipairs({ "tag", "quarantine", "reject" }) do
         result[field] = math.max(result[field], level[field])
       end
+      -- Two tags of their own choice make none: what is common to all stands there.
+      if result.subject ~= level.subject then
+        result.subject = nil
+      end
+      result.keeps = result.keeps or level.keeps ~= false
     end
   end
   if blocked > 0 and blocked == #levels then
@@ -163,6 +170,7 @@ local function decide(task, levels)
   if allowed > 0 then
     task:insert_result("SENDER_ALLOWED", 0.0)
     task:cache_set("recipients_allowed", true)
+    task:cache_set("recipients_all_allowed", allowed == #levels)
     actions = { reject = 1000000, greylist = 1000000 }
   elseif not options.greylist then
     actions.greylist = nil
@@ -240,6 +248,11 @@ if options.virus then
         if is_own(task) then
           action = "reject"
         end
+        -- Where mail is only sent on there is no mailbox to hold anything for.
+        local levels = task:cache_get("recipients_levels")
+        if action == "quarantine" and levels and levels.keeps == false then
+          action, text = "reject", "Message rejected: it may be dangerous"
+        end
         task:set_pre_result(action, action == "quarantine" and "virus found: " .. name or text, N)
       elseif task:get_symbol("CLAM_VIRUS_FAIL") then
         if options.unscanned == "accept" then
@@ -256,10 +269,49 @@ if options.virus then
   rspamd_config:register_dependency("VIRUS_VERDICT", "CLAM_VIRUS")
 end
 
+-- What an author's domain asks for where nobody vouches for its name (RFC 7489), unless a recipient trusts the sender.
+rspamd_config:register_symbol({
+  name = "FORGERY_VERDICT",
+  type = "postfilter",
+  flags = "empty,nostat",
+  callback = function(task)
+    if is_own(task) or task:cache_get("recipients_allowed") then
+      return
+    end
+    if task:has_symbol("DMARC_POLICY_REJECT") then
+      task:set_pre_result("reject", "Message rejected: its author's domain asks for that (DMARC)", N)
+    elseif task:has_symbol("DMARC_POLICY_QUARANTINE") then
+      task:cache_set("recipients_forged", true)
+    end
+  end
+})
+
 -- A score without zeros behind the point.
 local function shown(score)
   local text = string.format("%.3f", score):gsub("0+$", ""):gsub("%.$", "")
   return text == "-0" and "0" or text
+end
+
+-- A tag as a header may hold it (RFC 2047 where it is not ASCII), at most thirty characters of it.
+local function encoded(tag)
+  local letters = {}
+  for letter in tag:gmatch("[%z\1-\127\194-\244][\128-\191]*") do
+    if #letters < 30 and not letter:find("^%c") then
+      table.insert(letters, letter)
+    end
+  end
+  local clean = table.concat(letters)
+  if not clean:find("[\128-\255]") then
+    return clean
+  end
+  local words = {}
+  for first = 1, #letters, 10 do
+    local octets = table.concat(letters, "", first, math.min(first + 9, #letters)):gsub(".", function(octet)
+      return string.format("=%02X", octet:byte())
+    end)
+    table.insert(words, "=?utf-8?q?" .. octets .. "?=")
+  end
+  return table.concat(words, " ")
 end
 
 -- The fields that tell the verdict, and the tag before the subject.
@@ -274,7 +326,8 @@ rspamd_config:register_symbol({
     local levels = task:cache_get("recipients_levels") or options.default
     local score = task:get_metric_score("default")[1]
     local virus = task:cache_get("recipients_virus")
-    local spam = virus ~= nil or (score >= levels.tag and not task:cache_get("recipients_allowed"))
+    local forged = task:cache_get("recipients_forged")
+    local spam = virus ~= nil or forged or (score >= levels.tag and not task:cache_get("recipients_allowed"))
     local status = string.format("%s, score=%s required=%s", spam and "Yes" or "No", shown(score), shown(levels.tag))
     local symbols = task:get_symbols_all() or {}
     table.sort(symbols, function(one, other)
@@ -287,17 +340,24 @@ rspamd_config:register_symbol({
     end
     -- What the sender wrote into these fields says nothing.
     local add = { ["X-Spam-Score"] = { value = shown(score), order = 0 }, ["X-Spam-Status"] = { value = status, order = 1 } }
-    local remove = { ["X-Spam-Score"] = 0, ["X-Spam-Status"] = 0, ["X-Spam"] = 0, ["X-Virus-Status"] = 0 }
+    local remove = { ["X-Spam-Score"] = 0, ["X-Spam-Status"] = 0, ["X-Spam"] = 0, ["X-Spam-Folder"] = 0, ["X-Virus-Status"] = 0 }
+    -- A store files by the score alone where this says nothing.
+    if forged then
+      add["X-Spam-Folder"] = { value = "yes", order = 4 }
+    elseif task:cache_get("recipients_all_allowed") then
+      add["X-Spam-Folder"] = { value = "no", order = 4 }
+    end
     if spam then
       add["X-Spam"] = { value = "Yes", order = 2 }
     end
     if task:cache_get("recipients_unscanned") then
       add["X-Virus-Status"] = { value = "Not scanned", order = 3 }
     end
-    if spam and not virus and options.subject then
+    local tag = levels.subject and encoded(levels.subject) or options.subject
+    if spam and not virus and tag and tag ~= "" then
       local subject = task:get_header_raw("Subject")
       remove["Subject"] = 0
-      add["Subject"] = { value = subject and (options.subject .. " " .. subject:gsub("^%s+", "")) or options.subject, order = -1 }
+      add["Subject"] = { value = subject and (tag .. " " .. subject:gsub("^%s+", "")) or tag, order = -1 }
     end
     lua_mime.modify_headers(task, { add = add, remove = remove })
   end

@@ -691,9 +691,10 @@ CREATE FUNCTION lookup.list_members(list text) RETURNS SETOF text LANGUAGE sql S
         JOIN public.forwards ON forwards.mailbox = (resolved.account).id ORDER BY forwards.position
 $$;
 
--- What the defense does for an address. Lists are patterns of senders, most specific owner first.
+-- What the defense does for an address. Lists are patterns of senders, most specific owner first. `keeps` tells whether any
+-- of its mail ends in a mailbox of the platform, where something could be held apart.
 CREATE FUNCTION lookup.defense(address text) RETURNS TABLE (
-    tag numeric, quarantine numeric, reject numeric, subject text, spam_folder text, allow text[], block text[]
+    tag numeric, quarantine numeric, reject numeric, subject text, spam_folder text, allow text[], block text[], keeps boolean
 ) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     resolved record;
@@ -734,6 +735,7 @@ BEGIN
     spam_folder := coalesce(lookup.word(own, 'spamfolder'), lookup.word(around, 'spamfolder'), 'Spam');
     allow := lookup.words(own, 'allow') || lookup.words(around, 'allow');
     block := lookup.words(own, 'block') || lookup.words(around, 'block');
+    keeps := (SELECT cardinality(expanded.mailboxes) > 0 FROM lookup.expanded(resolved.account, resolved.domain) AS expanded);
     RETURN NEXT;
 END $$;
 
@@ -966,5 +968,5 @@ BEGIN
     END LOOP;
 END $$;
 
-INSERT INTO platform (name, value) VALUES ('lookups', '34f93a68891555c6e7dbd159a6f4bd0ba9805749748b5e0cbd1eccd0ae34664e');
+INSERT INTO platform (name, value) VALUES ('lookups', '9ea078651fd35ffd6e862bfda3ccd47f4ea8512de9dee44fd57930810dd1bd61');
 

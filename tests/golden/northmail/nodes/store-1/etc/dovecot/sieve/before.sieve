@@ -1,6 +1,6 @@
 require ["comparator-i;ascii-numeric", "envelope", "environment", "fileinto", "mailbox", "relational", "spamtestplus", "vacation", "vacation-seconds", "variables", "vnd.dovecot.environment"];
-# From the mailbox's own score on, mail goes to its spam folder.
-if spamtest :percent :value "ge" :comparator "i;ascii-numeric" "100" {
+# From the mailbox's own score on, mail goes to its spam folder, unless the defense says otherwise.
+if anyof (header :is "X-Spam-Folder" "yes", allof (not header :is "X-Spam-Folder" "no", spamtest :percent :value "ge" :comparator "i;ascii-numeric" "100")) {
     set "folder" "Spam";
     if environment :matches "vnd.dovecot.config.spam_folder" "?*" {
         set "folder" "${0}";
