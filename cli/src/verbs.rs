@@ -3,6 +3,7 @@
 mod address;
 mod blueprint;
 mod build;
+mod cache;
 mod check;
 mod compare;
 mod compiled;
@@ -67,6 +68,8 @@ pub(crate) enum Verb {
     Root(root::Arguments),
     /// Pin, build, look into and check the image that serves every environment.
     Image(image::Arguments),
+    /// List and prune what is kept to be quick.
+    Cache(cache::Arguments),
     /// Report every problem of a specification repository.
     Check(check::Arguments),
     /// Print the Blueprint: every choice made for one environment.
@@ -128,6 +131,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Unpack(arguments) => pack::run_unpack(&arguments),
         Verb::Root(arguments) => root::run(&arguments),
         Verb::Image(arguments) => image::run(&arguments),
+        Verb::Cache(arguments) => cache::run(&arguments),
         Verb::Reset(arguments) => reset::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Blueprint(arguments) => blueprint::run(&arguments),

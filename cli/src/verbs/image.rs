@@ -1,18 +1,22 @@
 //! `mailwright image`: the image that serves every environment, from its lock to its signature.
 
 mod build;
+mod diff;
 mod lock;
+mod show;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use blueprint::lock::PinnedPackage;
 use clap::Subcommand;
-use images::{ImageFailure, Request};
+use images::{Image, ImageFailure, Request, Store};
 
 use super::compiled::{self, say};
 use super::up;
 use crate::failure::{Exit, Failure};
+use crate::folders;
 use crate::repository::{self, Repository};
 
 /// Pin, build, look into and check the image that serves every environment.
@@ -31,12 +35,21 @@ enum Verb {
     Lock(lock::Arguments),
     /// Build the image of mailwright.lock, or take the one that is there.
     Build(build::Arguments),
+    /// Tell what is in an image.
+    Show(show::Arguments),
+    /// Tell how two images differ.
+    Diff(diff::Arguments),
+    /// Hold every byte of an image against its digest and signature.
+    Verify(verify::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.verb {
         Verb::Lock(arguments) => lock::run(arguments),
         Verb::Build(arguments) => build::run(arguments),
+        Verb::Show(arguments) => show::run(arguments),
+        Verb::Diff(arguments) => diff::run(arguments),
+        Verb::Verify(arguments) => verify::run(arguments),
     }
 }
 
@@ -107,6 +120,38 @@ pub(super) fn request<'a>(
     packages: &'a BTreeMap<String, PinnedPackage>,
 ) -> Request<'a> {
     Request { cache, distribution, packages }
+}
+
+/// An image that was built.
+#[derive(clap::Args)]
+pub(super) struct Named {
+    /// The image: its digest or the beginning of it, or its folder.
+    image: String,
+}
+
+impl Named {
+    pub(super) fn find(&self) -> Result<Image, Failure> {
+        named(&self.image)
+    }
+}
+
+/// Returns the image of a digest, or in a folder that is named by its digest.
+pub(super) fn named(image: &str) -> Result<Image, Failure> {
+    let folder = Path::new(image);
+    if image.contains('/') && folder.is_dir() {
+        let folder = std::fs::canonicalize(folder)?;
+        let digest = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok(Image { digest, folder });
+    }
+    Store::new(&up::cache()?).need(image).map_err(|failure| failed(&failure))
+}
+
+/// Returns the file of the key that signs images.
+pub(super) fn key(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    Ok(match named {
+        Some(path) => path.to_owned(),
+        None => folders::state()?.join("image.key"),
+    })
 }
 
 /// Where the image's repository is.

@@ -45,7 +45,10 @@ pub fn built(request: &Request<'_>) -> Result<Option<Image>, ImageFailure> {
     let Some(bytes) = files::read(&store.key(&key(request)))? else { return Ok(None) };
     let digest = String::from_utf8_lossy(&bytes).trim().to_owned();
     match store.find(&digest)? {
-        Some(image) if image.check_lightly().is_ok() => Ok(Some(image)),
+        Some(image) if image.check_lightly().is_ok() => {
+            image.touch();
+            Ok(Some(image))
+        }
         _ => Ok(None),
     }
 }

@@ -108,6 +108,11 @@ impl Image {
         self.folder.join("manifest.json")
     }
 
+    /// Returns the signature of the manifest.
+    pub fn signature(&self) -> PathBuf {
+        self.folder.join("manifest.json.minisig")
+    }
+
     /// Returns the root as a packed tar.
     pub fn tar(&self) -> PathBuf {
         self.folder.join(tree::TAR)
@@ -193,9 +198,20 @@ impl Image {
         Ok(())
     }
 
+    /// Notes that the image was asked for, so that it is not taken for forgotten.
+    pub(crate) fn touch(&self) {
+        // One that cannot be noted only seems older than it is.
+        let _ = std::fs::File::options()
+            .append(true)
+            .open(self.folder.join(STAMP))
+            .and_then(|file| file.set_modified(std::time::SystemTime::now()));
+    }
+
     fn state(&self) -> Result<String, ImageFailure> {
         let mut state = String::new();
-        for name in files::names(&self.folder)?.iter().filter(|name| !name.starts_with('.')) {
+        for name in
+            files::names(&self.folder)?.iter().filter(|name| !name.starts_with('.') && !name.ends_with(".minisig"))
+        {
             let path = self.folder.join(name);
             let about = std::fs::metadata(&path).map_err(could_not(format!("look at {}", path.display())))?;
             state.push_str(&format!(
