@@ -314,8 +314,14 @@ fn apart(script: &str, memory: &Path) -> Command {
         "-c",
     ]);
     let over = if memory_to_spare() { "mount -t tmpfs -o mode=0755,size=75% mailwright \"$0\" && " } else { "" };
-    command.arg(format!("{over}{script}")).arg(memory);
-    command.env("LC_ALL", "C.UTF-8").env("SOURCE_DATE_EPOCH", EPOCH.to_string());
+    command.arg(format!("umask 022 && {over}{script}")).arg(memory);
+    // Nothing of whoever builds comes in: no locale, no proxy, no library that is loaded before others.
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/root")
+        .env("LC_ALL", "C.UTF-8")
+        .env("SOURCE_DATE_EPOCH", EPOCH.to_string());
     command
 }
 
