@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod address;
+mod adopt;
 mod blueprint;
 mod build;
 mod cache;
@@ -96,6 +97,8 @@ pub(crate) enum Verb {
     Init(init::Arguments),
     /// Write the accounts of another system as the specification of a new reseller.
     Import(import::Arguments),
+    /// Write accounts that no specification declares down as specification.
+    Adopt(adopt::Arguments),
     /// Take new revisions of resellers' own git repositories.
     Reseller(reseller::Arguments),
     /// Explain a problem's code.
@@ -146,6 +149,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
+        Verb::Adopt(arguments) => adopt::run(&arguments),
         Verb::Reseller(arguments) => reseller::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),

@@ -16,6 +16,7 @@ mod settings;
 mod sign_in;
 mod tenant;
 mod token;
+mod unmanaged;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,6 +37,7 @@ pub(crate) use settings::Settings;
 pub(crate) use sign_in::{Means, Who};
 pub(crate) use tenant::{HeldRole, holdings, set_roles};
 pub(crate) use token::{NewToken, TokenKind, revoke};
+pub use unmanaged::Unmanaged;
 
 use crate::password::{Checks, locked};
 use crate::time::{Chance, Clock, seconds};

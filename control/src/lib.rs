@@ -28,7 +28,7 @@ use values::MailAddress;
 pub use answers::{
     Autoreply, DefensePolicy, Delivery, DeliveryMailbox, Identity, RecipientAnswer, Service, SignInRefusal,
 };
-pub use directory::{Directory, DirectoryError, Seed, SeedReport, Server, forget_secrets};
+pub use directory::{Directory, DirectoryError, Seed, SeedReport, Server, Unmanaged, forget_secrets};
 pub use mailboxes::{Mailboxes, Moving, NotMoved};
 pub use oma::router;
 pub use time::{Chance, Clock, OsChance};

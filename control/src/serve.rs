@@ -58,10 +58,13 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if arguments.next_if(|verb| verb == "policy").is_some() {
         return crate::policy::main(arguments);
     }
-    let ended = parsed(arguments).and_then(|config| {
+    let ended = parsed(arguments).and_then(|(verb, config)| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|source| Failure::Started { what: "start threads".to_owned(), source })?;
-        runtime.block_on(run(config))
+        match verb {
+            Verb::Api => runtime.block_on(run(config)),
+            Verb::Unmanaged => runtime.block_on(unmanaged(&config)),
+        }
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,12 +75,38 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn parsed(mut arguments: impl Iterator<Item = OsString>) -> Result<PathBuf, Failure> {
+/// What is asked of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    /// To serve the API and the console.
+    Api,
+    /// To print the accounts that no specification declares.
+    Unmanaged,
+}
+
+fn parsed(mut arguments: impl Iterator<Item = OsString>) -> Result<(Verb, PathBuf), Failure> {
     let (verb, flag, path) = (arguments.next(), arguments.next(), arguments.next());
-    match (verb, flag, path, arguments.next()) {
-        (Some(verb), Some(flag), Some(path), None) if verb == "api" && flag == "--config" => Ok(PathBuf::from(path)),
-        _ => Err(Failure::Usage),
-    }
+    let (Some(verb), Some(flag), Some(path), None) = (verb, flag, path, arguments.next()) else {
+        return Err(Failure::Usage);
+    };
+    let verb = match verb.to_str() {
+        Some("api") => Verb::Api,
+        Some("unmanaged") => Verb::Unmanaged,
+        _ => return Err(Failure::Usage),
+    };
+    if flag == "--config" { Ok((verb, PathBuf::from(path))) } else { Err(Failure::Usage) }
+}
+
+/// Prints the accounts that no specification declares, as one JSON document.
+async fn unmanaged(config: &std::path::Path) -> Result<(), Failure> {
+    let given = Given::read(config)?;
+    let directory = connected(&given).await?;
+    let found = directory.unmanaged().await;
+    directory.close().await;
+    let found = found.map_err(|source| Failure::Directory { server: format!("{:?}", given.server), source })?;
+    // Names, addresses and words: there is nothing in it that JSON could not write.
+    say(&serde_json::to_string(&found).unwrap_or_default());
+    Ok(())
 }
 
 /// Writes a line of the log; a log that is gone stops nobody.
@@ -211,7 +240,8 @@ mod tests {
     #[test]
     fn only_what_it_knows_is_taken() {
         let asked = |words: &[&str]| parsed(words.iter().map(OsString::from)).ok();
-        assert_eq!(asked(&["api", "--config", "/x"]), Some(PathBuf::from("/x")));
+        assert_eq!(asked(&["api", "--config", "/x"]), Some((Verb::Api, PathBuf::from("/x"))));
+        assert_eq!(asked(&["unmanaged", "--config", "/x"]), Some((Verb::Unmanaged, PathBuf::from("/x"))));
         for words in
             [&[][..], &["api"], &["api", "--config"], &["api", "--config", "/x", "y"], &["web", "--config", "/x"]]
         {

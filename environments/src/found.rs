@@ -241,6 +241,41 @@ impl Found {
         Ok(inside)
     }
 
+    /// Returns the accounts that no specification declares.
+    ///
+    /// - Errors: the directory cannot be read; of real daemons it answers while they run only.
+    pub fn unmanaged(&self) -> Result<Vec<control::Unmanaged>, Failure> {
+        let path = self.folder.directory();
+        if path.exists() {
+            let failed = |source| Failure::Thread { thread: "accounts", source };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+            return runtime
+                .block_on(async {
+                    let directory = control::Directory::open(
+                        &path,
+                        std::sync::Arc::new(|| 0),
+                        std::sync::Arc::new(control::OsChance),
+                    );
+                    let directory = directory.await?;
+                    let found = directory.unmanaged().await;
+                    directory.close().await;
+                    found
+                })
+                .map_err(|source| Failure::Directory { path: path.clone(), source });
+        }
+        let nodes = self.nodes()?;
+        let Some((node, _)) = nodes.iter().find(|(_, role)| *role == blueprint::Role::Control) else {
+            return Ok(Vec::new());
+        };
+        let ask = ["/usr/lib/mailwright/mailwright-serve", "unmanaged", "--config", "/etc/mailwright/serve.json"];
+        let failed = |reason: String| Failure::Node { node: node.clone(), reason };
+        let output = self.inside(node, &ask.map(str::to_owned))?.output();
+        let output = output.map_err(|source| Failure::StartNode { node: node.clone(), source })?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let last = said.lines().last().unwrap_or_default();
+        serde_json::from_str(last).map_err(|_| failed(format!("it did not tell its accounts: {last}")))
+    }
+
     /// Stores an environment of virtual machines as it is now; it runs on.
     ///
     /// - Errors: it does not run, or not on machines; something cannot be stored, and nothing is then.

@@ -57,6 +57,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
     let ready = Ready::of(&repository.sources, arguments.env.as_deref())?;
+    let mut unmanaged = None;
     let (changes, name) = match (&arguments.from, &arguments.from_folder) {
         (Some(revision), _) => {
             (with_sources(|| git::read(&repository.path, revision), revision, ready, &repository)?, revision.clone())
@@ -69,6 +70,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (None, None) => {
             let after = ready.compile().told(&repository.sources)?;
             let (found, recorded) = recorded(&repository, &after)?;
+            // Of real daemons the directory answers while they run; a plan is one without it, too.
+            unmanaged = found.unmanaged().ok();
             let mut changes = with_record(&recorded, &after, &repository.sources);
             // Only where a quota is lowered does it matter what is really used.
             if changes.impacts.iter().any(|impact| impact.what.contains("quota")) {
@@ -94,11 +97,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     std::io::stderr().write_all(warnings.as_bytes())?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        let document = serde_json::to_value(&changes)
+        let mut document = serde_json::to_value(&changes)
             .map_err(|error| Failure::fault("the changes do not serialize").cause(&error))?;
+        if let (Some(object), Some(unmanaged)) = (document.as_object_mut(), &unmanaged) {
+            let addresses: Vec<&str> = unmanaged.iter().map(|it| it.address.as_str()).collect();
+            object.insert("unmanaged".to_owned(), serde_json::json!(addresses));
+        }
         writeln!(out, "{document:#}")?;
     } else {
         out.write_all(shown::text(&changes, &name, arguments.detail).as_bytes())?;
+        let count = unmanaged.map_or(0, |unmanaged| unmanaged.len());
+        if count > 0 {
+            let accounts = if count == 1 { "account is" } else { "accounts are" };
+            writeln!(
+                out,
+                "unmanaged: {count} {accounts} declared nowhere and left alone (mailwright adopt lists them)"
+            )?;
+        }
     }
     Ok(if arguments.exit_code && !changes.is_empty() { Exit::Changes } else { Exit::Done })
 }

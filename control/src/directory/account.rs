@@ -73,7 +73,7 @@ pub(crate) struct Account {
     pub(crate) deleted_at: Option<i64>,
 }
 
-fn read(row: &Row) -> Result<Account, sqlx::Error> {
+pub(super) fn read(row: &Row) -> Result<Account, sqlx::Error> {
     let kind: String = row.try_get("kind")?;
     let address: String = row.try_get("address")?;
     let quota: Option<i64> = row.try_get("quota")?;
