@@ -183,7 +183,10 @@ fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
     let state = tempfile::tempdir().unwrap();
     let Some(first) = request(state.path(), greeter("hello")) else { return };
+    let begun = Instant::now();
+    let told = |what: &str| println!("{:5.1} s  {what}", begun.elapsed().as_secs_f64());
     let mut running = up(first);
+    told("it is up");
 
     // It is the node it was made, with a kernel of its own.
     let mut client = connect(running.description(), [127, 18, 0, 7]);
@@ -201,6 +204,7 @@ fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
     let outside = "python3 -c 'import socket\ntry: socket.create_connection((\"192.0.2.1\", 25), 60)\nexcept OSError as e: print(e.errno)'";
     assert_eq!(inside(state.path(), outside), "113");
 
+    told("it was looked into");
     // A changed tree goes in while a client stays connected.
     let changed = running.converge(&request(state.path(), greeter("good evening")).unwrap(), &()).unwrap();
     assert_eq!(changed, BTreeMap::from([("mx-1".to_owned(), words(&["/etc/mailwright/greeting"]))]));
@@ -210,6 +214,7 @@ fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
     client.get_mut().write_all(b"still here\r\n").unwrap();
     assert_eq!(line(&mut client), "250 2 still here");
 
+    told("it has taken a change over");
     // It is stored and runs on.
     let found =
         || environments::find(&StateRoot::new(state.path()), &Identity::new(state.path(), "one")).unwrap().unwrap();
@@ -217,7 +222,9 @@ fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
     assert!(taken.bytes > 10 << 20, "{taken:?}");
     client.get_mut().write_all(b"after\r\n").unwrap();
     assert_eq!(line(&mut client), "250 3 after");
+    told(&format!("it was stored, and stood still for {} ms", taken.still_milliseconds));
     running.stop().unwrap();
+    told("it has ended");
 
     // Twice it goes on from there: with what it remembered, without what came later, with its own chance and the right time.
     let mut chances = BTreeSet::new();
@@ -227,6 +234,7 @@ fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
             ..request(state.path(), greeter("good evening")).unwrap()
         };
         let running = up(again);
+        told("it goes on");
         let mut client = connect(running.description(), [127, 0, 0, 1]);
         assert_eq!(line(&mut client), "220 198.19.255.250 good evening");
         client.get_mut().write_all(b"third\r\n").unwrap();
@@ -235,7 +243,9 @@ fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
         let seconds: i64 = inside(state.path(), "date +%s").parse().unwrap();
         let here = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
         assert!((here - seconds).abs() < 60, "{seconds} there, {here} here");
+        told("it was looked into");
         running.stop().unwrap();
+        told("it has ended");
     }
     assert_eq!(chances.len(), 2, "no two of them draw the same");
 

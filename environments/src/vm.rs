@@ -64,6 +64,9 @@ const FAREWELL: Duration = Duration::from_secs(20);
 /// How long a machine's process has to open its sockets.
 const ARRIVAL: Duration = Duration::from_secs(20);
 
+/// The address of the world's network card; the nodes' own begin otherwise.
+const WORLD_CARD: &str = "52:54:01:00:00:fe";
+
 /// What machines stand on, as the environment's folder keeps it.
 const GROUND: &str = "ground.json";
 
@@ -180,7 +183,9 @@ fn in_order(nodes: &[Node]) -> Vec<&Node> {
 fn wire(order: &Order<'_>, nodes: &[&Node]) -> Result<(Fabric, Switch), Failure> {
     let fabric = Fabric::make(order.common.program)?;
     let tap = fabric.within(|| Tap::new_named(Interface::new(network::WIRE)?))?;
-    fabric.ip(&network::fabric(order.common.blueprint, ""))?;
+    // Always the same, since machines that go on from a snapshot remember it.
+    let named = format!("link set {} address {WORLD_CARD}\n", network::WIRE);
+    fabric.ip(&(named + &network::fabric(order.common.blueprint, "")))?;
     let mut wires = vec![Wire::Tap(tap)];
     let mut folders = Vec::new();
     for node in nodes {
