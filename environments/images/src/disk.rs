@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 /// Where a disk may write, a pattern a line: `*` stands for anything, slashes too. Relative to the root.
 pub const PATHS: &str = include_str!("disk/paths");
 
-/// Scripts that come with a node's files, since they are made of its settings; nothing else on a disk can be run.
-const SCRIPTS: &str = "etc/mailwright/directory/";
+/// Where scripts come with a node's files, since they are made of its settings; nothing else on a disk can be run.
+const SCRIPTS: [&str; 2] = ["etc/mailwright/backup/", "etc/mailwright/directory/"];
 
 /// Where a unit is switched on by a link.
 const WANTS: &str = "etc/systemd/system/multi-user.target.wants/";
@@ -200,11 +200,16 @@ fn allowed(name: &str) -> Result<(), Refused> {
 
 fn permitted(name: &str, mode: u32) -> Result<(), Refused> {
     let special = mode & !0o777 != 0;
-    let program = mode & 0o111 != 0 && !name.starts_with(SCRIPTS);
+    let program = mode & 0o111 != 0 && !is_script(name);
     match special || program {
         true => Err(Refused::Mode { path: format!("/{name}"), mode }),
         false => Ok(()),
     }
+}
+
+/// Whether a path is one where scripts come with a node's files.
+fn is_script(name: &str) -> bool {
+    SCRIPTS.iter().any(|folder| name.starts_with(folder))
 }
 
 /// Whether something is the name of a unit (systemd.unit(5)).
@@ -316,6 +321,34 @@ mod tests {
         }
     }
 
+    /// Returns the nodes' files below a folder of rendered trees, relative to the nodes' roots.
+    fn rendered(folder: &std::path::Path, inside: Option<&str>, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let name = entry.file_name().into_string().unwrap();
+            let deeper = match (inside, folder.file_name().is_some_and(|parent| parent == "nodes")) {
+                (None, true) => Some(String::new()),
+                (None, false) => None,
+                (Some(""), _) => Some(name),
+                (Some(above), _) => Some(format!("{above}/{name}")),
+            };
+            match (entry.path().is_dir(), deeper) {
+                (true, deeper) => rendered(&entry.path(), deeper.as_deref(), found),
+                (false, Some(file)) if !file.is_empty() => found.push(file),
+                (false, _) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_that_is_rendered_may_be_on_a_disk() {
+        let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+        let mut found = Vec::new();
+        rendered(&golden, None, &mut found);
+        assert!(found.len() > 100, "{found:?}");
+        let refused: Vec<&String> = found.iter().filter(|name| allowed(name).is_err()).collect();
+        assert!(refused.is_empty(), "list them in disk/paths: {refused:?}");
+    }
+
     proptest! {
         #[test]
         fn whatever_is_taken_lies_below_the_listed_paths(
@@ -328,7 +361,7 @@ mod tests {
                 let name = path.trim_start_matches('/');
                 prop_assert!(PATHS.lines().any(|pattern| matches(pattern, name)));
                 prop_assert!(!name.split('/').any(|part| part == ".." || part.is_empty()));
-                prop_assert!(mode & 0o7111 == 0 || name.starts_with(SCRIPTS));
+                prop_assert!(mode & 0o7111 == 0 || is_script(name));
                 prop_assert!(bytes.starts_with(name.as_bytes()));
                 prop_assert_eq!(bytes.len() % 512, 0);
             }
