@@ -23,6 +23,9 @@ use crate::repository::{self, Repository};
 ///
 /// One image per release, the same to the bit on every build: what a node is comes on a small disk of its own.
 #[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  mailwright image lock\n  mailwright image build\n  mailwright image verify 0fa94d"
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
