@@ -150,6 +150,7 @@ fn checks() -> Vec<Check> {
 }
 
 /// What is measured: each node itself, each daemon that tells of itself, and whether each opens its door.
+#[expect(clippy::indexing_slicing, reason = "a key that a JSON object lacks is made")]
 fn config(blueprint: &Blueprint, node: &Node, answers: &[Answer]) -> Value {
     let labels = |other: &Node| json!({ "node": other.name, "role": other.role.name(), "cluster": other.cluster, "site": other.site });
     let targets = |roles: &[Role], port: u16| -> Vec<Value> {
