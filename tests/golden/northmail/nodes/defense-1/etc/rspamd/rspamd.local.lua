@@ -278,6 +278,16 @@ rspamd_config:register_symbol({
     if is_own(task) or task:cache_get("recipients_allowed") then
       return
     end
+    -- Rspamd aligns a notice's author with no host; the name it greets with counts where SPF vouches for it (RFC 7489 §3.1.2).
+    local from, helo = task:get_from("smtp"), task:get_helo()
+    if helo and not (from and from[1] and from[1].addr ~= "") and task:has_symbol("R_SPF_ALLOW") then
+      for _, author in ipairs(task:get_from("mime") or {}) do
+        local _, domain = split((author.addr or ""):lower())
+        if domain ~= "" and ("." .. helo:lower()):sub(-#domain - 1) == "." .. domain then
+          return
+        end
+      end
+    end
     if task:has_symbol("DMARC_POLICY_REJECT") then
       task:set_pre_result("reject", "Message rejected: its author's domain asks for that (DMARC)", N)
     elseif task:has_symbol("DMARC_POLICY_QUARANTINE") then
