@@ -1,6 +1,6 @@
 //! Accounts that were made through the API: left alone, listed, and written down as specification when somebody asks for it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod desk;
 
