@@ -4,7 +4,7 @@
 //! ```text
 //! CACHE/rootfs/DIGEST/root/        the file system
 //! CACHE/rootfs/DIGEST/root.json    what it is made of: packages with versions and hashes; without it nothing is trusted
-//! CACHE/rootfs/DIGEST/warm/        what daemons took long to work out and find again, a layer above it
+//! CACHE/rootfs/DIGEST/warmed/      what daemons took long to work out and find again, as layers above it
 //! CACHE/rootfs/.DIGEST.unpacking/  what is being unpacked; worth nothing when who does it is gone
 //! CACHE/rootfs/wanted/KEY.json     what the archive gave for packages that no lock pins
 //! ```
@@ -103,7 +103,7 @@ pub(crate) struct Root {
 /// Takes a root file system that somebody unpacked.
 pub(crate) fn given(cache: &Path, folder: &Path) -> Root {
     let key = hexadecimal(Sha256::digest(folder.as_os_str().as_encoded_bytes()).get(..8).unwrap_or_default());
-    with_warm(folder.to_owned(), cache.join("rootfs").join(format!("given-{key}")).join("warm"), None)
+    with_warm(folder.to_owned(), cache.join("rootfs").join(format!("given-{key}")).join("warmed"), None)
 }
 
 /// Returns the root file system that is wanted, built if it is not there.
@@ -129,7 +129,7 @@ pub(crate) fn obtain(wanted: &Wanted<'_>, progress: &dyn Progress) -> Result<Roo
         .and_then(|()| files::sync_folder(&all))
         .map_err(|source| ImageFailure::System { what: format!("move {} into place", folder.display()), source })?;
     progress.step(&Step::Root("the root file system is there".to_owned()));
-    Ok(with_warm(folder.join("root"), folder.join("warm"), Some(about)))
+    Ok(with_warm(folder.join("root"), folder.join("warmed"), Some(about)))
 }
 
 /// Returns the image that is wanted, built if it is not there, with the packages it was built of.
@@ -191,11 +191,12 @@ fn found(folder: &Path) -> Result<Option<Root>, ImageFailure> {
     let about: Option<About> = files::read_json(&folder.join("root.json"))?;
     Ok(about
         .filter(|about| about.version == VERSION)
-        .map(|about| with_warm(folder.join("root"), folder.join("warm"), Some(about))))
+        .map(|about| with_warm(folder.join("root"), folder.join("warmed"), Some(about))))
 }
 
 fn with_warm(root: PathBuf, warm: PathBuf, about: Option<About>) -> Root {
-    let layers = if warm.is_dir() { vec![warm.clone(), root.clone()] } else { vec![root.clone()] };
+    let mut layers = warm::layers(&warm);
+    layers.push(root.clone());
     Root { folder: root, layers, warm, about }
 }
 
@@ -212,8 +213,9 @@ mod tests {
         let about = About { version: VERSION, distribution: "bookworm".to_owned(), packages: BTreeMap::new() };
         files::write_json(&folder.join("root.json"), &about, 0o644).unwrap();
         assert_eq!(found(&folder).unwrap().unwrap().layers, [folder.join("root")]);
-        std::fs::create_dir_all(folder.join("warm")).unwrap();
-        assert_eq!(found(&folder).unwrap().unwrap().layers, [folder.join("warm"), folder.join("root")]);
+        let layer = folder.join("warmed/layer-00");
+        std::fs::create_dir_all(layer.join("var")).unwrap();
+        assert_eq!(found(&folder).unwrap().unwrap().layers, [layer, folder.join("root")]);
         let later = About { version: VERSION + 1, ..about };
         files::write_json(&folder.join("root.json"), &later, 0o644).unwrap();
         assert_eq!(found(&folder).unwrap(), None);

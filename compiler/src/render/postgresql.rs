@@ -10,6 +10,7 @@ pub mod schema;
 use std::collections::BTreeMap;
 
 use blueprint::{Blueprint, Check, File, Node, Piece, Process, Role, Tree};
+use sha2::{Digest as _, Sha256};
 use values::Network;
 
 use self::conf::{Conf, Value};
@@ -50,12 +51,16 @@ pub const DAEMONS: [(&str, &[Role]); 5] = [
 
 /// Makes the data where there is none, and gives the users the passwords that hold now.
 ///
-/// A folder gets its name once it is whole and on disk: one that is half done is begun anew.
+/// A folder gets its name once it is whole and on disk: one that is half done is begun anew. Where there
+/// is a folder for templates, the data as they are before anybody has a password are kept there, named by what they were made
+/// from: who runs several platforms on one machine makes them once.
 const PREPARE_TEXT: &str = r#"#!/bin/sh
 set -eu
 programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+version=${programs%/bin}
 data=/var/lib/postgresql/mailwright
 own=/etc/mailwright/directory
+template=@TEMPLATE@-${version##*/}
 as() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
 # Runs statements without a server; it says what failed and ends well all the same.
 alone() {
@@ -72,15 +77,45 @@ if [ -s "$data/PG_VERSION" ]; then
     alone "$data" postgres <"$own/users.sql"
     exit 0
 fi
-rm -rf "$data.new"
-as "$programs/initdb" -D "$data.new" -E UTF8 --locale=C.UTF-8 -A peer --no-sync --no-instructions >/dev/null
+made=$template
+rm -rf "$data.new" "$data.making"
+if [ ! -s "$template/PG_VERSION" ]; then
+    made=$data.making
+    as "$programs/initdb" -D "$made" -E UTF8 --locale=C.UTF-8 -A peer --no-sync --no-instructions >/dev/null
+    { cat <<'ROLES'; echo "CREATE DATABASE mailwright OWNER control;"; } | alone "$made" postgres -c fsync=off
+@ROLES@
+ROLES
+    alone "$made" mailwright -c fsync=off <"$own/schema.sql"
+    if [ -d "${template%/*}" ]; then
+        mv -T "$made" "$template"
+        made=$template
+    fi
+fi
+if [ "$made" = "$template" ]; then
+    cp -a --reflink=auto "$made" "$data.new"
+else
+    mv -T "$made" "$data.new"
+fi
 alone "$data.new" postgres -c fsync=off <"$own/users.sql"
-echo "CREATE DATABASE mailwright OWNER control;" | alone "$data.new" postgres -c fsync=off
-alone "$data.new" mailwright -c fsync=off <"$own/schema.sql"
 sync -f "$data.new"
 mv -T "$data.new" "$data"
 sync "$data/.."
 "#;
+
+/// Where a template of the data is kept, where that folder is.
+const TEMPLATES: &str = "/var/lib/mailwright/templates";
+
+/// Returns the script that makes the data.
+fn prepare() -> String {
+    let roles: Vec<String> = DAEMONS.iter().map(|(user, _)| format!("CREATE ROLE {user} LOGIN;\n")).collect();
+    let roles = roles.join("\n");
+    let mut hash = Sha256::new();
+    for part in [PREPARE_TEXT, &roles, &schema::statements()] {
+        hash.update(part);
+    }
+    let key: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    PREPARE_TEXT.replace("@TEMPLATE@", &format!("{TEMPLATES}/directory-{key}")).replace("@ROLES@", &roles)
+}
 
 /// Runs the server; told to end, it ends without waiting for those who are connected.
 const RUN_TEXT: &str = r#"#!/bin/sh
@@ -114,7 +149,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         ),
         (USERS.to_owned(), schema::users()),
         (SCHEMA.to_owned(), File::text(schema::statements())),
-        (PREPARE.to_owned(), script(PREPARE_TEXT)),
+        (PREPARE.to_owned(), script(&prepare())),
         (RUN.to_owned(), script(RUN_TEXT)),
         (format!("/etc/systemd/system/{UNIT}"), File::text(UNIT_TEXT)),
     ]);

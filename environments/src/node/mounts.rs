@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /        overlay: image layers, topped by memory that is gone with the node
-//! /var     overlay: image layers' /var, topped by the node's state folder
+//! /var     overlay: image layers' /var, topped by the node's state folder; nothing is forced to disk
 //! /run /tmp /dev /dev/shm    memory
 //! ```
 //!
@@ -55,14 +55,16 @@ pub(super) fn enter(plan: &Plan) -> Result<(), MountFailure> {
     for folder in ["upper", "work", "root"] {
         make_folder(&base.join(folder))?;
     }
-    overlay(&plan.layers, &base.join("upper"), &base.join("work"), &root)?;
+    overlay(&plan.layers, &base.join("upper"), &base.join("work"), &root, Syncs::Nothing)?;
     let below: Vec<PathBuf> = plan.layers.iter().map(|layer| layer.join("var")).filter(|var| var.is_dir()).collect();
     let (upper, work) = (plan.state.join("var"), plan.state.join("work"));
     make_folder(&upper)?;
     make_folder(&work)?;
     // The state folder is private to the one who runs the tool; what daemons see is open as /var is.
     fs::set_permissions(&upper, fs::Permissions::from_mode(0o755)).step(|| format!("open {}", upper.display()))?;
-    overlay(&below, &upper, &work, &root.join("var"))?;
+    overlay(&below, &upper, &work, &root.join("var"), Syncs::Nothing)?;
+    // What a daemon begins its data with is kept there for other environments.
+    make_folder(&root.join("var/lib/mailwright/templates"))?;
     kernel_file_systems(&root)?;
     devices(&root)?;
     for folder in ["run/lock", "run/mailwright"] {
@@ -166,16 +168,35 @@ fn make_folder(path: &Path) -> Result<(), MountFailure> {
     fs::create_dir_all(path).step(|| format!("make the folder {}", path.display()))
 }
 
+/// What happens when a daemon asks for its data to be on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Syncs {
+    /// They are written.
+    Everything,
+    /// They are left to the kernel, which has them: they outlive every process, and not the machine.
+    Nothing,
+}
+
 /// Mounts layers over one another, the topmost first, below one that is written to.
-fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, place: &Path) -> Result<(), MountFailure> {
+fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, place: &Path, syncs: Syncs) -> Result<(), MountFailure> {
     let open = |path: &Path| File::open(path).step(|| format!("open {}", path.display()));
     let below = layers.iter().map(|layer| open(layer)).collect::<Result<Vec<_>, _>>()?;
     let (upper_folder, work_folder) = (open(upper)?, open(work)?);
     let named = |folder: &File| format!("/proc/self/fd/{}", folder.as_raw_fd());
     let lower: Vec<String> = below.iter().map(named).collect();
-    let options =
+    let mut options =
         format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), named(&upper_folder), named(&work_folder));
+    if syncs == Syncs::Nothing {
+        // The mark that it was mounted so refuses the next mount, for whoever cannot tell whether the machine went down since.
+        let _ = fs::remove_dir_all(work.join("work/incompat"));
+        options.push_str(",volatile");
+    }
     let options = CString::new(options).unwrap_or_default();
-    rustix::mount::mount("overlay", place, "overlay", MountFlags::empty(), Some(options.as_c_str()))
-        .step(|| format!("lay {} over the image at {}", upper.display(), place.display()))
+    match rustix::mount::mount("overlay", place, "overlay", MountFlags::empty(), Some(options.as_c_str())) {
+        // A kernel before 5.10 knows no such thing.
+        Err(rustix::io::Errno::INVAL) if syncs == Syncs::Nothing => {
+            overlay(layers, upper, work, place, Syncs::Everything)
+        }
+        mounted => mounted.step(|| format!("lay {} over the image at {}", upper.display(), place.display())),
+    }
 }

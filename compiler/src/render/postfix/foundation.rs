@@ -212,12 +212,29 @@ pub fn files(site: Site<'_>, main_cf: &MainCf, master_cf: &MasterCf, lookups: &[
     files
 }
 
+/// Makes the folders of a queue as they have to be, and tells Postfix not to look for that itself: its own look takes longer than
+/// everything else it does at its start.
+///
+/// - Source: `postfix-files`, where folders of the queue are listed; `quick-start` in `postfix-script` (Postfix 3.7, 3.10).
+const PREPARE: &str = r#"set -eu
+queue=/var/spool/postfix$1 data=/var/lib/postfix$1
+install -d -o root -g root -m 0755 "$queue" "$queue/pid"
+for folder in active bounce corrupt defer deferred flush hold incoming private saved trace; do set -- "$@" "$queue/$folder"; done
+shift
+install -d -o postfix -g root -m 0700 "$@"
+install -d -o postfix -g postdrop -m 1730 "$queue/maildrop"
+install -d -o postfix -g postdrop -m 2710 "$queue/public"
+install -d -o postfix -g postfix -m 0700 "$data"
+: >"$queue/quick-start"
+"#;
+
 /// Returns how a Postfix is run.
 ///
 /// - `instance`: what its folder is called below the others', empty for the node's own.
 /// - `after`: where something must answer first.
 /// - `ready`: the ports it listens on.
 pub fn process(instance: &str, after: Vec<String>, ready: Vec<u16>) -> Process {
+    let suffix = if instance.is_empty() { String::new() } else { format!("-{instance}") };
     let (name, folder, unit) = match instance {
         "" => ("postfix".to_owned(), FOLDER.to_owned(), "postfix@-.service".to_owned()),
         instance => {
@@ -229,7 +246,7 @@ pub fn process(instance: &str, after: Vec<String>, ready: Vec<u16>) -> Process {
     };
     Process {
         unit,
-        prepare: Vec::new(),
+        prepare: vec![["/bin/sh", "-c", PREPARE, "prepare", &suffix].map(str::to_owned).to_vec()],
         command: postfix("start-fg"),
         user: "root".to_owned(),
         variables: BTreeMap::new(),

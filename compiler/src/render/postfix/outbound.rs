@@ -112,10 +112,6 @@ impl<'b> Outlet<'b> {
         let mut process = foundation::process(&self.instance, foundation::waits_for(self.site, &[]), ready);
         if !own {
             process.reads.push(format!("{FOLDER}/"));
-            process.prepare = vec![
-                ["/usr/bin/install", "-d", "-o", "root", "-g", "root", &self.spool()].map(str::to_owned).to_vec(),
-                ["/usr/bin/install", "-d", "-o", "postfix", "-g", "postfix", &self.data()].map(str::to_owned).to_vec(),
-            ];
         }
         Tree { checks, files, processes: vec![process], packages: foundation::packages() }
     }
