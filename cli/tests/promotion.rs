@@ -81,7 +81,7 @@ fn a_gate_that_breaks_shuts_the_way() {
     assert_eq!(platform.gate("qa"), Some(0));
     // The scenario now asks for what does not happen.
     let before = fs::read_to_string(platform.path.join("scenarios/smoke.kdl")).unwrap();
-    platform.rewrite("scenarios/smoke.kdl", "alice@acme.example", "nobody@acme.example");
+    platform.rewrite("scenarios/smoke.kdl", "count=1 within=\"30s\"", "count=2 within=\"2s\"");
     assert_eq!(platform.gate("qa"), Some(1));
     let (code, said) = platform.said(&["promote", "qa", "--to", "horizon"]);
     assert_eq!(code, Some(5), "{said}");

@@ -419,7 +419,7 @@ fn mail_that_went_bad_after_a_clean_end_is_told_and_not_mended_away() {
 fn a_backend_that_is_not_there_yet_is_refused_with_the_one_that_is() {
     let state = tempfile::tempdir().unwrap();
     let mut wanted = request(state.path(), "dev");
-    wanted.backend = Some("vm".to_owned());
+    wanted.backend = Some("fleet".to_owned());
     let failure = launch(wanted, &()).err().unwrap();
     assert!(failure.help().contains("--backend embedded"), "{}", failure.help());
     let mut wanted = request(state.path(), "dev");

@@ -82,8 +82,7 @@ impl<'a> Report<'a> {
             Fate::Failed(_) => "failed",
             Fate::Late(_) => "delayed",
             // A store speaks LMTP without RFC 3461: to a relay such mail is handed on, not delivered (Postfix says the same).
-            Fate::Delivered => "relayed",
-            Fate::Relayed => "relayed",
+            Fate::Delivered | Fate::Relayed => "relayed",
         }
     }
 

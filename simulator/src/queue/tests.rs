@@ -259,7 +259,7 @@ fn nobody_is_told_who_asked_not_to_be_or_cannot_be() {
 #[test]
 fn a_delivery_is_told_when_that_was_asked_for() {
     let success = Some(Notify { success: true, ..Notify::default() });
-    for (route, action) in [(store(), "delivered"), (Route::Remote, "relayed")] {
+    for (route, action) in [(store(), "relayed"), (Route::Remote, "relayed")] {
         let mut bench = Bench::new();
         let mut header = header(&["a@acme.example"]);
         header.addressees[0].notify = success;

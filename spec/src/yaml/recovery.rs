@@ -19,6 +19,10 @@ const MOST_REPAIRS: usize = 200;
 const BYTES_AGAIN: usize = 4 * 1024 * 1024;
 /// A repair is good when nothing is wrong in so many bytes behind it.
 const GOOD: usize = 4 * 1024;
+/// Bytes that repairs may add, beside as many as the file has.
+const ROOM: usize = 4 * 1024;
+/// Bytes that are copied in the time that one is followed.
+const COPIED: usize = 8;
 
 /// A text under repair, which knows where each of its bytes stood.
 struct Repaired {
@@ -144,7 +148,14 @@ fn best(repaired: &Repaired, text: &str, found: &Probe, left: &mut usize) -> Opt
         if *left == 0 || (is_last && best.as_ref().is_some_and(|(furthest, _)| *furthest > here)) {
             break;
         }
+        let added: usize = repair.edits.iter().map(|edit| edit.with.len()).sum();
+        // Repairs of repairs could make more and more of a text.
+        if repaired.text.len().saturating_add(added) > 2 * text.len() + ROOM {
+            continue;
+        }
         let tried = repaired.with(&repair);
+        // To write a large text again takes its time, too.
+        *left = left.saturating_sub(tried.text.len() / COPIED);
         let until = line.saturating_add(GOOD);
         let probed = probe(&tried.text, until);
         *left = left.saturating_sub(probed.at.min(until));
