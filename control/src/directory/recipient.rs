@@ -165,6 +165,13 @@ async fn expand(
         let forwards = account::forwards(connection, account.id).await?;
         let (kept, sent_on) = delivers(&account, !forwards.is_empty());
         if kept && let Some(store) = &account.store {
+            // What a mailbox may hold is its own domain's to say, whichever domain's catch-all led to it.
+            let own = match account.domain == domain.name.as_str() {
+                true => None,
+                false => domain::named(connection, &account.domain, None).await?,
+            };
+            let own = own.and_then(|own| Effective::of(facts, &account, &own));
+            let effective = own.as_ref().unwrap_or(&effective);
             expansion.mailboxes.insert(DeliveryMailbox {
                 address: account.address.clone(),
                 store: store.clone(),
