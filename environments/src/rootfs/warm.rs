@@ -15,8 +15,11 @@ use sha2::{Digest, Sha256};
 use crate::files;
 use crate::state::hexadecimal;
 
+/// Tells by its name whether a file is worth keeping.
+type Judge = fn(&str) -> bool;
+
 /// Folders below a node's `/var`, and what in them is worth keeping.
-const WORTH: [(&str, fn(&str) -> bool); 2] = [("lib/rspamd", is_compiled), (TEMPLATES, is_template)];
+const WORTH: [(&str, Judge); 2] = [("lib/rspamd", is_compiled), (TEMPLATES, is_template)];
 
 /// Where nodes keep what they begin their data with.
 const TEMPLATES: &str = "lib/mailwright/templates";
@@ -119,7 +122,7 @@ mod tests {
         let (state, warm) = (folder.path().join("state"), folder.path().join("warm"));
         fs::create_dir_all(state.join("lib/rspamd")).unwrap();
         keep_warm(&warm, std::slice::from_ref(&state));
-        assert_eq!(layers(&warm), [PathBuf::new(); 0]);
+        assert_eq!(layers(&warm), Vec::<PathBuf>::new());
         fs::write(state.join("lib/rspamd/aa.hs"), "compiled").unwrap();
         fs::write(state.join("lib/rspamd/stats.json"), "mine").unwrap();
         keep_warm(&warm, std::slice::from_ref(&state));
