@@ -15,12 +15,14 @@ const MOST_SAID: u64 = 64 * 1024;
 
 /// Makes the folders that a daemon finds when it is started, for its checker looks for them.
 pub(super) fn make_folders(processes: &[Process]) {
-    for command in processes.iter().flat_map(|process| &process.prepare) {
-        if let Some((program, arguments)) = command.split_first()
-            && program == "/usr/bin/install"
-        {
-            // What is lacking afterwards, the checker says.
-            let _ = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    for process in processes {
+        for command in &process.prepare {
+            let Some((program, arguments)) = command.split_first() else { continue };
+            // Preparations of others fill databases and ask other nodes.
+            if program == "/usr/bin/install" || process.name.starts_with("postfix") {
+                // What is lacking afterwards, the checker says.
+                let _ = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
+            }
         }
     }
 }
