@@ -183,6 +183,10 @@ impl<R: Read> Reader<R> {
                 if *digest != hexadecimal(&before.finalize()) {
                     return Err(damaged("its content is not what was packed").into());
                 }
+                // Reading on makes the decoder compare the compression's own trailer, which may be torn off, too.
+                if self.0.read(&mut [0]).map_err(torn)? != 0 {
+                    return Err(damaged("more follows its last record").into());
+                }
                 return Ok(());
             }
             let mut content = Counted { inner: &mut self.0, left: header.size, failure: None };
