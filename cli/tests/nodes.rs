@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blueprint::{Bundle, File, Process, Tree};
+use environments::scenarios::{Cannot, Fault, Whom};
 use environments::{Backend, Description, Failure, Identity, LaunchRequest, Running, StateRoot};
 use spec::{Asset, SourceFile, Sources, Trust};
 
@@ -221,6 +222,42 @@ fn a_daemon_that_falls_is_started_again_and_it_is_told() {
         told.iter().any(|line| line.contains("daemon fell") && line.contains("ended with status 3"))
     });
     assert!(told.iter().any(|line| line.contains("prepared as 0")), "what commands before the start say is told");
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_node_that_was_cut_off_killed_or_switched_off_comes_back_with_what_it_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(request) = request(state.path(), "one", greeter("hello")) else { return };
+    let running = up(request);
+    let greets = || line(&mut connect(running.description(), [127, 0, 0, 1])).starts_with("220 ");
+    let starts = || inside(&running, state.path(), "one", "cat /var/lib/greeter/starts");
+    let mx = Whom::Role("mx".to_owned());
+    let fault = |what: &str, lasts: Option<Duration>| {
+        let fault = Fault { what: what.to_owned(), whom: mx.clone(), after: Duration::ZERO, lasts };
+        running.hands().fault(&fault).unwrap();
+    };
+    running.hands().can_break().unwrap();
+    fault("power-off", None);
+    assert!(!greets(), "nothing answers");
+    running.hands().heal(&Whom::All).unwrap();
+    wait_for("it answers at its addresses", greets);
+    assert_eq!(starts(), "xx", "what it wrote is there");
+    fault("crash", None);
+    wait_for("its daemon is started again", greets);
+    assert_eq!(starts(), "xxx");
+    // Cut off, its process goes on.
+    fault("cut-off", None);
+    running.hands().heal(&Whom::Node("mx-1".to_owned())).unwrap();
+    wait_for("it is heard again", greets);
+    assert_eq!(starts(), "xxx");
+    fault("power-off", Some(Duration::from_millis(50)));
+    wait_for("it comes back by itself", greets);
+    let nobody =
+        Fault { what: "crash".to_owned(), whom: Whom::Host("x".to_owned()), after: Duration::ZERO, lasts: None };
+    assert!(matches!(running.hands().fault(&nobody), Err(Cannot::Lacks(_))));
+    let unknown = Fault { what: "disk-full".to_owned(), whom: mx.clone(), ..nobody };
+    assert!(matches!(running.hands().fault(&unknown), Err(Cannot::Lacks(_))));
     running.stop().unwrap();
 }
 

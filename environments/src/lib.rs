@@ -27,6 +27,7 @@ mod fill;
 mod fixture;
 mod found;
 mod launch;
+mod line;
 mod log;
 mod namespace;
 mod node;

@@ -11,6 +11,7 @@
 pub(crate) mod agents;
 pub(crate) mod doors;
 pub(crate) mod fabric;
+mod faults;
 mod fit;
 pub(crate) mod hands;
 pub(crate) mod network;
@@ -20,6 +21,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use blueprint::launch::{Door, Internet};
@@ -42,6 +44,7 @@ use crate::state::{Folder, OpenDoor, Record, StateFailure};
 use agents::Agents;
 use doors::{Doors, Way};
 use fabric::Fabric;
+use faults::Ground;
 
 pub(crate) use fit::lacks;
 
@@ -101,16 +104,15 @@ impl Order<'_> {
 pub(crate) struct Namespace {
     // In the order in which they end.
     doors: Doors,
-    agents: Agents,
+    ground: Arc<Ground>,
     world: Option<World>,
-    reach: hands::Reach,
-    _fabric: Fabric,
     runtime: Runtime,
     broke: watch::Receiver<Option<String>>,
     log: Option<Log>,
     writer: Option<LogWriter>,
     /// Where what daemons worked out is kept for others, and what they wrote.
     warm: (PathBuf, Vec<PathBuf>),
+    keeping: Option<JoinHandle<()>>,
     shape: Shape,
     /// What runs on each node.
     processes: BTreeMap<String, Vec<Process>>,
@@ -162,8 +164,9 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     let (authority, _) = lay_out(&order)?;
     fabric.ip(&network::fabric(order.blueprint, network::BRIDGE))?;
     fabric.ip(&network::hang(&agents.arrivals()?))?;
-    for node in &order.blueprint.nodes {
-        agents.begin(plan(&order, node)?)?;
+    let plans = order.blueprint.nodes.iter().map(|node| plan(&order, node)).collect::<Result<Vec<_>, _>>()?;
+    for plan in &plans {
+        agents.begin(plan.clone())?;
     }
     let world = World::start(&order.world(), authority, fabric.inside()?, runtime.handle(), &log, &broken, progress)?;
     fabric.ip(&network::silent(world.unreachable()))?;
@@ -178,7 +181,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     }
     agents.await_settled(PATIENCE)?;
     let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
-    let doors = Doors::open(ways, fabric.inside()?, log.clone())?;
+    let doors = Doors::open(ways, doors::lines(&order.launch.internet), fabric.inside()?, log.clone())?;
     for door in &open {
         let entry = Entry::now(Level::Info, Some(&door.node), "door opened");
         log.write(entry.with("service", door.service.as_str()).with("port", door.port));
@@ -187,16 +190,20 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     answering(&runtime, &open, &trust, ANSWERS)?;
     let states = names.iter().map(|node| folder.node(node).join("state/var")).collect();
     let warm = (order.root.warm.clone(), states);
+    let keeping = {
+        let (warm, states): (PathBuf, Vec<PathBuf>) = warm.clone();
+        // Now, since nobody knows how it ends; a failure costs time later and nothing else.
+        std::thread::Builder::new().name("warm".to_owned()).spawn(move || rootfs::keep_warm(&warm, &states)).ok()
+    };
     let namespace = Namespace {
         warm,
+        keeping,
         shape: Shape::of(&order),
         processes: order.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
         open: open.clone(),
         doors,
-        agents,
+        ground: Ground::new(order.blueprint, plans, (agents, fabric), reach, log.clone()),
         world: Some(world),
-        reach,
-        _fabric: fabric,
         runtime,
         broke,
         log: Some(log),
@@ -351,10 +358,11 @@ impl Namespace {
         for node in &touched {
             let processes = order.bundle.nodes.get(node).map(|tree| tree.processes.clone()).unwrap_or_default();
             self.processes.insert(node.clone(), processes.clone());
-            self.agents.converge(node, processes)?;
+            self.ground.runs(node, processes.clone());
+            self.ground.agents().converge(node, processes)?;
         }
-        let mut changed = self.agents.await_delivered(&touched, PATIENCE)?;
-        self.agents.await_settled(PATIENCE)?;
+        let mut changed = self.ground.agents().await_delivered(&touched, PATIENCE)?;
+        self.ground.agents().await_settled(PATIENCE)?;
         changed.retain(|_, files| !files.is_empty());
         for (node, files) in &changed {
             progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
@@ -367,12 +375,16 @@ impl Namespace {
     /// Ends the platform: doors first, then the nodes, then the log.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.doors.close();
-        self.agents.stop(agents::FAREWELL);
+        self.ground.stop(agents::FAREWELL);
         let stopped = self.world.take().map_or(Ok(()), World::stop);
         if let Some(log) = self.log.take() {
             log.write(Entry::now(Level::Info, None, "environment stopped"));
         }
-        drop(self.agents);
+        // Whoever writes to the log is gone before it is finished.
+        drop(self.ground);
+        if let Some(keeping) = self.keeping.take() {
+            let _ = keeping.join();
+        }
         let (warm, states) = &self.warm;
         rootfs::keep_warm(warm, states);
         if let Some(writer) = self.writer.take() {

@@ -152,15 +152,32 @@ fn carry_out(stage: &Stage<'_>, scenario: &Scenario) -> ScenarioReport {
     if let Some(Err(cannot)) = breaks.then(|| stage.trial.hands.can_break()) {
         outcome = Outcome::from(Trouble::from(cannot));
     }
-    for step in scenario.steps.iter().take(if outcome == Outcome::Passed { usize::MAX } else { 0 }) {
+    let mut arranged = steps::Arranged::default();
+    let taken = if outcome == Outcome::Passed { scenario.steps.len() } else { 0 };
+    for (place, step) in scenario.steps.iter().enumerate().take(taken) {
         play.begin_step();
-        let ended = steps::carry_out(&mut play, step, &Settings::of(step));
+        let following = scenario.steps.get(place + 1..).unwrap_or_default();
+        let ended = match arranged.is_arranged(place) {
+            true => arranged.await_fault(place),
+            // What breaks while a step goes on is arranged before it begins.
+            false => arranged
+                .arrange(&play, place, following)
+                .and_then(|()| steps::carry_out(&mut play, step, &Settings::of(step))),
+        };
         let (expected, happened) = play.end_step();
         outcome = ended.map_or_else(Outcome::from, |()| Outcome::Passed);
         let what = what(step);
         steps.push(StepReport { verb: step.verb.clone(), what, expected, happened, outcome: outcome.clone() });
         if outcome != Outcome::Passed {
             break;
+        }
+    }
+    if breaks && taken > 0 {
+        // Others come after this one; who cannot repair has broken nothing.
+        if let Err(Cannot::Failed(reason)) = stage.trial.hands.heal(&Whom::All)
+            && outcome == Outcome::Passed
+        {
+            outcome = Outcome::from(Trouble::from(Cannot::Failed(reason)));
         }
     }
     let mut evidence = play.into_evidence();

@@ -37,7 +37,7 @@ use crate::failure::Failure;
 use crate::launch::{Ended, Progress, Step};
 use crate::log::{Entry, Level, Log, LogWriter};
 use crate::namespace::agents::{Agents, Streams};
-use crate::namespace::doors::{Doors, Way};
+use crate::namespace::doors::{self, Doors, Way};
 use crate::namespace::fabric::Fabric;
 use crate::namespace::hands::{Inside, Reach};
 use crate::namespace::{self, Shape, network};
@@ -147,7 +147,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
     }
     agents.await_settled(PATIENCE)?;
     let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
-    let doors = Doors::open(ways, fabric.inside()?, log.clone())?;
+    let doors = Doors::open(ways, doors::lines(&common.launch.internet), fabric.inside()?, log.clone())?;
     for door in &open {
         let entry = Entry::now(Level::Info, Some(&door.node), "door opened");
         log.write(entry.with("service", door.service.as_str()).with("port", door.port));

@@ -16,6 +16,7 @@ use super::authority::Authority;
 use super::connection::{self, Client, Ending};
 use super::engine::EngineHandle;
 use super::{dns, web};
+use crate::line::Line;
 use crate::log::{Entry, Level, Log};
 use crate::state::OpenDoor;
 
@@ -33,6 +34,8 @@ const BREATH: Duration = Duration::from_millis(50);
 pub(crate) enum Behind {
     /// The engine, which knows the door by its place in the list of mail doors.
     Mail(usize),
+    /// The engine as a host at the end of a slow line.
+    Far(usize, Line),
     /// An HTTP service.
     Web(Router),
     /// The zones of the world.
@@ -125,6 +128,10 @@ async fn receive(
     let _ = stream.set_nodelay(true);
     let problem = match behind {
         Behind::Mail(place) => mail(stream, peer, &door, place, &hall).await,
+        Behind::Far(place, line) => match line.behind(stream).await {
+            Ok(stream) => mail(stream, peer, &door, place, &hall).await,
+            Err(error) => Some(error.to_string()),
+        },
         Behind::Web(service) => {
             let tls = (door.tls == Tls::Implicit).then_some(&hall.authority.web);
             let mut closing = hall.closing.clone();

@@ -24,6 +24,7 @@ use super::topology::{INTERNET, INTERNET_ADDRESS, INTERNET_MX};
 use super::{Order, dns, topology};
 use crate::failure::Failure;
 use crate::launch::Progress;
+use crate::line::Line;
 use crate::log::Log;
 use crate::state::OpenDoor;
 
@@ -85,7 +86,9 @@ impl World {
             if domain.unreachable {
                 unreachable.push(address);
             } else {
-                places.push(place(address, 25, name, INTERNET_MX, Tls::Starttls, Behind::Mail(number + 1)));
+                let line = Line::of(domain);
+                let behind = if line.is_slow() { Behind::Far(number + 1, line) } else { Behind::Mail(number + 1) };
+                places.push(place(address, 25, name, INTERNET_MX, Tls::Starttls, behind));
             }
         }
         let (closing, closed) = watch::channel(false);

@@ -1,15 +1,17 @@
 //! The nodes as the tool sees them: a process in namespaces of its own for each, which takes orders and tells what happens.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::faults::await_gone;
 use crate::failure::Failure;
 use crate::files;
 use crate::log::{Entry, Level, Log};
@@ -102,6 +104,8 @@ struct Known {
     delivered: BTreeMap<String, Vec<String>>,
     /// Nodes whose process is gone.
     gone: Vec<String>,
+    /// Nodes that are taken away on purpose.
+    away: BTreeSet<String>,
     /// Nothing that ends is news any more.
     ending: bool,
 }
@@ -127,12 +131,22 @@ pub(crate) struct Agents {
     agents: Vec<Agent>,
     board: Arc<Board>,
     status: PathBuf,
+    origin: Option<Origin>,
+}
+
+/// What processes of nodes are made from.
+#[derive(Clone)]
+struct Origin {
+    program: PathBuf,
+    log: Log,
+    broke: tokio::sync::watch::Sender<Option<String>>,
 }
 
 struct Agent {
     node: String,
     child: Child,
     orders: Box<dyn Write + Send + Sync>,
+    reader: JoinHandle<()>,
 }
 
 impl Agents {
@@ -147,7 +161,8 @@ impl Agents {
         log: &Log,
         broke: &tokio::sync::watch::Sender<Option<String>>,
     ) -> Result<Self, Failure> {
-        let mut started = Self { agents: Vec::new(), board: Arc::new(Board::default()), status };
+        let origin = Some(Origin { program: program.to_owned(), log: log.clone(), broke: broke.clone() });
+        let mut started = Self { agents: Vec::new(), board: Arc::new(Board::default()), status, origin };
         for node in nodes {
             started.agents.push(started.one(program, node, log, broke)?);
         }
@@ -185,7 +200,7 @@ impl Agents {
 
     /// Makes ready for machines, of which there are none yet.
     pub(crate) fn of_machines(status: PathBuf) -> Self {
-        Self { agents: Vec::new(), board: Arc::new(Board::default()), status }
+        Self { agents: Vec::new(), board: Arc::new(Board::default()), status, origin: None }
     }
 
     /// Takes a machine that was just switched on.
@@ -223,7 +238,7 @@ impl Agents {
             broke: broke.clone(),
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024);
-        thread("tidings").spawn(move || reader.read(BufReader::new(tidings))).map_err(failed)?;
+        let reader = thread("tidings").spawn(move || reader.read(BufReader::new(tidings))).map_err(failed)?;
         let (log, name) = (log.clone(), node.to_owned());
         let complain = move || {
             for line in BufReader::new(errors).lines().map_while(Result::ok) {
@@ -231,7 +246,41 @@ impl Agents {
             }
         };
         thread("complaints").spawn(complain).map_err(failed)?;
-        Ok(Agent { node: node.to_owned(), child, orders })
+        Ok(Agent { node: node.to_owned(), child, orders, reader })
+    }
+
+    /// Kills a node with everything in it, as a lack of power does; nobody takes it for broken.
+    pub(super) fn cut_power(&mut self, node: &str) {
+        let Some(place) = self.agents.iter().position(|agent| agent.node == node) else { return };
+        let mut agent = self.agents.remove(place);
+        let mut known = self.board.lock();
+        known.away.insert(node.to_owned());
+        let process = known.nodes.get_mut(node).map_or(0, |state| std::mem::take(&mut state.process));
+        drop(known);
+        let _ = agent.child.kill();
+        let _ = agent.child.wait();
+        // What it has mounted is free once its first process is gone.
+        await_gone(process);
+        let _ = agent.reader.join();
+        let mut known = self.board.lock();
+        if let Some(state) = known.nodes.get_mut(node) {
+            *state = NodeState::default();
+        }
+        write_status(&self.status, &known);
+    }
+
+    /// Starts the process of a node that was killed once more.
+    pub(super) fn again(&mut self, node: &str) -> Result<(), Failure> {
+        let Some(Origin { program, log, broke }) = self.origin.clone() else { return Ok(()) };
+        self.board.lock().away.remove(node);
+        let agent = self.one(&program, node, &log, &broke)?;
+        self.agents.push(agent);
+        Ok(())
+    }
+
+    /// Returns a node's first process, as the machine counts; `None` where it is not there.
+    pub(super) fn process(&self, node: &str) -> Option<u32> {
+        self.board.lock().nodes.get(node).map(|state| state.process).filter(|process| *process != 0)
     }
 
     /// Waits until every process is in its namespaces; returns them in order, as the machine counts.
@@ -449,6 +498,9 @@ impl Reader {
             }
         }
         let mut known = self.board.lock();
+        if known.away.contains(&self.node) {
+            return;
+        }
         known.gone.push(self.node.clone());
         let unasked = !known.ending;
         drop(known);

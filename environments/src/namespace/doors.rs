@@ -3,12 +3,14 @@
 //! Clients come from the world outside. Who wants to be a certain host of it connects from the loopback address that differs in
 //! its first number only: from 127.18.0.1 for 198.18.0.1. All others are one visitor.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use blueprint::launch::{Internet, InternetDomain};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use simulator::engine::VISITOR;
 use tokio::io::AsyncWriteExt;
@@ -20,6 +22,7 @@ use tokio::time::timeout;
 use super::network;
 use crate::embedded::{Bound, places};
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::log::{Entry, Level, Log};
 use crate::state::OpenDoor;
 
@@ -50,8 +53,9 @@ pub(crate) struct Doors {
 impl Doors {
     /// Opens the doors.
     ///
+    /// - `lines`: what clients have come over.
     /// - `inside`: the network namespace they lead into.
-    pub(crate) fn open(ways: Vec<Way>, inside: File, log: Log) -> Result<Self, Failure> {
+    pub(crate) fn open(ways: Vec<Way>, lines: Lines, inside: File, log: Log) -> Result<Self, Failure> {
         let failed = |source| Failure::Thread { thread: "doors", source };
         let (closing, closed) = watch::channel(false);
         let (entered, outcome) = std::sync::mpsc::channel();
@@ -64,7 +68,7 @@ impl Doors {
                 Ok(runtime) => {
                     // Listeners are of the machine, whatever thread serves them; what is made from here on is inside.
                     let _ = entered.send(Ok(()));
-                    runtime.block_on(keep_open(ways, &log, closed));
+                    runtime.block_on(keep_open(ways, Arc::new(lines), &log, closed));
                 }
                 Err(error) => {
                     let _ = entered.send(Err(error));
@@ -92,7 +96,7 @@ impl Drop for Doors {
     }
 }
 
-async fn keep_open(ways: Vec<Way>, log: &Log, mut closing: watch::Receiver<bool>) {
+async fn keep_open(ways: Vec<Way>, lines: Arc<Lines>, log: &Log, mut closing: watch::Receiver<bool>) {
     let places = places();
     let mut doors = JoinSet::new();
     for Way { bound, target } in ways {
@@ -105,7 +109,8 @@ async fn keep_open(ways: Vec<Way>, log: &Log, mut closing: watch::Receiver<bool>
         }
         match TcpListener::from_std(listener) {
             Ok(listener) => {
-                doors.spawn(streams_to(listener, target, door, log.clone(), Arc::clone(&places)));
+                let passage = Passage { target, lines: Arc::clone(&lines) };
+                doors.spawn(streams_to(listener, passage, door, log.clone(), Arc::clone(&places)));
             }
             Err(error) => log.write(failure(&door, "door not opened", &error)),
         }
@@ -118,7 +123,7 @@ fn failure(door: &OpenDoor, event: &str, error: &std::io::Error) -> Entry {
     entry.with("service", door.service.as_str()).with("problem", error.to_string())
 }
 
-async fn streams_to(listener: TcpListener, target: SocketAddr, door: Arc<OpenDoor>, log: Log, places: Arc<Semaphore>) {
+async fn streams_to(listener: TcpListener, passage: Passage, door: Arc<OpenDoor>, log: Log, places: Arc<Semaphore>) {
     let mut clients = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -129,9 +134,9 @@ async fn streams_to(listener: TcpListener, target: SocketAddr, door: Arc<OpenDoo
             Ok((stream, peer)) => {
                 // A client for whom there is no place is let go without a word.
                 let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-                let (door, log) = (Arc::clone(&door), log.clone());
+                let (door, log, passage) = (Arc::clone(&door), log.clone(), passage.clone());
                 clients.spawn(async move {
-                    if let Err(error) = pass(stream, peer, target).await {
+                    if let Err(error) = passage.pass(stream, peer).await {
                         log.write(failure(&door, "connection failed", &error).with("client", peer.to_string()));
                     }
                     drop(place);
@@ -145,23 +150,46 @@ async fn streams_to(listener: TcpListener, target: SocketAddr, door: Arc<OpenDoo
     }
 }
 
-/// Connects inside and passes bytes both ways until one side has enough.
-async fn pass(mut client: TcpStream, peer: SocketAddr, target: SocketAddr) -> std::io::Result<()> {
-    client.set_nodelay(true)?;
-    let socket = match target {
-        SocketAddr::V4(_) => {
-            let socket = TcpSocket::new_v4()?;
-            socket.bind(SocketAddr::new(guise(peer.ip()).into(), 0))?;
-            socket
+/// The lines of hosts of the world outside that have a slow one.
+pub(crate) type Lines = BTreeMap<Ipv4Addr, Line>;
+
+/// Returns the lines of the world outside.
+pub(crate) fn lines(internet: &Internet) -> Lines {
+    let line = |domain: &InternetDomain| Some((internet.address_of(&domain.name)?, Line::of(domain)));
+    internet.domains.iter().filter_map(line).filter(|(_, line)| line.is_slow()).collect()
+}
+
+/// Where a door's clients are passed to.
+#[derive(Clone)]
+struct Passage {
+    target: SocketAddr,
+    lines: Arc<Lines>,
+}
+
+impl Passage {
+    /// Connects inside and passes bytes both ways until one side has enough.
+    async fn pass(&self, mut client: TcpStream, peer: SocketAddr) -> std::io::Result<()> {
+        let target = self.target;
+        client.set_nodelay(true)?;
+        let socket = match target {
+            SocketAddr::V4(_) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind(SocketAddr::new(guise(peer.ip()).into(), 0))?;
+                socket
+            }
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        let mut inner = timeout(PATIENCE, socket.connect(target)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        inner.set_nodelay(true)?;
+        if let Some(line) = self.lines.get(&guise(peer.ip())) {
+            line.pass(client, inner).await;
+            return Ok(());
         }
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    let mut inner = timeout(PATIENCE, socket.connect(target)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
-    inner.set_nodelay(true)?;
-    // Who hangs up in the middle has said all it wanted to.
-    let _ = tokio::io::copy_bidirectional(&mut client, &mut inner).await;
-    let _ = inner.shutdown().await;
-    Ok(())
+        // Who hangs up in the middle has said all it wanted to.
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut inner).await;
+        let _ = inner.shutdown().await;
+        Ok(())
+    }
 }
 
 /// Returns who a client is inside.

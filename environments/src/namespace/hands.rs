@@ -13,7 +13,7 @@ use values::{HostName, MailAddress};
 
 use super::Namespace;
 use crate::embedded;
-use crate::scenarios::{Cannot, Hands};
+use crate::scenarios::{Cannot, Fault, Hands, Whom};
 use crate::vm;
 
 /// How long time is waited for.
@@ -151,7 +151,28 @@ fn content(written: &[u8]) -> Vec<u8> {
     })
 }
 
+impl Reach {
+    /// Has every queue try what it holds once more; one that cannot does when its time comes.
+    pub(super) fn flush(&self) {
+        for (_, inside) in self.queues.values() {
+            let _ = inside.run(&["/usr/sbin/postqueue", "-f"]);
+        }
+    }
+}
+
 impl Hands for Namespace {
+    fn can_break(&self) -> Result<(), Cannot> {
+        Ok(())
+    }
+
+    fn fault(&self, fault: &Fault) -> Result<(), Cannot> {
+        self.ground.fault(fault)
+    }
+
+    fn heal(&self, whom: &Whom) -> Result<(), Cannot> {
+        self.ground.heal(whom)
+    }
+
     /// The daemons' time is the machine's: what is short is waited for, what is long cannot be had.
     fn advance(&self, by: Duration) -> Result<(), Cannot> {
         if by > LONGEST_WAIT {
@@ -164,12 +185,14 @@ impl Hands for Namespace {
 
     /// What the defense holds apart lies in the hold queue of the mx that took it.
     fn held(&self, mailbox: &MailAddress) -> Result<Vec<Vec<u8>>, Cannot> {
-        let held = self.reach.held(mailbox)?;
+        let reach = self.ground.reach();
+        let held = reach.held(mailbox)?;
         held.iter().map(|(inside, id)| inside.run(&["/usr/sbin/postcat", "-qbh", id]).map(|it| content(&it))).collect()
     }
 
     fn release(&self, mailbox: &MailAddress) -> Result<u64, Cannot> {
-        let held = self.reach.held(mailbox)?;
+        let reach = self.ground.reach();
+        let held = reach.held(mailbox)?;
         for (inside, id) in &held {
             inside.run(&["/usr/sbin/postsuper", "-H", id])?;
             inside.run(&["/usr/sbin/postqueue", "-i", id])?;
@@ -178,15 +201,15 @@ impl Hands for Namespace {
     }
 
     fn queued(&self, role: Role) -> Result<u64, Cannot> {
-        self.reach.queued(role)
+        self.ground.reach().queued(role)
     }
 
     fn is_settled(&self, about: &BTreeSet<String>) -> Option<bool> {
-        self.reach.is_settled(about)
+        self.ground.reach().is_settled(about)
     }
 
     fn source_of(&self, domain: &HostName) -> Result<IpAddr, Cannot> {
-        self.reach.source_of(domain)
+        self.ground.reach().source_of(domain)
     }
 }
 

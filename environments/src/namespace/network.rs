@@ -68,13 +68,25 @@ pub(crate) fn silent(addresses: &[IpAddr]) -> String {
 ///
 /// - `processes`: a process in each node's network namespace, in the nodes' order.
 pub(crate) fn hang(processes: &[u32]) -> String {
-    let mut batch = String::new();
-    for (place, process) in processes.iter().enumerate() {
-        let end = wire(place);
-        let _ = writeln!(batch, "link add {end} type veth peer name eth0 netns {process}");
-        let _ = writeln!(batch, "link set {end} master wire up");
-    }
-    batch
+    processes.iter().enumerate().map(|(place, process)| hang_at(place, *process)).collect()
+}
+
+/// Returns how one node is hung on the wire.
+///
+/// - `place`: its place among the nodes.
+pub(super) fn hang_at(place: usize, process: u32) -> String {
+    let end = wire(place);
+    // The same whenever it comes back, since others remember it.
+    let [.., third, second, first] = place.to_be_bytes();
+    let hardware = format!("02:00:00:{third:02x}:{second:02x}:{first:02x}");
+    format!(
+        "link add {end} type veth peer name eth0 address {hardware} netns {process}\nlink set {end} master wire up\n"
+    )
+}
+
+/// Returns how a node is cut off, or comes back.
+pub(super) fn cut(place: usize, off: bool) -> String {
+    format!("link set {} {}\n", wire(place), if off { "down" } else { "up" })
 }
 
 /// Returns how a node sets its own end up.

@@ -42,7 +42,7 @@ pub(crate) enum Order {
 }
 
 /// What a node is made of.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// Its name, which becomes the host name.
     pub(crate) node: String,

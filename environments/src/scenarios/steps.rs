@@ -9,6 +9,9 @@ mod send;
 mod sign_in;
 mod web;
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
 use blueprint::scenario::Step;
 
 use super::Trouble;
@@ -42,17 +45,61 @@ pub(super) fn carry_out(play: &mut Play<'_>, step: &Step, settings: &Settings<'_
             let by: values::Duration = settings.argument()?.parse().map_err(|_| wrong("`advance` says no duration"))?;
             Ok(hands.advance(std::time::Duration::from_millis(by.as_milliseconds()))?)
         }
-        "fault" => Ok(hands.fault(&Fault {
-            what: settings.argument()?.to_owned(),
-            whom: whom(settings),
-            after: settings.duration("at")?.unwrap_or_default(),
-            lasts: settings.duration("lasts")?,
-        })?),
+        "fault" => Ok(hands.fault(&fault(settings)?)?),
         "heal" => Ok(hands.heal(&whom(settings))?),
         verb @ ("migrate" | "evacuate" | "snapshot" | "restore") => {
             Err(Trouble::Skip(format!("no backend of this program can `{verb}` yet")))
         }
         other => Err(wrong(&format!("nobody knows the verb `{other}`"))),
+    }
+}
+
+fn fault(settings: &Settings<'_>) -> Result<Fault, Trouble> {
+    Ok(Fault {
+        what: settings.argument()?.to_owned(),
+        whom: whom(settings),
+        after: settings.duration("at")?.unwrap_or_default(),
+        lasts: settings.duration("lasts")?,
+    })
+}
+
+/// Faults that happen while the step before them goes on.
+#[derive(Debug, Default)]
+pub(super) struct Arranged {
+    /// When each happens, by its place in the scenario.
+    due: BTreeMap<usize, Instant>,
+}
+
+impl Arranged {
+    /// Arranges the faults that directly follow a step and happen so long after it began.
+    ///
+    /// - `place`: the step's place in the scenario.
+    pub(super) fn arrange(&mut self, play: &Play<'_>, place: usize, following: &[Step]) -> Result<(), Trouble> {
+        let began = Instant::now();
+        for (offset, step) in following.iter().take_while(|step| step.verb == "fault").enumerate() {
+            let fault = fault(&Settings::of(step))?;
+            if fault.after.is_zero() {
+                continue;
+            }
+            play.stage.trial.hands.fault(&fault)?;
+            self.due.insert(place + 1 + offset, began + fault.after);
+        }
+        Ok(())
+    }
+
+    /// Tells whether a step is a fault that was arranged.
+    pub(super) fn is_arranged(&self, place: usize) -> bool {
+        self.due.contains_key(&place)
+    }
+
+    /// Waits until an arranged fault has happened, since what it is about may be over before.
+    pub(super) fn await_fault(&self, place: usize) -> Result<(), Trouble> {
+        while let Some(left) = self.due.get(&place).map(|due| due.saturating_duration_since(Instant::now()))
+            && !left.is_zero()
+        {
+            std::thread::park_timeout(left);
+        }
+        Ok(())
     }
 }
 
