@@ -126,8 +126,8 @@ pub enum Item {
     Piped(Table, Table),
     /// One of these by chance: transports without a next hop.
     AnyOf(Vec<Transport>),
-    /// A policy service over TCP.
-    Policy(Endpoint),
+    /// A policy service over TCP that is asked once; whom it does not answer in time passes.
+    Advice(Endpoint, u64),
     /// A policy service of this node.
     LocalPolicy(u16),
     /// A milter of this node without which no mail is taken.
@@ -186,7 +186,11 @@ impl fmt::Display for Item {
                 })?;
                 f.write_str("}")
             }
-            Self::Policy(at) => write!(f, "check_policy_service inet:{}:{}", at.host, at.port),
+            Self::Advice(at, seconds) => write!(
+                f,
+                "check_policy_service {{ inet:{}:{}, timeout={seconds}s, try_limit=1, default_action=DUNNO }}",
+                at.host, at.port
+            ),
             Self::LocalPolicy(port) => write!(f, "check_policy_service inet:127.0.0.1:{port}"),
             Self::LocalMilter(port) => write!(f, "{{ inet:127.0.0.1:{port}, default_action=tempfail }}"),
             Self::LocalTable(port) => write!(f, "tcp:127.0.0.1:{port}"),

@@ -22,6 +22,9 @@ const OFFICES: Table = Table::fixed("texthash", "/etc/postfix/maps/offices");
 /// The class of restrictions that keeps strangers from lists.
 const MEMBERS_ONLY: Parameter = Parameter::Fixed("members_only");
 
+/// Seconds that a store has to say whether a mailbox has room.
+const STORE_PATIENCE: u64 = 5;
+
 /// Recipients that one address may stand for; the directory follows no more than this either.
 const EXPANSION: u64 = 10_000;
 
@@ -162,9 +165,9 @@ pub(super) fn before_recipients(file: &mut MainCf, site: Site<'_>) {
     classes.push(Item::Class(MEMBERS_ONLY));
     file.set("smtpd_restriction_classes", classes);
     for store in stores {
-        // The store says whether the mailbox has room, before the message is taken.
+        // The store says whether the mailbox has room, before the message is taken. While it is down, mail for it waits in the queue.
         let at = Endpoint { host: store.hostname.clone(), port: ports::QUOTA_STATUS };
-        file.define(quota(store), Item::Policy(at));
+        file.define(quota(store), Item::Advice(at, STORE_PATIENCE));
     }
     file.define(MEMBERS_ONLY, Item::LocalPolicy(ports::POLICY));
     // Who cannot be asked is asked again later.
@@ -321,7 +324,10 @@ mod tests {
         );
         assert_eq!(
             setting(&blueprint, "quota_store_2").as_deref(),
-            Some("check_policy_service inet:store-2.northmail.example:12340")
+            Some(
+                "check_policy_service { inet:store-2.northmail.example:12340, timeout=5s, try_limit=1, \
+                 default_action=DUNNO }"
+            )
         );
     }
 
