@@ -66,7 +66,7 @@ pub(super) struct Wire {
     stream: Stream,
     buffer: Vec<u8>,
     name: String,
-    transcript: Transcript,
+    pub(super) transcript: Transcript,
     patience: Duration,
 }
 

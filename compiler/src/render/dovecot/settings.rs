@@ -5,7 +5,7 @@
 use super::Version;
 
 /// Settings that both know.
-pub const BOTH: [&str; 56] = [
+pub const BOTH: [&str; 57] = [
     "args",
     "auth_mechanisms",
     "auth_username_chars",
@@ -35,6 +35,7 @@ pub const BOTH: [&str; 56] = [
     "mail_gid",
     "mail_max_userip_connections",
     "mail_uid",
+    "mailbox_list_index",
     "mode",
     "port",
     "postmaster_address",

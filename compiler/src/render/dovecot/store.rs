@@ -126,6 +126,9 @@ fn mail(conf: &mut Block, blueprint: &Blueprint) {
             conf.words("mail_volatile_path", "~/volatile");
         }
     }
+    // With an index of folders, two first deliveries to one mailbox wait for each other (2.3.19: each holds one of the index's lock
+    // and the lock of the folders' list): one of them dies after it has stored its message, which then comes twice.
+    conf.set("mailbox_list_index", Value::Flag(false));
     conf.set("mail_uid", Value::Number(base::MAIL_USER));
     conf.set("mail_gid", Value::Number(base::MAIL_USER));
     conf.set("first_valid_uid", Value::Number(base::MAIL_USER));

@@ -106,7 +106,8 @@ impl Line {
         match self.protocol {
             Protocol::Smtp => {
                 let _ = self.command("EHLO desk.example")?;
-                self.command(&format!("AUTH PLAIN {}", plain(user, password)))
+                let response = self.plain(user, password);
+                self.command(&format!("AUTH PLAIN {response}"))
             }
             Protocol::Imap => {
                 use crate::scenarios::imap::quoted;
@@ -119,11 +120,22 @@ impl Line {
                     false => Ok(answer),
                 }
             }
-            Protocol::Sieve => self.command(&format!("AUTHENTICATE \"PLAIN\" \"{}\"", plain(user, password))),
+            Protocol::Sieve => {
+                let response = self.plain(user, password);
+                self.command(&format!("AUTHENTICATE \"PLAIN\" \"{response}\""))
+            }
         }
+    }
+
+    /// Returns what signs a user in by SASL's PLAIN, which evidence does not show.
+    fn plain(&self, user: &str, password: &str) -> String {
+        let response = plain(user, password);
+        self.wire.transcript.hide(&response);
+        response
     }
 }
 
+/// Returns a response of SASL's PLAIN in Base64 (RFC 4616, 2).
 fn plain(user: &str, password: &str) -> String {
     base64(format!("\0{user}\0{password}").as_bytes())
 }
