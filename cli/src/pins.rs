@@ -62,8 +62,7 @@ impl Declared {
 /// Returns the resellers whose contracts name a repository, sorted by name.
 pub(crate) fn declared(found: &Found) -> Vec<Declared> {
     // Hardly any platform has some, and then nothing is read twice.
-    let says = |file: &SourceFile| file.bytes.windows(10).any(|bytes| bytes == b"repository");
-    if !found.operators().any(says) {
+    if !found.operators().any(says_repository) {
         return Vec::new();
     }
     let sources = Sources::new(found.operators().cloned().collect(), Vec::new());
@@ -87,6 +86,11 @@ pub(crate) fn declared(found: &Found) -> Vec<Declared> {
     declared.sort_by(|a, b| a.name.cmp(&b.name));
     declared.dedup_by(|a, b| a.name == b.name);
     declared
+}
+
+/// Tells whether a contract in a file may name a repository.
+pub(crate) fn says_repository(file: &SourceFile) -> bool {
+    file.bytes.windows(10).any(|bytes| bytes == b"repository")
 }
 
 /// Puts the files of pinned revisions in the place of the folders; what cannot be had is a problem at the operator's line.

@@ -22,6 +22,8 @@ struct Editor {
     told: Vec<Value>,
     next: i64,
     root: PathBuf,
+    /// The version of the document whose problems were told last.
+    version: i64,
 }
 
 impl Editor {
@@ -52,7 +54,15 @@ impl Editor {
             }
         });
         let root = std::fs::canonicalize(root).unwrap();
-        Self { input: child.stdin.take(), child: Some(child), output: receiver, told: Vec::new(), next: 0, root }
+        Self {
+            input: child.stdin.take(),
+            child: Some(child),
+            output: receiver,
+            told: Vec::new(),
+            next: 0,
+            root,
+            version: 0,
+        }
     }
 
     /// Starts the server and opens a folder.
@@ -140,6 +150,7 @@ impl Editor {
             if message["method"] == "textDocument/publishDiagnostics" && message["params"]["uri"] == uri {
                 let problems = message["params"]["diagnostics"].as_array().unwrap().clone();
                 if right(&problems) {
+                    self.version = message["params"]["version"].as_i64().unwrap_or_default();
                     return problems;
                 }
                 last = json!(problems);
@@ -278,17 +289,27 @@ fn a_name_leads_to_its_declaration_and_is_changed_everywhere() {
     }
     let prepared = editor.ask_at("textDocument/prepareRename", ACME, &acme, "tier=\"prem|ium\"", json!({}));
     assert_eq!(prepared["result"]["placeholder"], "premium");
+    let taken = editor.ask_at("textDocument/rename", ACME, &acme, "tier=\"prem|ium\"", json!({ "newName": "No Name" }));
+    assert!(taken["error"]["message"].as_str().unwrap().contains("kebab-case"), "{taken}");
     let renamed = editor.ask_at("textDocument/rename", ACME, &acme, "tier=\"prem|ium\"", json!({ "newName": "gold" }));
     let changes = renamed["result"]["changes"].as_object().unwrap();
     assert!(changes.contains_key(&editor.uri(ACME)) && changes.contains_key(&editor.uri(PLATFORM)), "{renamed}");
     // After the changes the repository is whole again.
-    for (uri, edits) in changes {
+    carry_out(&renamed);
+    let check = desk.call(&["check", editor.root.to_str().unwrap()]);
+    assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stderr));
+    editor.close();
+}
+
+/// Writes the changes of a rename to the disk, as an editor does that saves all.
+fn carry_out(renamed: &Value) {
+    for (uri, edits) in renamed["result"]["changes"].as_object().unwrap_or_else(|| panic!("{renamed}")) {
         let path = uri.strip_prefix("file://").unwrap();
         let mut lines: Vec<String> = std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect();
-        let mut edits = edits.as_array().unwrap().clone();
-        edits.sort_by_key(|edit| std::cmp::Reverse(edit["range"]["start"]["character"].as_u64()));
-        for edit in edits {
+        // Of two at the same place the later one is written first, so that the first stands before it.
+        for edit in edits.as_array().unwrap().iter().rev() {
             let number = |end: &str, what: &str| usize::try_from(edit["range"][end][what].as_u64().unwrap()).unwrap();
+            assert_eq!(number("start", "line"), number("end", "line"));
             let line = &mut lines[number("start", "line")];
             line.replace_range(
                 number("start", "character")..number("end", "character"),
@@ -297,10 +318,173 @@ fn a_name_leads_to_its_declaration_and_is_changed_everywhere() {
         }
         std::fs::write(path, lines.join("\n") + "\n").unwrap();
     }
-    let check = desk.call(&["check", editor.root.to_str().unwrap()]);
-    assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stderr));
-    let taken = editor.ask_at("textDocument/rename", ACME, &acme, "tier=\"prem|ium\"", json!({ "newName": "No Name" }));
-    assert!(taken["error"]["message"].as_str().unwrap().contains("kebab-case"), "{taken}");
+}
+
+#[test]
+fn nothing_is_destroyed_by_a_name_that_was_changed_in_an_editor() {
+    let desk = Desk::new();
+    let before = desk.example("before");
+    let platform = desk.example("northmail");
+    let plan = || {
+        let output = desk.call(&[
+            "plan",
+            platform.to_str().unwrap(),
+            "--from-folder",
+            before.to_str().unwrap(),
+            "--env",
+            "production",
+            "--json",
+        ]);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let mut editor = Editor::open(&desk, &platform);
+    for (file, at, to) in [
+        (ACME, "mailbox \"ali|ce\" tier", "alicia"),
+        (ACME, "brand \"ac|me\" {", "azure"),
+        (ACME, "domain \"acme|.example\"", "acme-north.example"),
+        (PLATFORM, "tier \"prem|ium\" {", "gold"),
+        (PLATFORM, "cluster \"|a\"", "east"),
+        (PLATFORM, "outbound \"sha|red\"", "common"),
+        (PLATFORM, "storage \"fi|ler\"", "shelf"),
+        (PLATFORM, "site \"toro|nto\"", "york"),
+    ] {
+        let text = editor.text(file);
+        editor.did_open(file, &text);
+        let renamed = editor.ask_at("textDocument/rename", file, &text, at, json!({ "newName": to }));
+        carry_out(&renamed);
+        let uri = editor.uri(file);
+        editor.tell("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
+        let check = desk.call(&["check", editor.root.to_str().unwrap()]);
+        assert_eq!(check.status.code(), Some(0), "{at}: {}", String::from_utf8_lossy(&check.stderr));
+        let plan = plan();
+        // Files are named by what they are of; nothing else comes or goes, and nothing is lost.
+        let lost = plan["changes"].as_array().unwrap().iter().filter(|change| {
+            change["destructive"] == true
+                || (change["kind"] != "file" && (change["action"] == "created" || change["action"] == "destroyed"))
+        });
+        assert_eq!(lost.collect::<Vec<_>>(), Vec::<&Value>::new(), "{at}");
+    }
+    editor.close();
+}
+
+#[test]
+fn a_second_new_name_goes_by_what_was_committed() {
+    if !desk::has("git") {
+        return;
+    }
+    let desk = Desk::new();
+    let platform = desk.example("northmail");
+    let git = |arguments: &[&str]| {
+        let status = std::process::Command::new("git")
+            .arg("-C")
+            .arg(&platform)
+            .args(["-c", "user.name=a", "-c", "user.email=a@northmail.example", "-c", "commit.gpgsign=false"])
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "{arguments:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "first"]);
+    let mut editor = Editor::open(&desk, &platform);
+    let mut rename = |from: &str, to: &str| {
+        let text = editor.text(ACME);
+        let at = format!("mailbox \"{}|{}\" ", &from[..1], &from[1..]);
+        carry_out(&editor.ask_at("textDocument/rename", ACME, &text, &at, json!({ "newName": to })));
+        let text = editor.text(ACME);
+        text.lines().find(|line| line.contains(&format!("mailbox \"{to}\""))).unwrap().trim().to_owned()
+    };
+    assert!(rename("alice", "alicia").starts_with("mailbox \"alicia\" renamed-from=\"alice\" tier"));
+    assert!(rename("alicia", "ally").starts_with("mailbox \"ally\" renamed-from=\"alice\" tier"));
+    git(&["commit", "--quiet", "-am", "second"]);
+    assert!(rename("ally", "al-ice").starts_with("mailbox \"al-ice\" renamed-from=\"ally\" tier"));
+    assert!(rename("al-ice", "ally").starts_with("mailbox \"ally\" tier"));
+    editor.close();
+}
+
+#[test]
+fn what_the_lock_lacks_is_told_at_the_operators_line() {
+    let desk = Desk::new();
+    let mut editor = Editor::open(&desk, &desk.example("northmail"));
+    let platform = editor.text(PLATFORM);
+    editor.did_open(PLATFORM, &platform);
+    editor.until_told(PLATFORM, <[Value]>::is_empty);
+    let contract = "contract \"globex\"";
+    let at = platform.find(contract).unwrap();
+    let open = at + platform[at..].find('{').unwrap() + 1;
+    let repository = format!("file://{}/nowhere.git", editor.root.display());
+    let typed =
+        format!("{}\n        repository \"{repository}\" branch=\"main\"{}", &platform[..open], &platform[open..]);
+    editor.did_change(PLATFORM, 2, json!([{ "text": typed }]));
+    let told = editor.until_told(PLATFORM, |problems| !problems.is_empty());
+    let codes: Vec<&str> = told.iter().map(|problem| problem["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"lock::not-pinned") && codes.contains(&"lock::folder-too"), "{codes:?}");
+    let line = usize::try_from(told[0]["range"]["start"]["line"].as_u64().unwrap()).unwrap();
+    assert!(typed.lines().nth(line).unwrap().contains("repository"), "{told:?}");
+    // They move with the line while something is typed above it, and go with it.
+    editor.did_change(PLATFORM, 3, json!([{ "text": format!("// a remark\n{typed}") }]));
+    editor
+        .until_told(PLATFORM, |problems| problems.iter().any(|problem| problem["range"]["start"]["line"] == line + 1));
+    editor.did_change(PLATFORM, 4, json!([{ "text": platform }]));
+    editor.until_told(PLATFORM, <[Value]>::is_empty);
+    editor.close();
+}
+
+#[test]
+fn what_changes_beside_the_editor_is_seen() {
+    let desk = Desk::new();
+    let mut editor = Editor::open(&desk, &desk.example("northmail"));
+    let acme = editor.text(ACME);
+    editor.did_open(ACME, &acme);
+    editor.until_told(ACME, <[Value]>::is_empty);
+    let seen = |editor: &mut Editor| {
+        let change = json!({ "changes": [{ "uri": editor.uri(PLATFORM), "type": 2 }] });
+        editor.tell("workspace/didChangeWatchedFiles", change);
+    };
+    let platform = editor.text(PLATFORM);
+    let root = editor.root.clone();
+    std::fs::write(root.join(PLATFORM), platform.replace("tier \"premium\" {", "tier \"deluxe\" {")).unwrap();
+    seen(&mut editor);
+    editor.until_told(ACME, |problems| problems.iter().any(|problem| problem["code"] == "spec::unknown-tier"));
+    std::fs::write(root.join(PLATFORM), &platform).unwrap();
+    seen(&mut editor);
+    editor.until_told(ACME, <[Value]>::is_empty);
+    // A file that comes stands before the others, and they are still known by their places.
+    std::fs::write(
+        root.join("resellers/acme/a.kdl"),
+        "language 1\nreseller \"acme\" {\n    domain \"globex.example\"\n}\n",
+    )
+    .unwrap();
+    seen(&mut editor);
+    editor.until_told("resellers/acme/a.kdl", |problems| !problems.is_empty());
+    std::fs::remove_file(root.join("resellers/acme/a.kdl")).unwrap();
+    seen(&mut editor);
+    editor.until_told("resellers/acme/a.kdl", <[Value]>::is_empty);
+    // A file that only the editor has yet.
+    let new = "scenarios/new.kdl";
+    editor.did_open(new, "language 1\nscenario \"new\" { fetsh }\n");
+    editor.until_told(new, |problems| !problems.is_empty());
+    let definition = editor.ask_at("textDocument/definition", ACME, &acme, "tier=\"prem|ium\"", json!({}));
+    assert_eq!(definition["result"][0]["uri"], editor.uri(PLATFORM));
+    editor.close();
+}
+
+#[test]
+fn keystrokes_in_a_row_are_told_as_the_newest_text_is() {
+    let desk = Desk::new();
+    let mut editor = Editor::open(&desk, &desk.example("northmail"));
+    let acme = editor.text(ACME);
+    editor.did_open(ACME, &acme);
+    editor.until_told(ACME, <[Value]>::is_empty);
+    for version in 2..200 {
+        let typed = acme.replacen("\"Acme Internet\"", &format!("\"Acme {version}\" \"two\""), 1);
+        editor.did_change(ACME, version, json!([{ "text": typed }]));
+    }
+    let last = acme.replacen("tier=\"premium\"", "tier=\"premum\"", 1);
+    editor.did_change(ACME, 200, json!([{ "text": last }]));
+    editor.until_told(ACME, |problems| problems.iter().any(|problem| problem["code"] == "spec::unknown-tier"));
+    assert_eq!(editor.version, 200);
     editor.close();
 }
 

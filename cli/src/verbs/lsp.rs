@@ -5,6 +5,7 @@
 mod answers;
 mod framing;
 mod server;
+mod snapshot;
 mod uri;
 mod workspace;
 
@@ -18,7 +19,9 @@ use server::{Next, Server};
 
 use crate::failure::{Exit, Failure};
 
-/// Nobody reads problems while typing; they are told when nothing was typed for so long,
+/// Problems that are found so fast are told at each keystroke.
+const AT_ONCE: Duration = Duration::from_millis(25);
+/// Nobody waits for the others while typing; they are told when nothing was typed for so long,
 const QUIET: Duration = Duration::from_millis(120);
 /// and at the latest after so long.
 const LATEST: Duration = Duration::from_secs(1);
@@ -57,10 +60,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn serve(receiver: &Receiver<Incoming>, output: &mut impl Write) -> io::Result<Exit> {
     let mut server = Server::new();
     let mut since: Option<Instant> = None;
+    let mut took = Duration::ZERO;
+    let diagnose = |server: &mut Server, took: &mut Duration| {
+        let begin = Instant::now();
+        let out = server.diagnose();
+        *took = begin.elapsed();
+        out
+    };
     loop {
+        // What waits already is taken first: only the newest text is looked at.
+        let quiet = if took <= AT_ONCE { Duration::ZERO } else { QUIET };
         let incoming = match since {
             None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(since) => receiver.recv_timeout(QUIET.min(LATEST.saturating_sub(since.elapsed()))),
+            Some(since) => receiver.recv_timeout(quiet.min(LATEST.saturating_sub(since.elapsed()))),
         };
         let mut out: Vec<Value> = Vec::new();
         let next = match incoming {
@@ -71,7 +83,7 @@ fn serve(receiver: &Receiver<Incoming>, output: &mut impl Write) -> io::Result<E
             }
             Ok(Incoming::End) | Err(RecvTimeoutError::Disconnected) => Next::End { announced: false },
             Err(RecvTimeoutError::Timeout) => {
-                out = server.diagnose();
+                out = diagnose(&mut server, &mut took);
                 Next::Go
             }
         };
@@ -80,7 +92,7 @@ fn serve(receiver: &Receiver<Incoming>, output: &mut impl Write) -> io::Result<E
         }
         // Who types without a pause is told all the same.
         if since.is_some_and(|since| since.elapsed() >= LATEST) && server.stale && next == Next::Go {
-            for message in &server.diagnose() {
+            for message in &diagnose(&mut server, &mut took) {
                 framing::write(output, message)?;
             }
         }

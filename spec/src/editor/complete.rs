@@ -41,6 +41,9 @@ pub enum Sort {
     Example,
 }
 
+/// So many names are proposed at once; who looks for another one types more of it.
+pub const MOST_NAMES: usize = 500;
+
 /// Proposes what may stand at an offset of a file.
 ///
 /// - `names`: of the whole repository.
@@ -51,7 +54,10 @@ pub fn complete(path: &str, trust: &Trust, text: &str, offset: usize, names: &Na
         Syntax::Kdl => context::kdl(before),
         Syntax::Yaml => context::yaml(before),
     };
-    context.map_or_else(Vec::new, |context| Proposing { syntax, trust, context, names }.run())
+    context.map_or_else(Vec::new, |context| {
+        let written = before.get(context.start..).unwrap_or_default().trim_start_matches('"').to_lowercase();
+        Proposing { syntax, trust, context, names, written }.run()
+    })
 }
 
 struct Proposing<'n> {
@@ -59,6 +65,8 @@ struct Proposing<'n> {
     trust: &'n Trust,
     context: Context,
     names: &'n Names,
+    /// What is written of it already, in small letters.
+    written: String,
 }
 
 impl Proposing<'_> {
@@ -224,7 +232,7 @@ impl Proposing<'_> {
                 for (class, name) in self.named(holds) {
                     add(&name, class.name(), field.about, Sort::Name);
                 }
-                if matches!(holds, None | Some(Holds::Declares(_) | Holds::DeclaresLocal)) {
+                if matches!(holds, None | Some(Holds::Declares(_) | Holds::DeclaresLocal | Holds::UsesHost)) {
                     add(field.example, "an example", field.about, Sort::Example);
                 }
             }
@@ -238,30 +246,24 @@ impl Proposing<'_> {
             let around = self.context.around.iter().find(|(around, _)| around == kind).map(|(_, name)| name.as_str());
             around.or(self.context.line_argument.as_deref())
         };
+        let declared = |class, before: &str, behind: &str| -> Vec<(Class, String)> {
+            let part = |key: &str| {
+                let part = key.strip_prefix(before)?.strip_suffix(behind)?;
+                (self.written.is_empty() || part.to_lowercase().contains(&self.written)).then(|| part.to_owned())
+            };
+            let keys = self.names.declared(class, MOST_NAMES, |key| part(key).is_some());
+            keys.into_iter().filter_map(|key| Some((class, part(key)?))).collect()
+        };
         match holds {
             Some(Holds::Uses(Class::Brand)) => {
-                let mine = format!("{}/", of("reseller").unwrap_or_default());
-                let brands = self.names.declared(Class::Brand);
-                brands
-                    .into_iter()
-                    .filter_map(|key| Some((Class::Brand, key.strip_prefix(mine.as_str())?.to_owned())))
-                    .collect()
+                declared(Class::Brand, &format!("{}/", of("reseller").unwrap_or_default()), "")
             }
-            Some(Holds::Uses(class)) => {
-                self.names.declared(class).into_iter().map(|key| (class, key.to_owned())).collect()
-            }
+            Some(Holds::Uses(class)) => declared(class, "", ""),
             Some(Holds::UsesLocal) => {
-                let mine = format!("@{}", of("domain").unwrap_or_default().to_lowercase());
-                let addresses = self.names.declared(Class::Address);
-                addresses
-                    .into_iter()
-                    .filter_map(|key| Some((Class::Address, key.strip_suffix(mine.as_str())?.to_owned())))
-                    .collect()
+                declared(Class::Address, "", &format!("@{}", of("domain").unwrap_or_default().to_lowercase()))
             }
-            Some(Holds::UsesAddress) => {
-                self.names.declared(Class::Address).into_iter().map(|key| (Class::Address, key.to_owned())).collect()
-            }
-            Some(Holds::Declares(_) | Holds::DeclaresLocal) | None => Vec::new(),
+            Some(Holds::UsesAddress) => declared(Class::Address, "", ""),
+            Some(Holds::Declares(_) | Holds::DeclaresLocal | Holds::UsesHost) | None => Vec::new(),
         }
     }
 }

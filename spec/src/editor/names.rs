@@ -1,9 +1,10 @@
 //! Every name that is declared or used, over all files.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::read::read;
-use crate::sources::Sources;
+use crate::sources::{SourceFile, Sources};
 use crate::tree::{FileId, Scalar, Span};
 
 use super::walk::{Scope, Seen, walk};
@@ -70,6 +71,8 @@ pub(super) enum Holds {
     UsesLocal,
     /// It is an address, which names a domain too.
     UsesAddress,
+    /// It is a host that may lie below a domain.
+    UsesHost,
 }
 
 /// Which values hold names: the path of the nodes around, then the setting's name, or `#` for arguments.
@@ -83,12 +86,19 @@ pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("platform/outbound#", Holds::Declares(Class::Outbound)),
     ("platform/tier#", Holds::Declares(Class::Tier)),
     ("platform/contract#", Holds::Uses(Class::Reseller)),
+    ("platform/contract/vouch", Holds::Uses(Class::Domain)),
     ("platform/contract/tiers", Holds::Uses(Class::Tier)),
     ("platform/contract/clusters", Holds::Uses(Class::Cluster)),
     ("platform/contract/outbound#", Holds::Uses(Class::Outbound)),
     ("platform/contract/price/tier", Holds::Uses(Class::Tier)),
     ("reseller#", Holds::Declares(Class::Reseller)),
     ("reseller/brand#", Holds::Declares(Class::Brand)),
+    ("reseller/contact", Holds::UsesAddress),
+    ("reseller/brand/hosts/webmail", Holds::UsesHost),
+    ("reseller/brand/hosts/imap", Holds::UsesHost),
+    ("reseller/brand/hosts/pop3", Holds::UsesHost),
+    ("reseller/brand/hosts/smtp", Holds::UsesHost),
+    ("reseller/brand/support/email", Holds::UsesAddress),
     ("reseller/domain#", Holds::Declares(Class::Domain)),
     ("reseller/domain/alias", Holds::Declares(Class::Domain)),
     ("reseller/domain/tier", Holds::Uses(Class::Tier)),
@@ -114,11 +124,17 @@ pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("environment/gate#", Holds::Uses(Class::Scenario)),
     ("scenario#", Holds::Declares(Class::Scenario)),
     ("scenario/provision/mailbox", Holds::UsesAddress),
+    ("scenario/provision/alias", Holds::UsesAddress),
+    ("scenario/provision/forward", Holds::UsesAddress),
     ("scenario/provision/tier", Holds::Uses(Class::Tier)),
     ("scenario/send/from", Holds::UsesAddress),
     ("scenario/send/to", Holds::UsesAddress),
     ("scenario/send/author", Holds::UsesAddress),
     ("scenario/send/sign-in", Holds::UsesAddress),
+    ("scenario/send/host", Holds::UsesHost),
+    ("scenario/send/signed", Holds::UsesHost),
+    ("scenario/browse/host", Holds::UsesHost),
+    ("scenario/connect/host", Holds::UsesHost),
     ("scenario/fetch/mailbox", Holds::UsesAddress),
     ("scenario/sign-in#", Holds::UsesAddress),
     ("scenario/browse/sign-in", Holds::UsesAddress),
@@ -164,30 +180,25 @@ pub struct Occurrence {
 /// All names of a repository, sorted by place.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
+    files: BTreeMap<FileId, FileNames>,
+}
+
+/// The names of one file.
+#[derive(Clone, Debug, Default)]
+pub struct FileNames {
     occurrences: Vec<Occurrence>,
     /// Domains by their aliases.
     aliases: BTreeMap<String, String>,
 }
 
-impl Names {
-    /// Finds the names in all files, as far as these can be read.
-    pub fn of(sources: &Sources) -> Self {
+impl FileNames {
+    /// Finds the names in a file, as far as it can be read.
+    pub fn of(id: FileId, file: &SourceFile) -> Self {
         let mut names = Self::default();
-        for (id, file) in sources.files() {
-            let tree = read(id, &file.path, &file.bytes);
-            walk(&tree.nodes, &mut |scope, seen| names.see(scope, &seen, &file.bytes));
-        }
-        let aliases = std::mem::take(&mut names.aliases);
-        for occurrence in &mut names.occurrences {
-            if occurrence.class == Class::Address
-                && let Some((local, domain)) = occurrence.key.rsplit_once('@')
-                && let Some(domain) = aliases.get(domain)
-            {
-                occurrence.key = format!("{local}@{domain}");
-            }
-        }
-        names.aliases = aliases;
+        let tree = read(id, &file.path, &file.bytes);
+        walk(&tree.nodes, &mut |scope, seen| names.see(scope, &seen, &file.bytes));
         names.occurrences.sort_by_key(|occurrence| (occurrence.span, occurrence.class));
+        names.occurrences.shrink_to_fit();
         names
     }
 
@@ -219,6 +230,15 @@ impl Names {
                 let key = format!("{text}@{domain}").to_lowercase();
                 add(Class::Address, key, holds == Holds::DeclaresLocal, span);
             }
+            // Which of the domains around it is declared shows when all names are known.
+            Holds::UsesHost if plain => {
+                let mut at = 0;
+                while let Some(domain) = text.get(at..).filter(|domain| domain.contains('.')) {
+                    add(Class::Domain, domain.to_lowercase(), false, Span { start: span.start + at as u32, ..span });
+                    at += domain.find('.').unwrap_or_default() + 1;
+                }
+            }
+            Holds::UsesHost => {}
             Holds::UsesAddress => {
                 let Some((local, domain)) = text.rsplit_once('@') else { return };
                 let key = text.to_lowercase();
@@ -232,32 +252,82 @@ impl Names {
             }
         }
     }
+}
+
+impl Names {
+    /// Finds the names in all files, as far as these can be read.
+    pub fn of(sources: &Sources) -> Self {
+        Self { files: sources.files().map(|(id, file)| (id, FileNames::of(id, file))).collect() }
+    }
+
+    /// Puts the names of a file in the place of those that it had.
+    pub fn put(&mut self, id: FileId, names: FileNames) {
+        self.files.insert(id, names);
+    }
+
+    /// Returns the domain that an alias stands for.
+    fn domain_of<'n>(&'n self, alias: &str) -> Option<&'n str> {
+        self.files.values().find_map(|file| file.aliases.get(alias)).map(String::as_str)
+    }
 
     /// Returns the name that stands at a place; the cursor behind its last character counts.
-    pub fn at(&self, file: FileId, offset: usize) -> Option<&Occurrence> {
-        self.occurrences.iter().find(|occurrence| {
+    pub fn at(&self, file: FileId, offset: usize) -> Option<Occurrence> {
+        let mut here = self.files.get(&file)?.occurrences.iter().filter(|occurrence| {
             let span = occurrence.span;
-            span.file == file && (span.start as usize..=span.end as usize).contains(&offset)
-        })
+            (span.start as usize..=span.end as usize).contains(&offset)
+        });
+        let first = here.next()?;
+        // A host lies below several domains, of which at most a few are declared.
+        let is_declared =
+            |occurrence: &&Occurrence| self.declarations(occurrence.class, &occurrence.key).next().is_some();
+        let several = here.next().map(|second| std::iter::once(second).chain(here));
+        let declared = several.and_then(|others| std::iter::once(first).chain(others).find(is_declared));
+        let mut found = declared.unwrap_or(first).clone();
+        if found.class == Class::Address
+            && let Some((local, domain)) = found.key.rsplit_once('@')
+            && let Some(domain) = self.domain_of(domain)
+        {
+            found.key = format!("{local}@{domain}");
+        }
+        Some(found)
     }
 
     /// Returns the places where something is declared.
-    pub fn declarations(&self, class: Class, key: &str) -> impl Iterator<Item = &Occurrence> {
+    pub fn declarations<'n>(&'n self, class: Class, key: &'n str) -> impl Iterator<Item = &'n Occurrence> {
         self.all(class, key).filter(|occurrence| occurrence.declares)
     }
 
-    /// Returns all places where something is named.
-    pub fn all(&self, class: Class, key: &str) -> impl Iterator<Item = &Occurrence> {
-        self.occurrences.iter().filter(move |occurrence| occurrence.class == class && occurrence.key == key)
+    /// Returns all places where something is named, by an alias of its domain too.
+    pub fn all<'n>(&'n self, class: Class, key: &'n str) -> impl Iterator<Item = &'n Occurrence> {
+        let mut keys = vec![Cow::Borrowed(key)];
+        if class == Class::Address
+            && let Some((local, domain)) = key.rsplit_once('@')
+        {
+            let aliases = self.files.values().flat_map(|file| &file.aliases).filter(|(_, of)| of.as_str() == domain);
+            keys.extend(aliases.map(|(alias, _)| Cow::Owned(format!("{local}@{alias}"))));
+        }
+        self.occurrences()
+            .filter(move |occurrence| occurrence.class == class && keys.iter().any(|key| *key == occurrence.key))
     }
 
-    /// Returns the names of all declared things of a class, sorted.
-    pub fn declared(&self, class: Class) -> Vec<&str> {
-        let declared = self.occurrences.iter().filter(|occurrence| occurrence.declares && occurrence.class == class);
-        let mut names: Vec<&str> = declared.map(|occurrence| occurrence.key.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    fn occurrences(&self) -> impl Iterator<Item = &Occurrence> {
+        self.files.values().flat_map(|file| &file.occurrences)
+    }
+
+    /// Returns names of declared things of a class, sorted: the first so many that are wanted.
+    pub fn declared(&self, class: Class, most: usize, is_wanted: impl Fn(&str) -> bool) -> Vec<&str> {
+        let declared = self.occurrences().filter(|occurrence| occurrence.declares && occurrence.class == class);
+        let names = declared.map(|occurrence| occurrence.key.as_str()).filter(|key| is_wanted(key));
+        let mut first: BTreeSet<&str> = BTreeSet::new();
+        for name in names {
+            if first.len() < most || first.last().is_some_and(|last| name < *last) {
+                first.insert(name);
+                if first.len() > most {
+                    first.pop_last();
+                }
+            }
+        }
+        first.into_iter().collect()
     }
 }
 

@@ -2,8 +2,11 @@
 
 use values::{HostName, Line, LocalPart, Name, ParseError};
 
+use crate::read::read;
+use crate::sources::Sources;
 use crate::tree::{FileId, Span};
 
+use super::former::{Former, former};
 use super::names::{Class, Names, Occurrence};
 
 /// Something to write in place of something else.
@@ -20,7 +23,7 @@ pub struct Edit {
 pub struct Refusal(pub String);
 
 /// Returns the name at a place that [`rename`] would change.
-pub fn renamable(names: &Names, file: FileId, offset: usize) -> Result<&Occurrence, Refusal> {
+pub fn renamable(names: &Names, file: FileId, offset: usize) -> Result<Occurrence, Refusal> {
     let found = names.at(file, offset).ok_or_else(|| Refusal("no name stands here".to_owned()))?;
     if found.class == Class::Reseller {
         return Err(Refusal("a reseller's folder and its admins bear its name; change it by hand".to_owned()));
@@ -31,14 +34,89 @@ pub fn renamable(names: &Names, file: FileId, offset: usize) -> Result<&Occurren
     Ok(found)
 }
 
-/// Returns the changes that give something another name in all files.
+/// Returns the changes that give something another name in all files; what has state says what it was called.
 ///
 /// - `to`: the new name; for a mailbox its local part, or its address in the same domain.
-/// - Errors: nothing stands there, the new name is none, or something else has it.
-pub fn rename(names: &Names, file: FileId, offset: usize, to: &str) -> Result<Vec<Edit>, Refusal> {
+/// - `carried_out`: tells whether what was carried out last has a thing of this class and key, where that can be known. It
+///   is asked only of a thing that says a former name already.
+/// - Errors: nothing stands there, the new name is none, something else has it, or the text would not be whole.
+pub fn rename(
+    names: &Names,
+    sources: &Sources,
+    (file, offset): (FileId, usize),
+    to: &str,
+    carried_out: &mut dyn FnMut(Class, &str) -> Option<bool>,
+) -> Result<Vec<Edit>, Refusal> {
     let found = renamable(names, file, offset)?;
+    let (text, key) = renamed(&found, to)?;
+    if key == found.key {
+        return Ok(Vec::new());
+    }
+    if names.declarations(found.class, &key).next().is_some() {
+        return Err(Refusal(format!("there is a {} `{key}` already", found.class.name())));
+    }
+    let whole = |occurrence: &Occurrence| match (occurrence.plain, occurrence.declares, found.class) {
+        (true, ..) => text.clone(),
+        (false, false, Class::Address) => format!("\"{key}\""),
+        (false, ..) => format!("\"{text}\""),
+    };
+    let mut edits: Vec<Edit> =
+        names.all(found.class, &found.key).map(|at| Edit { span: at.span, text: whole(at) }).collect();
+    let now = match found.class {
+        Class::Address => found.key.rsplit_once('@').map_or("", |(local, _)| local),
+        Class::Brand => found.key.split_once('/').map_or("", |(_, brand)| brand),
+        _ => &found.key,
+    };
+    for declared in names.declarations(found.class, &found.key) {
+        let Some(source) = sources.file(declared.span.file) else { continue };
+        match former(declared.span.file, source, declared.span, now) {
+            Former::Needless => {}
+            Former::Unsaid(edit) => edits.push(edit),
+            Former::Said { name, renewed, removed } => match carried_out(found.class, &found.key) {
+                // What was never carried out under this name is still known by the former one.
+                Some(false) if name.eq_ignore_ascii_case(&text) => edits.push(removed),
+                Some(false) => {}
+                Some(true) | None => edits.push(renewed),
+            },
+            Former::ByHand => {
+                return Err(Refusal(format!(
+                    "what is written behind `{now}` leaves no room for `renamed-from`; without it what it holds would be \
+                     destroyed; change it by hand"
+                )));
+            }
+        }
+    }
+    edits.sort_by_key(|edit| edit.span);
+    stays_whole(sources, &edits)?;
+    Ok(edits)
+}
+
+/// Makes sure that the changed files have no syntax errors that they did not have before.
+fn stays_whole(sources: &Sources, edits: &[Edit]) -> Result<(), Refusal> {
+    for edits in edits.chunk_by(|a, b| a.span.file == b.span.file) {
+        let Some((id, file)) = edits.first().and_then(|edit| Some((edit.span.file, sources.file(edit.span.file)?)))
+        else {
+            continue;
+        };
+        let mut bytes = file.bytes.clone();
+        for edit in edits.iter().rev() {
+            let range = edit.span.start as usize..edit.span.end as usize;
+            if range.end > bytes.len() || range.start > range.end {
+                return Err(Refusal(format!("the places in {} overlap; change it by hand", file.path)));
+            }
+            bytes.splice(range, edit.text.bytes());
+        }
+        if read(id, &file.path, &bytes).problems.len() > read(id, &file.path, &file.bytes).problems.len() {
+            return Err(Refusal(format!("{} would have a syntax error; change it by hand", file.path)));
+        }
+    }
+    Ok(())
+}
+
+/// Returns a new name as it is written, and as it is known.
+fn renamed(found: &Occurrence, to: &str) -> Result<(String, String), Refusal> {
     let wrong = |error: ParseError| Refusal(format!("{}; {}", error.message(), error.help()));
-    let (text, key) = match found.class {
+    Ok(match found.class {
         Class::Address => {
             let domain = found.key.rsplit_once('@').map_or("", |(_, domain)| domain);
             let local = match to.rsplit_once('@') {
@@ -69,14 +147,5 @@ pub fn rename(names: &Names, file: FileId, offset: usize, to: &str) -> Result<Ve
             let name: Name = to.parse().map_err(wrong)?;
             (name.to_string(), name.to_string())
         }
-    };
-    if key != found.key && names.declarations(found.class, &key).next().is_some() {
-        return Err(Refusal(format!("there is a {} `{key}` already", found.class.name())));
-    }
-    let whole = |occurrence: &Occurrence| match (occurrence.plain, occurrence.declares, found.class) {
-        (true, ..) => text.clone(),
-        (false, false, Class::Address) => format!("\"{key}\""),
-        (false, ..) => format!("\"{text}\""),
-    };
-    Ok(names.all(found.class, &found.key).map(|at| Edit { span: at.span, text: whole(at) }).collect())
+    })
 }

@@ -21,7 +21,7 @@ platform "north" {
 
 const ACME: &str = r#"language 1
 reseller "acme" {
-    brand "blue" product="Mail"
+    brand "blue" product="Mail" { hosts imap="imap.acme.example" webmail="mail.elsewhere.example"; }
     domain "acme.example" tier="basic" brand="blue" cluster="a" {
         alias "acme-mail.example"
         catch-all "alice"
@@ -42,8 +42,12 @@ fn sources(files: &[(&str, &str)]) -> Sources {
     Sources::new(files.iter().map(file).collect(), Vec::new())
 }
 
+fn repository() -> Sources {
+    sources(&[("platform.kdl", PLATFORM), ("resellers/acme.kdl", ACME)])
+}
+
 fn names() -> Names {
-    Names::of(&sources(&[("platform.kdl", PLATFORM), ("resellers/acme.kdl", ACME)]))
+    Names::of(&repository())
 }
 
 /// Checks the labels that are proposed at the cursor: these are among them, in any order.
@@ -126,7 +130,7 @@ fn a_reseller_is_not_offered_what_belongs_to_the_operator() {
 fn renamed(file: u32, at: &str, to: &str) -> Result<(String, String), Refusal> {
     let texts = [PLATFORM, ACME];
     let offset = texts[file as usize].find(at).unwrap() + 1;
-    let mut edits = rename(&names(), FileId(file), offset, to)?;
+    let mut edits = rename(&names(), &repository(), (FileId(file), offset), to, &mut |_, _| None)?;
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.span));
     let mut texts = texts.map(str::to_owned);
     for edit in edits {
@@ -140,14 +144,106 @@ fn renamed(file: u32, at: &str, to: &str) -> Result<(String, String), Refusal> {
 #[test]
 fn a_name_is_changed_everywhere_it_stands() {
     let (platform, acme) = renamed(0, "\"premium\"", "gold").unwrap();
-    assert!(platform.contains("tier \"gold\" kind") && platform.contains("tiers \"basic\" \"gold\""));
+    assert!(
+        platform.contains("tier \"gold\" renamed-from=\"premium\" kind")
+            && platform.contains("tiers \"basic\" \"gold\"")
+    );
     assert!(acme.contains("mailbox \"alice\" tier=\"gold\""));
     let (_, acme) = renamed(1, "\"alice\" tier", "anna").unwrap();
-    assert!(acme.contains("mailbox \"anna\"") && acme.contains("catch-all \"anna\""), "{acme}");
+    assert!(
+        acme.contains("mailbox \"anna\" renamed-from=\"alice\" tier") && acme.contains("catch-all \"anna\""),
+        "{acme}"
+    );
     assert!(acme.contains("member \"anna@acme.example\" \"anna@acme-mail.example\""), "{acme}");
     let (_, acme) = renamed(1, "\"acme.example\"", "new.example").unwrap();
-    assert!(acme.contains("domain \"new.example\"") && acme.contains("\"alice@new.example\""), "{acme}");
+    assert!(
+        acme.contains("domain \"new.example\" renamed-from=\"acme.example\" tier")
+            && acme.contains("\"alice@new.example\""),
+        "{acme}"
+    );
     assert!(acme.contains("ALICE@acme-mail.example"), "an alias is another name: {acme}");
+}
+
+/// Renames the first `old` of a file whose domain is `d.example`, and returns the file's text.
+fn remembered(path: &str, text: &str, to: &str, carried_out: Option<bool>) -> Result<String, Refusal> {
+    let sources = sources(&[(path, text)]);
+    let offset = text.find("old").unwrap();
+    let edits = rename(&Names::of(&sources), &sources, (FileId(0), offset), to, &mut |_, _| carried_out)?;
+    let mut text = text.to_owned();
+    for edit in edits.iter().rev() {
+        text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
+    }
+    Ok(text)
+}
+
+#[test]
+fn what_is_renamed_says_what_it_was_called() {
+    let kdl = |mailbox: &str| {
+        format!(
+            "language 1\nreseller \"r\" {{\n domain \"d.example\" {{\n  workgroup \"w\" {{\n   {mailbox}\n  }}\n }}\n}}\n"
+        )
+    };
+    for (before, carried_out, after) in [
+        ("mailbox \"old\"", None, "mailbox \"new\" renamed-from=\"old\""),
+        ("mailbox old { name \"x\"; }", None, "mailbox new renamed-from=\"old\" { name \"x\"; }"),
+        ("mailbox #\"old\"# // why", None, "mailbox #\"new\"# renamed-from=\"old\" // why"),
+        ("list \"old\" renamed-from=\"elder\"", Some(true), "list \"new\" renamed-from=\"old\""),
+        ("list \"old\" renamed-from=\"elder\"", None, "list \"new\" renamed-from=\"old\""),
+        ("list \"old\" renamed-from=\"elder\"", Some(false), "list \"new\" renamed-from=\"elder\""),
+        ("list \"old\" renamed-from=\"new\" { }", Some(false), "list \"new\" { }"),
+        ("list \"old\" { renamed-from \"new\"; restricted; }", Some(false), "list \"new\" { restricted; }"),
+        (
+            "list \"old\" {\n    renamed-from \"new\"\n    restricted\n   }",
+            Some(false),
+            "list \"new\" {\n    restricted\n   }",
+        ),
+        ("list \"old\" { renamed-from \"elder\"; }", Some(true), "list \"new\" { renamed-from \"old\"; }"),
+        ("mailbox \"a\" { alias \"old\"; }", None, "mailbox \"a\" { alias \"new\"; }"),
+    ] {
+        assert_eq!(remembered("a.kdl", &kdl(before), "new", carried_out).unwrap(), kdl(after), "{before}");
+    }
+    let yaml = |mailbox: &str| format!("language: 1\nreseller r:\n  domain d.example:\n    workgroup w:\n{mailbox}\n");
+    for (before, carried_out, after) in [
+        ("      mailbox old:", None, "      mailbox new: { renamed-from: \"old\" }"),
+        ("      mailbox old: # why", None, "      mailbox new: { renamed-from: \"old\" } # why"),
+        ("      mailbox old: {}", None, "      mailbox new: { renamed-from: \"old\" }"),
+        ("      mailbox old: { tier: b }", None, "      mailbox new: { renamed-from: \"old\", tier: b }"),
+        (
+            "      mailbox old:\n        tier: b",
+            None,
+            "      mailbox new:\n        renamed-from: \"old\"\n        tier: b",
+        ),
+        (
+            "      \"mailbox old\":\n        tier: b",
+            None,
+            "      \"mailbox new\":\n        renamed-from: \"old\"\n        tier: b",
+        ),
+        (
+            "      - mailbox old:\n          tier: b",
+            None,
+            "      - mailbox new:\n          renamed-from: \"old\"\n          tier: b",
+        ),
+        (
+            "      mailbox old:\n        - tier: b",
+            None,
+            "      mailbox new:\n        - renamed-from: \"old\"\n        - tier: b",
+        ),
+        ("      list old: { renamed-from: elder }", Some(true), "      list new: { renamed-from: \"old\" }"),
+        (
+            "      list old: { renamed-from: new, restricted: true }",
+            Some(false),
+            "      list new: { restricted: true }",
+        ),
+        (
+            "      list old:\n        renamed-from: new\n        restricted: true",
+            Some(false),
+            "      list new:\n        restricted: true",
+        ),
+    ] {
+        assert_eq!(remembered("a.yaml", &yaml(before), "new", carried_out).unwrap(), yaml(after), "{before}");
+    }
+    let refused = remembered("a.yaml", &yaml("      mailbox old: [x]"), "new", None).unwrap_err();
+    assert!(refused.0.contains("by hand"), "{}", refused.0);
 }
 
 #[test]
@@ -210,6 +306,7 @@ fn the_table_of_names_speaks_of_values_that_are_in_the_language() {
             names::Holds::Declares(_) | names::Holds::Uses(_) => *of == "name",
             names::Holds::DeclaresLocal | names::Holds::UsesLocal => *of == "local part",
             names::Holds::UsesAddress => *of == "mail address",
+            names::Holds::UsesHost => *of == "host name",
         };
         assert!(fits, "{place} is a {of}");
     }
@@ -232,6 +329,32 @@ fn the_table_of_names_speaks_of_values_that_are_in_the_language() {
             "scenario/migrate/to",
         ],
         "hosts and nodes are counted, not declared; what else is named belongs into the table"
+    );
+    let silent: Vec<&str> = found
+        .iter()
+        .filter(|(place, of)| matches!(**of, "mail address" | "host name") && !place.ends_with("/renamed-from"))
+        .map(|(place, _)| place.as_str())
+        .filter(|place| !names::HOLDERS.iter().any(|(known, _)| known == place))
+        .collect();
+    assert_eq!(
+        silent,
+        [
+            "environment/internet/domain#",
+            "environment/internet/sender#",
+            "environment/internet/sender/listed-on",
+            "environment/suffix",
+            "platform/defense/dnsbl#",
+            "platform/mail/forwarding/srs",
+            "platform/operator/abuse",
+            "platform/operator/postmaster",
+            "platform/outbound/address/helo",
+            "platform/outbound/destination#",
+            "platform/service-domain",
+            "reseller/admin#",
+            "reseller/domain/migrate/from#",
+            "scenario/provision/by",
+        ],
+        "these are the operator's, the internet's and the admins'; what else may lie in a domain belongs into the table"
     );
 }
 
@@ -316,8 +439,8 @@ proptest! {
                 prop_assert!(proposal.start <= offset && text.is_char_boundary(proposal.start));
             }
             let _ = hover(FileId(0), path, text.as_bytes(), offset);
-            let found = Names::of(&sources(&[(path, &text)]));
-            let _ = rename(&found, FileId(0), offset, "other");
+            let sources = sources(&[(path, &text)]);
+            let _ = rename(&Names::of(&sources), &sources, (FileId(0), offset), "other", &mut |_, _| Some(false));
         }
     }
 }

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use compiler::explain::{Thing, explain};
 use serde_json::{Value, json};
-use spec::editor::complete::Sort;
+use spec::editor::complete::{MOST_NAMES, Sort};
 use spec::editor::rename::renamable;
-use spec::editor::{Class, Lines, Occurrence, complete, hover, rename};
+use spec::editor::{Class, Lines, Names, Occurrence, complete, hover, rename};
 use spec::format::{Formatted, format};
 use spec::{FileId, Problem, Severity, Sources, Span};
 
-use super::workspace::{Snapshot, Workspace};
+use super::snapshot::Snapshot;
+use super::workspace::Workspace;
+use crate::git;
 
 /// Why there is no answer: a code of the protocol and a reason.
 pub(super) type Refused = (i64, String);
@@ -47,29 +49,33 @@ fn range_in(lines: &Lines<'_>, start: usize, end: usize) -> Value {
     json!({ "start": place(start), "end": place(end) })
 }
 
-/// Returns the problems of a repository by the names that the editor has for its files; each file is there.
-pub(super) fn diagnostics(workspace: &Workspace, root: &Path, sources: &Sources) -> BTreeMap<String, Vec<Value>> {
+/// Returns the problems of a repository by the names that the editor has for its files; each open file is there.
+pub(super) fn diagnostics(workspace: &mut Workspace, root: &Path) -> BTreeMap<String, Vec<Value>> {
+    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let Some(snapshot) = workspace.snapshot(root) else { return found };
+    snapshot.check();
+    let Some(snapshot) = workspace.known(root) else { return found };
+    let sources = &snapshot.sources;
     let uri = |span: Span| sources.file(span.file).map(|file| workspace.uri(root, &file.path));
-    let mut found: BTreeMap<String, Vec<Value>> =
-        sources.files().map(|(_, file)| (workspace.uri(root, &file.path), Vec::new())).collect();
-    let lines: BTreeMap<_, Lines<'_>> = sources.files().map(|(id, file)| (id, Lines::of(&file.bytes))).collect();
-    let range = |span: Span| lines.get(&span.file).map(|lines| range_in(lines, span.start as usize, span.end as usize));
-    for problem in compiler::check_all(sources) {
+    let open = workspace.documents(root).filter(|(path, _)| sources.find(path).is_some());
+    found.extend(open.map(|(_, document)| (document.uri.clone(), Vec::new())));
+    let mut ranges = Ranges::default();
+    for problem in snapshot.problems() {
         let related: Vec<Value> = problem
             .related
             .iter()
             .filter_map(|related| {
-                let location = json!({ "uri": uri(related.span)?, "range": range(related.span)? });
+                let location = json!({ "uri": uri(related.span)?, "range": ranges.of(sources, related.span)? });
                 Some(json!({ "location": location, "message": related.message }))
             })
             .collect();
-        let (Some(uri), Some(range)) = (uri(problem.span), range(problem.span)) else { continue };
+        let (Some(uri), Some(range)) = (uri(problem.span), ranges.of(sources, problem.span)) else { continue };
         found.entry(uri).or_default().push(json!({
             "range": range,
             "severity": if problem.severity == Severity::Error { 1 } else { 2 },
             "code": problem.code,
             "source": "mailwright",
-            "message": message(&problem),
+            "message": message(problem),
             "relatedInformation": related,
         }));
     }
@@ -84,11 +90,13 @@ fn message(problem: &Problem) -> String {
 }
 
 /// Proposes what may be written at a place.
-pub(super) fn completion(snapshot: &Snapshot, path: &Path, offset: usize) -> Value {
-    let Some((_, file)) = snapshot.file(path) else { return Value::Null };
+pub(super) fn completion(snapshot: &mut Snapshot, path: &Path, offset: usize) -> Value {
+    let Some((id, _)) = snapshot.file(path) else { return Value::Null };
+    let (names, sources) = snapshot.names();
+    let Some(file) = sources.file(id) else { return Value::Null };
     let Ok(text) = std::str::from_utf8(&file.bytes) else { return Value::Null };
     let lines = Lines::of(&file.bytes);
-    let items: Vec<Value> = complete(&file.path, &file.trust, text, offset, &snapshot.names)
+    let items: Vec<Value> = complete(&file.path, &file.trust, text, offset, names)
         .into_iter()
         .enumerate()
         .map(|(index, proposal)| {
@@ -111,7 +119,7 @@ pub(super) fn completion(snapshot: &Snapshot, path: &Path, offset: usize) -> Val
             })
         })
         .collect();
-    json!({ "isIncomplete": false, "items": items })
+    json!({ "isIncomplete": items.len() >= MOST_NAMES, "items": items })
 }
 
 /// Describes what stands at a place: what the language says, where it is declared, and what holds for it.
@@ -119,14 +127,15 @@ pub(super) fn hovered(snapshot: &mut Snapshot, path: &Path, offset: usize) -> Va
     let Some((id, file)) = snapshot.file(path) else { return Value::Null };
     let Some(described) = hover(id, &file.path, &file.bytes, offset) else { return Value::Null };
     let mut text = described.text;
-    let named = snapshot.names.at(id, offset).cloned();
+    let (names, sources) = snapshot.names();
+    let named = names.at(id, offset);
     if let Some(named) = &named {
         if !named.declares
-            && let Some(declared) = snapshot.names.declarations(named.class, &named.key).next()
-            && let Some(file) = snapshot.sources.file(declared.span.file)
+            && let Some(declared) = names.declarations(named.class, &named.key).next()
+            && let Some(file) = sources.file(declared.span.file)
         {
-            let place = snapshot.sources.place(declared.span);
-            text += &format!("\n\n{} `{}`, declared in {}:{}", named.class.name(), named.key, file.path, place.line);
+            let line = sources.place(declared.span).line;
+            text += &format!("\n\n{} `{}`, declared in {}:{line}", named.class.name(), named.key, file.path);
         }
         text += &effective(snapshot, named).unwrap_or_default();
     }
@@ -142,10 +151,8 @@ fn effective(snapshot: &mut Snapshot, named: &Occurrence) -> Option<String> {
         Class::Tier => Thing::Tier,
         _ => return None,
     };
-    snapshot.compiled()?;
-    let sources = snapshot.sources.clone();
-    let (parsed, output) = snapshot.compiled()?;
-    let explained = explain(&sources, parsed, output, thing, &named.key)?;
+    let (sources, parsed, output) = snapshot.compiled()?;
+    let explained = explain(sources, parsed, output, thing, &named.key)?;
     let mut text = format!("\n\nIn the environment {}:\n\n| | | |\n|---|---|---|\n", output.blueprint.environment);
     for fact in explained.facts {
         text += &format!("| {} | {} | {} |\n", fact.name, fact.value.replace('|', "\\|"), fact.from);
@@ -156,25 +163,20 @@ fn effective(snapshot: &mut Snapshot, named: &Occurrence) -> Option<String> {
 /// Returns where the name at a place is declared, or everywhere it stands.
 pub(super) fn places(workspace: &mut Workspace, path: &Path, offset: usize, which: Places) -> Value {
     let Some(snapshot) = workspace.snapshot_of(path) else { return Value::Null };
-    let Some(named) = snapshot.file(path).and_then(|(id, _)| snapshot.names.at(id, offset)) else { return Value::Null };
-    let spans: Vec<Span> = snapshot
-        .names
-        .all(named.class, &named.key)
-        .filter(|place| match which {
-            Places::Declarations => place.declares,
-            Places::All => true,
-            Places::Uses => !place.declares,
-        })
-        .map(|place| place.span)
+    let Some((id, _)) = snapshot.file(path) else { return Value::Null };
+    let (names, sources) = snapshot.names();
+    let Some(named) = names.at(id, offset) else { return Value::Null };
+    let places = names.all(named.class, &named.key).filter(|place| match which {
+        Places::Declarations => place.declares,
+        Places::All => true,
+        Places::Uses => !place.declares,
+    });
+    let mut ranges = Ranges::default();
+    let found: Vec<(String, Value)> = places
+        .filter_map(|place| Some((sources.file(place.span.file)?.path.clone(), ranges.of(sources, place.span)?)))
         .collect();
     let root = snapshot.root.clone();
-    let sources = snapshot.sources.clone();
-    let mut ranges = Ranges::default();
-    let location = |span: Span| {
-        let file = sources.file(span.file)?;
-        Some(json!({ "uri": workspace.uri(&root, &file.path), "range": ranges.of(&sources, span)? }))
-    };
-    spans.into_iter().filter_map(location).collect()
+    found.into_iter().map(|(path, range)| json!({ "uri": workspace.uri(&root, &path), "range": range })).collect()
 }
 
 /// Which places of a name are asked for.
@@ -189,12 +191,15 @@ pub(super) enum Places {
 }
 
 /// Returns the place of the name that would be changed.
-pub(super) fn prepared(snapshot: &Snapshot, path: &Path, offset: usize) -> Result<Value, Refused> {
-    let (id, file) = snapshot.file(path).ok_or((REQUEST_FAILED, "this file is no part of a repository".to_owned()))?;
-    let named = renamable(&snapshot.names, id, offset).map_err(|refusal| (REQUEST_FAILED, refusal.0))?;
-    let text = file.bytes.get(named.span.start as usize..named.span.end as usize).unwrap_or_default();
+pub(super) fn prepared(snapshot: &mut Snapshot, path: &Path, offset: usize) -> Result<Value, Refused> {
+    let id = snapshot.file(path).map(|(id, _)| id);
+    let id = id.ok_or((REQUEST_FAILED, "this file is no part of a repository".to_owned()))?;
+    let (names, sources) = snapshot.names();
+    let named = renamable(names, id, offset).map_err(|refusal| (REQUEST_FAILED, refusal.0))?;
+    let bytes = sources.file(id).map_or(&[][..], |file| file.bytes.as_slice());
+    let text = bytes.get(named.span.start as usize..named.span.end as usize).unwrap_or_default();
     let placeholder = String::from_utf8_lossy(text);
-    Ok(json!({ "range": range(&snapshot.sources, named.span), "placeholder": placeholder }))
+    Ok(json!({ "range": range(sources, named.span), "placeholder": placeholder }))
 }
 
 /// Returns the changes in all files that give a thing another name.
@@ -203,16 +208,27 @@ pub(super) fn renamed(workspace: &mut Workspace, path: &Path, offset: usize, to:
     let snapshot = snapshot.ok_or((REQUEST_FAILED, "this file is no part of a repository".to_owned()))?;
     let file = snapshot.file(path).map(|(id, _)| id);
     let file = file.ok_or((REQUEST_FAILED, "this file is no part of its repository".to_owned()))?;
-    let edits = rename(&snapshot.names, file, offset, to).map_err(|refusal| (REQUEST_FAILED, refusal.0))?;
-    let (root, sources) = (snapshot.root.clone(), snapshot.sources.clone());
-    let mut changes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let root = snapshot.root.clone();
+    let (names, sources) = snapshot.names();
+    // What was committed last stands for what was carried out.
+    let mut committed: Option<Option<Names>> = None;
+    let mut carried_out = |class, key: &str| {
+        let read = || git::read(&root, "HEAD").ok().map(|sources| Names::of(&sources));
+        let names = committed.get_or_insert_with(read).as_ref()?;
+        Some(names.declarations(class, key).next().is_some())
+    };
+    let edits = rename(names, sources, (file, offset), to, &mut carried_out);
+    let edits = edits.map_err(|refusal| (REQUEST_FAILED, refusal.0))?;
+    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let mut ranges = Ranges::default();
     for edit in edits {
-        if let (Some(file), Some(range)) = (sources.file(edit.span.file), ranges.of(&sources, edit.span)) {
+        if let (Some(file), Some(range)) = (sources.file(edit.span.file), ranges.of(sources, edit.span)) {
             let change = json!({ "range": range, "newText": edit.text });
-            changes.entry(workspace.uri(&root, &file.path)).or_default().push(change);
+            found.entry(file.path.clone()).or_default().push(change);
         }
     }
+    let changes: BTreeMap<String, Vec<Value>> =
+        found.into_iter().map(|(path, changes)| (workspace.uri(&root, &path), changes)).collect();
     Ok(json!({ "changes": changes }))
 }
 

@@ -153,6 +153,10 @@ impl Server {
             return Err((METHOD_NOT_FOUND, format!("`{method}` is not known here")));
         }
         let path = path(parameters)?;
+        if method.ends_with("ename") {
+            // Places that are written to have to be where they seem to be.
+            self.workspace.forget();
+        }
         let asked = parameters.get("position").and_then(position);
         let asked = asked.ok_or((INVALID_PARAMETERS, "`position` is missing".to_owned()))?;
         let Some(snapshot) = self.workspace.snapshot_of(&path) else { return Ok(Value::Null) };
@@ -204,9 +208,7 @@ impl Server {
         self.stale = false;
         let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for root in self.workspace.roots() {
-            let Some(snapshot) = self.workspace.snapshot(&root) else { continue };
-            let sources = snapshot.sources.clone();
-            found.extend(answers::diagnostics(&self.workspace, &root, &sources));
+            found.extend(answers::diagnostics(&mut self.workspace, &root));
         }
         let mut out = Vec::new();
         // What is gone has no problems any more.

@@ -3,20 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use compiler::Output;
 use serde_json::Value;
-use spec::editor::{Lines, Names, Position};
-use spec::{FileId, Parsed, SourceFile, Sources};
+use spec::editor::{Lines, Position};
 
+use super::snapshot::{Snapshot, Typed};
 use super::uri;
-use crate::pins::Reach;
-use crate::repository::{self, Kind};
 
 /// What an operator's repository begins with.
 const PLATFORM_FILES: [&str; 3] = ["platform.kdl", "platform.yaml", "platform.yml"];
-/// Texts together larger than this are not compiled for a hover.
-const LARGEST_COMPILED: usize = 4 * 1024 * 1024;
+/// How long what lies on the disk is believed to be as it was; an editor does not tell of every change beside it.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// A document that is open in the editor.
 pub(super) struct Document {
@@ -26,6 +24,8 @@ pub(super) struct Document {
     pub(super) text: String,
     /// The editor's count of its changes.
     pub(super) version: i64,
+    /// Our own count of the states that any document was in.
+    state: u64,
 }
 
 /// All that is open.
@@ -35,43 +35,10 @@ pub(super) struct Workspace {
     folders: Vec<PathBuf>,
     /// Documents by their path.
     open: BTreeMap<PathBuf, Document>,
-    /// Repositories as they were last read, until something changes.
+    /// Repositories as they were last read.
     snapshots: BTreeMap<PathBuf, Snapshot>,
-}
-
-/// A repository with the open documents in place of its files.
-pub(super) struct Snapshot {
-    /// Its folder.
-    pub(super) root: PathBuf,
-    /// Its texts.
-    pub(super) sources: Sources,
-    /// Its names.
-    pub(super) names: Names,
-    compiled: Option<Option<(Parsed, Output)>>,
-}
-
-impl Snapshot {
-    /// Returns the id of the file at a path.
-    pub(super) fn file(&self, path: &Path) -> Option<(FileId, &SourceFile)> {
-        let below = path.strip_prefix(&self.root).ok()?.to_str()?;
-        self.sources.files().find(|(_, file)| file.path == below)
-    }
-
-    /// Returns what the repository means for one of its environments: `dev`, else the first one.
-    pub(super) fn compiled(&mut self) -> Option<&(Parsed, Output)> {
-        let sources = &self.sources;
-        let compile = || {
-            if sources.files().map(|(_, file)| file.bytes.len()).sum::<usize>() > LARGEST_COMPILED {
-                return None;
-            }
-            let parsed = spec::parse(sources);
-            let names = compiler::environments(&parsed);
-            let environment = names.iter().find(|name| *name == "dev").or(names.first())?;
-            let output = compiler::compile(sources, &parsed, environment).output?;
-            Some((parsed, output))
-        };
-        self.compiled.get_or_insert_with(compile).as_ref()
-    }
+    /// States that documents were in so far.
+    states: u64,
 }
 
 impl Workspace {
@@ -83,17 +50,19 @@ impl Workspace {
     }
 
     pub(super) fn open(&mut self, uri: &str, text: String, version: i64) {
+        self.states += 1;
         if let Some(path) = path_of(uri) {
-            self.open.insert(path, Document { uri: uri.to_owned(), text, version });
+            self.open.insert(path, Document { uri: uri.to_owned(), text, version, state: self.states });
         }
         self.forget();
     }
 
     /// Takes changes of an open document over, in their order.
     pub(super) fn change(&mut self, uri: &str, changes: &[Value], version: i64) {
-        self.forget();
         let Some(document) = path_of(uri).and_then(|path| self.open.get_mut(&path)) else { return };
+        self.states += 1;
         document.version = version;
+        document.state = self.states;
         for change in changes {
             let Some(text) = change.get("text").and_then(Value::as_str) else { continue };
             match change.get("range") {
@@ -118,9 +87,9 @@ impl Workspace {
         self.forget();
     }
 
-    /// Has files be read again when they are next asked for.
+    /// Has the disk be looked at again when something is next asked for.
     pub(super) fn forget(&mut self) {
-        self.snapshots.clear();
+        self.snapshots.values_mut().for_each(|snapshot| snapshot.looked = None);
     }
 
     /// Returns the open document at a path.
@@ -149,36 +118,27 @@ impl Workspace {
 
     /// Returns a repository as it is now; `None` where it cannot be read.
     pub(super) fn snapshot(&mut self, root: &Path) -> Option<&mut Snapshot> {
-        if !self.snapshots.contains_key(root) {
-            let sources = self.sources(root)?;
-            let names = Names::of(&sources);
-            let snapshot = Snapshot { root: root.to_path_buf(), sources, names, compiled: None };
-            self.snapshots.insert(root.to_path_buf(), snapshot);
-        }
-        self.snapshots.get_mut(root)
+        let typed: BTreeMap<&str, Typed<'_>> = self
+            .open
+            .iter()
+            .filter_map(|(path, document)| {
+                let below = path.strip_prefix(root).ok()?.to_str()?;
+                Some((below, Typed { text: &document.text, state: document.state }))
+            })
+            .collect();
+        let before = self.snapshots.remove(root);
+        let now = Snapshot::refreshed(root, before, &typed, BELIEVED)?;
+        Some(self.snapshots.entry(root.to_path_buf()).or_insert(now))
     }
 
-    fn sources(&self, root: &Path) -> Option<Sources> {
-        let mut typed = BTreeMap::new();
-        for (path, document) in &self.open {
-            if let Some(below) = path.strip_prefix(root).ok().and_then(Path::to_str) {
-                typed.insert(below, document);
-            }
-        }
-        let (mut files, mut assets) = (Vec::new(), Vec::new());
-        // An editor does not wait for a network.
-        if let Ok(repository) = repository::read_with(root, Reach::Cache) {
-            files.extend(repository.sources.files().map(|(_, file)| file.clone()));
-            assets.extend(repository.sources.assets().iter().cloned());
-        }
-        files.retain(|file| !typed.contains_key(file.path.as_str()));
-        for (path, document) in typed {
-            if let Some(Kind::Source(trust)) = Kind::of(path) {
-                let bytes = document.text.clone().into_bytes();
-                files.push(SourceFile { path: path.to_owned(), bytes, trust });
-            }
-        }
-        (!files.is_empty()).then(|| Sources::new(files, assets))
+    /// Returns a repository as it was when it was last looked at.
+    pub(super) fn known(&self, root: &Path) -> Option<&Snapshot> {
+        self.snapshots.get(root)
+    }
+
+    /// Returns the open documents below a folder, by their path in it.
+    pub(super) fn documents<'w>(&'w self, root: &'w Path) -> impl Iterator<Item = (&'w str, &'w Document)> {
+        self.open.iter().filter_map(move |(path, document)| Some((path.strip_prefix(root).ok()?.to_str()?, document)))
     }
 
     /// Returns how the editor names a file of a repository.
