@@ -5,7 +5,7 @@
 mod desk;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use desk::{Desk, has, until};
@@ -144,6 +144,40 @@ fn copies_bring_everything_back(platform: &Platform<'_>, up: &Value, letter: &st
     println!("a lost mailbox and a lost database are back");
 }
 
+/// Asks doors for a host by its name (TLS server name indication), and looks at the names they answer with.
+fn brands_show_certificates_of_their_own(desk: &Desk, up: &Value) {
+    if !has("openssl") {
+        return;
+    }
+    for (service, starttls, host) in [
+        ("imaps", None, "imap.acme.example"),
+        ("imaps", None, "imap.globex.example"),
+        ("imap", Some("imap"), "imap.acme.example"),
+        ("pop3s", None, "pop.acme.example"),
+        ("managesieve", Some("sieve"), "imap.globex.example"),
+        ("submissions", None, "smtp.acme.example"),
+        ("submission", Some("smtp"), "smtp.globex.example"),
+        // The web nodes' own hosts are told apart by name, at the door that all web nodes share.
+        ("console", None, "webmail.acme.example"),
+    ] {
+        let at = door(up, service);
+        let authority = up["authority"].as_str().expect("the authority");
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-connect", &at, "-servername", host, "-verify_hostname", host]);
+        command.args(["-verify_return_error", "-CAfile", authority, "-showcerts"]);
+        command.args(starttls.map(|protocol| ["-starttls", protocol]).into_iter().flatten());
+        let output = command.stdin(Stdio::null()).output().expect("openssl starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("Verification: OK"), "{service} as {host}: {said}");
+        let kept = desk.path("shown.pem");
+        std::fs::write(&kept, said).expect("a file on the desk");
+        let read = Command::new("openssl").args(["x509", "-noout", "-ext", "subjectAltName", "-in"]).arg(kept).output();
+        let names = String::from_utf8_lossy(&read.expect("openssl starts").stdout).into_owned();
+        let other = if host.contains("acme") { "globex" } else { "acme" };
+        assert!(names.contains(host) && !names.contains(other), "{service} as {host}: {names}");
+    }
+}
+
 #[test]
 fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_runs() {
     if std::env::var_os("MAILWRIGHT_ROOT").is_none() {
@@ -186,6 +220,7 @@ fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_ru
     let nodes = status["nodes"].as_object().expect("nodes");
     assert!(nodes.len() >= 14 && nodes.values().all(|node| node["settled"] == true), "{status:#}");
 
+    brands_show_certificates_of_their_own(&desk, &up);
     copies_bring_everything_back(&platform, &up, &found);
     filters_let_in_what_is_meant_and_nothing_else(&platform, &status);
     assert!(read(&up, "INBOX;MAILINDEX=1").0, "the doors are open behind their filters");

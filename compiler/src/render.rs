@@ -80,7 +80,7 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: 
     match node.role {
         Role::Balancer => haproxy::balancer::tree(blueprint, node),
         Role::Mx => postfix::mx::tree(blueprint, node),
-        Role::Submission => postfix::submission::tree(blueprint, node),
+        Role::Submission => postfix::submission::tree(blueprint, &output.roster, node),
         Role::Outbound => postfix::outbound::tree(blueprint, node),
         Role::Defense => {
             let mut tree = clamav::tree(blueprint, node);

@@ -46,6 +46,7 @@ use values::MailAddress;
 
 use crate::accounts::Passwords;
 use crate::failure::Failure;
+use crate::fill;
 use crate::launch::{Ended, Progress, Step};
 use crate::log::{Entry, Level, Log, LogWriter};
 use crate::probe::probe_all;
@@ -121,6 +122,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
         &folder.authority(),
         order.blueprint.platform.as_str(),
         &names(&order),
+        &fill::of_brands(order.roster),
         &order.blueprint.mail.tls_minimum,
         jiff::Timestamp::now().as_second() / 86_400,
     )?;
@@ -227,11 +229,10 @@ fn report_seed(report: &control::SeedReport, log: &Log, progress: &dyn Progress)
     }
 }
 
-/// Returns every host name that clients may know a door by.
+/// Returns every host name that clients may know a door by, but for brands': those have certificates of their own.
 fn names(order: &Order<'_>) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = order.blueprint.nodes.iter().map(|node| node.hostname.to_string()).collect();
     names.insert(order.blueprint.service_domain.to_string());
-    names.extend(order.roster.brands.iter().flat_map(|brand| &brand.hosts).map(|host| host.host.to_string()));
     names.insert(order.launch.address.to_string());
     names
 }

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use blueprint::launch::{Launch, Secrets as Source};
 use blueprint::platform::SecretReference;
+use blueprint::roster::Brand;
 use blueprint::secret::{self, Kind};
 use blueprint::{Blueprint, File, Node, Piece, Role, Roster, Tree};
 use values::MailAddress;
@@ -95,8 +96,8 @@ impl<'a> Filler<'a> {
         launch: &'a Launch,
         variables: &'a BTreeMap<String, String>,
     ) -> Result<Self, FillFailure> {
-        let names =
-            blueprint.nodes.iter().map(|node| (node.name.to_string(), names(blueprint, roster, node))).collect();
+        let of_nodes = blueprint.nodes.iter().map(|node| (node.name.to_string(), names(blueprint, roster, node)));
+        let names = of_nodes.chain(of_brands(roster)).collect();
         let today = jiff::Timestamp::now().as_second() / 86_400;
         let accounts = launch
             .accounts
@@ -226,9 +227,23 @@ fn names(blueprint: &Blueprint, roster: &Roster, node: &Node) -> BTreeSet<String
         names.extend(["127.0.0.1", "::1"].map(str::to_owned));
         names.insert(blueprint.service_domain.to_string());
         names.extend(node.front_addresses.iter().map(ToString::to_string));
-        names.extend(roster.brands.iter().flat_map(|brand| &brand.hosts).map(|host| host.host.to_string()));
+    }
+    // Brands have certificates of their own, so that nobody reads in one who the others are.
+    if node.role == Role::Web {
+        let plain = roster.domains.iter().filter(|domain| domain.brand.is_none());
+        names.extend(plain.flat_map(blueprint::roster::Domain::looked_for).map(|host| host.to_string()));
     }
     names
+}
+
+/// Returns the hosts that each brand's certificate carries, by the name that it is kept under.
+pub(crate) fn of_brands(roster: &Roster) -> BTreeMap<String, BTreeSet<String>> {
+    let of_brand = |brand: &Brand| {
+        let key = secret::brand_key(&brand.reseller, &brand.name).name.to_string();
+        let hosts = roster.brand_names(brand).iter().map(ToString::to_string).collect();
+        (key.trim_start_matches("tls-").to_owned(), hosts)
+    };
+    roster.brands.iter().map(of_brand).collect()
 }
 
 /// Writes a file that only its owner may read, where it is another than the one there.
@@ -272,7 +287,8 @@ mod tests {
         let folder = StateRoot::new(state.path()).folder(&identity);
         folder.open(&identity).unwrap();
         let (blueprint, roster, launch) = crate::fixture::platform();
-        crate::embedded::Authority::open(&folder.authority(), "p", &BTreeSet::new(), "1.2", 20_000).unwrap();
+        crate::embedded::Authority::open(&folder.authority(), "p", &BTreeSet::new(), &BTreeMap::new(), "1.2", 20_000)
+            .unwrap();
         let variables = BTreeMap::new();
         let mut filler = Filler::new(&folder, &blueprint, &roster, &launch, &variables).unwrap();
         check(&mut filler, state.path());

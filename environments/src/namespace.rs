@@ -245,7 +245,14 @@ pub(crate) fn lay_out(order: &Order<'_>) -> Result<(Authority, BTreeSet<String>)
     let names = BTreeSet::from([order.blueprint.service_domain.to_string(), order.launch.address.to_string()]);
     let today = jiff::Timestamp::now().as_second() / 86_400;
     let platform = order.blueprint.platform.as_str();
-    let authority = Authority::open(&folder.authority(), platform, &names, &order.blueprint.mail.tls_minimum, today)?;
+    let authority = Authority::open(
+        &folder.authority(),
+        platform,
+        &names,
+        &BTreeMap::new(),
+        &order.blueprint.mail.tls_minimum,
+        today,
+    )?;
     let mut filler = Filler::new(folder, order.blueprint, order.roster, order.launch, order.variables)?;
     let mut changed = BTreeSet::new();
     for node in &order.blueprint.nodes {

@@ -64,7 +64,7 @@ pub fn verify(request: &LaunchRequest, progress: &dyn Progress) -> Result<Verdic
     let names = std::collections::BTreeSet::from([request.blueprint.service_domain.to_string()]);
     let today = jiff::Timestamp::now().as_second() / 86_400;
     let (platform, tls) = (request.blueprint.platform.as_str(), &request.blueprint.mail.tls_minimum);
-    Authority::open(&folder.authority(), platform, &names, tls, today)?;
+    Authority::open(&folder.authority(), platform, &names, &BTreeMap::new(), tls, today)?;
     let mut launch = request.launch.clone();
     launch.secrets = blueprint::launch::Secrets::Generate;
     let none = BTreeMap::new();

@@ -3,6 +3,8 @@
 //! A sorted stream of entries; what a mailbox really gets is [`crate::effective_mailbox`]'s business, since inheritance
 //! needs to know what was set and what was not.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use values::{ByteSize, Colour, Date, Duration, HostName, MailAddress, Name, Rate, Score};
 
@@ -57,6 +59,26 @@ pub enum TierKind {
     Filter,
     /// Sent on elsewhere.
     Forward,
+}
+
+impl Roster {
+    /// Returns every host name under which a brand's customers meet the platform: the brand's own, and those that programs and
+    /// other servers look for in its domains (MTA-STS, RFC 8461 §3.3; autoconfig; autodiscover).
+    pub fn brand_names(&self, brand: &Brand) -> BTreeSet<HostName> {
+        let its = self
+            .domains
+            .iter()
+            .filter(|domain| domain.reseller == brand.reseller && domain.brand.as_ref() == Some(&brand.name));
+        brand.hosts.iter().map(|host| host.host.clone()).chain(its.flat_map(Domain::looked_for)).collect()
+    }
+}
+
+impl Domain {
+    /// Returns the host names that programs and other servers look for in a domain and in its other names.
+    pub fn looked_for(&self) -> impl Iterator<Item = HostName> {
+        let names = [&self.name].into_iter().chain(&self.aliases);
+        names.flat_map(|name| ["mta-sts", "autoconfig", "autodiscover"].map(|label| name.below(label).ok())).flatten()
+    }
 }
 
 /// A service that a tier switches on.

@@ -12,7 +12,7 @@ pub const OPERATOR: &str = "operator";
 /// What a secret is, so that an environment can make one up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A node's private key with its certificate chain, as PEM: `tls-NODE`.
+    /// A node's or a brand's private key with its certificate chain, as PEM: `tls-NODE`, `tls-brand-xDIGEST`.
     NodeKey,
     /// The certificate of the platform's own authority, as PEM: `authority`.
     Authority,
@@ -67,6 +67,13 @@ fn digest_name(name: &str) -> Name {
     let digest = Sha256::digest(name).iter().take(10).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let kind: String = name.split('-').take(2).collect::<Vec<_>>().join("-");
     format!("{kind}-x{digest}").parse().expect("a known kind and hexadecimal digits are kebab-case")
+}
+
+/// Returns the private key with its certificate chain that nodes show who asks for a brand's hosts, as PEM.
+pub fn brand_key(reseller: &Name, brand: &Name) -> SecretReference {
+    let digest: String =
+        draw("brand-key", &format!("{reseller}/{brand}")).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    operators(&format!("tls-brand-x{digest}"))
 }
 
 /// Returns the secret that holds the password of an account to try.

@@ -5,7 +5,7 @@
 
 use blueprint::platform::SecretReference;
 use blueprint::secret::operators;
-pub use blueprint::secret::{OPERATOR, dkim_key};
+pub use blueprint::secret::{OPERATOR, brand_key, dkim_key};
 use values::Name;
 
 /// Returns the secret that holds a node's private key with its certificate chain, as PEM.

@@ -2,10 +2,12 @@
 
 pub mod conf;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use blueprint::{Blueprint, Check, File, Node, Piece, Process, Role, Tree};
+
+use values::HostName;
 
 use self::conf::{Conf, Directive, Word};
 use super::place;
@@ -84,8 +86,20 @@ fn configuration(http: Vec<Directive>) -> Conf {
 
 /// Returns what a server on 443 begins with: where it listens, TLS, and whom it believes about where clients come from.
 pub fn front(blueprint: &Blueprint, node: &Node) -> Vec<Directive> {
+    server(blueprint, node, Word::Own("default_server").into(), Word::Own(KEY_AND_CERTIFICATE))
+}
+
+/// The same for a server of hosts that have a certificate of their own.
+pub fn named(blueprint: &Blueprint, node: &Node, hosts: &BTreeSet<HostName>, key: &str) -> Vec<Directive> {
+    let mut directives = server(blueprint, node, None, Word::Text(key.to_owned()));
+    directives.push(Directive::new("server_name", hosts.iter().cloned().map(Word::Host)));
+    directives
+}
+
+fn server(blueprint: &Blueprint, node: &Node, default: Option<Word>, key: Word) -> Vec<Directive> {
     let balanced = place::has(blueprint, &node.cluster, Role::Balancer);
-    let mut words = vec![Word::Number(ports::HTTPS.into()), Word::Own("ssl"), Word::Own("default_server")];
+    let mut words = vec![Word::Number(ports::HTTPS.into()), Word::Own("ssl")];
+    words.extend(default);
     words.extend(balanced.then_some(Word::Own("proxy_protocol")));
     let mut directives = vec![Directive::new("listen", words.clone())];
     if node.addresses.iter().any(IpAddr::is_ipv6) {
@@ -95,8 +109,8 @@ pub fn front(blueprint: &Blueprint, node: &Node) -> Vec<Directive> {
         directives.push(Directive::new("listen", words));
     }
     directives.extend([
-        Directive::new("ssl_certificate", [Word::Own(KEY_AND_CERTIFICATE)]),
-        Directive::new("ssl_certificate_key", [Word::Own(KEY_AND_CERTIFICATE)]),
+        Directive::new("ssl_certificate", [key.clone()]),
+        Directive::new("ssl_certificate_key", [key]),
         Directive::new("ssl_session_cache", [Word::Own("shared:tls:2m")]),
         Directive::new("ssl_session_tickets", [Word::Own("off")]),
     ]);

@@ -1,9 +1,11 @@
-//! Which nodes of a role another node asks.
+//! Which nodes of a role another node asks, and where brands' keys lie.
 
-use blueprint::{Blueprint, Node, Role};
+use blueprint::roster::Brand;
+use blueprint::{Blueprint, File, Node, Piece, Role};
 use values::{HostName, Name};
 
 use crate::decide::names::group_host;
+use crate::decide::secrets;
 
 /// Tells whether a cluster has nodes of a role.
 pub fn has(blueprint: &Blueprint, cluster: &Name, role: Role) -> bool {
@@ -26,4 +28,11 @@ pub fn nearest<'b>(blueprint: &'b Blueprint, node: &'b Node, role: Role) -> Opti
 /// Returns the name by which a node asks the nodes of a role.
 pub fn group(blueprint: &Blueprint, node: &Node, role: Role) -> Option<HostName> {
     nearest(blueprint, node, role).map(|cluster| group_host(role, cluster, &blueprint.service_domain))
+}
+
+/// Returns a brand's private key with its certificate chain, as a file below a folder: names hold no dots, so that no two share one.
+pub fn brand_key(folder: &str, brand: &Brand) -> (String, File) {
+    let key = secrets::brand_key(&brand.reseller, &brand.name);
+    let path = format!("{folder}/{}.{}.pem", brand.reseller, brand.name);
+    (path, File::private("root:root", vec![Piece::Secret(key)]))
 }

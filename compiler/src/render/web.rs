@@ -28,6 +28,9 @@ const FOLDERS: &str = "/etc/nginx/brands.map";
 /// The folder of what belongs to no brand.
 const PLAIN: &str = "platform";
 
+/// Where brands' private keys with their certificates are.
+const KEYS: &str = "/etc/nginx/tls";
+
 /// Returns what a web node is made of.
 ///
 /// - `brands`: brand files by their keys.
@@ -48,6 +51,7 @@ pub fn tree(output: &Output, node: &Node, brands: &BTreeMap<String, File>) -> Tr
         files.insert(format!("{WRITTEN}/{folder}/autodiscover.xml"), File::text(autoconfig::microsoft(&told)));
     }
     files.insert(FOLDERS.to_owned(), File::text(folders(output)));
+    files.extend(output.roster.brands.iter().map(|brand| place::brand_key(KEYS, brand)));
     let children = (node.memory.as_bytes() / 2 / ByteSize::from_mebibytes(32).as_bytes()).clamp(4, 256);
     files.insert(POOL.to_owned(), File::text(roundcube::pool(children)));
     let mut tree = Tree { files, ..Tree::default() };
@@ -226,11 +230,22 @@ fn front(output: &Output, node: &Node) -> Vec<Directive> {
             vec![Directive::new("default", [Word::Own(PLAIN)]), Directive::new("include", [Word::Own(FOLDERS)])],
         ),
     ];
-    let mut server = nginx::front(blueprint, node);
-    server.extend(programs(blueprint, node));
-    server.extend(webmail(blueprint));
-    server.extend(calendar(blueprint, node));
-    http.push(Directive::block("server", [], server));
+    let served = |mut server: Vec<Directive>| {
+        server.extend(programs(blueprint, node));
+        server.extend(webmail(blueprint));
+        server.extend(calendar(blueprint, node));
+        Directive::block("server", [], server)
+    };
+    http.push(Directive::new("server_names_hash_bucket_size", [Word::Number(512)]));
+    http.push(Directive::new("server_names_hash_max_size", [Word::Number(65_536)]));
+    http.push(served(nginx::front(blueprint, node)));
+    for brand in &output.roster.brands {
+        let (key, _) = place::brand_key(KEYS, brand);
+        let hosts = output.roster.brand_names(brand);
+        if !hosts.is_empty() {
+            http.push(served(nginx::named(blueprint, node, &hosts, &key)));
+        }
+    }
     // What programs ask without TLS, and nothing else.
     let mut plain = plain(blueprint, node);
     plain.extend(programs(blueprint, node));

@@ -1,6 +1,6 @@
-//! The environment's own certificate authority and the certificate that all doors show.
+//! The environment's own certificate authority, and the certificates that doors show: a brand's to who asks for its hosts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use rcgen::{
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileFailure};
@@ -119,12 +121,14 @@ impl Authority {
     /// Takes the authority of an environment, made or renewed where needed.
     ///
     /// - `names`: host names the doors are reached by, beside `localhost` and the loopback addresses.
+    /// - `brands`: hosts that have a certificate of their own together, by the name that it is kept under.
     /// - `minimum`: lowest TLS version; `1.3` leaves out TLS 1.2, everything else has both.
     /// - `today`: days since 1970.
     pub(crate) fn open(
         folder: &Path,
         platform: &str,
         names: &BTreeSet<String>,
+        brands: &BTreeMap<String, BTreeSet<String>>,
         minimum: &str,
         today: i64,
     ) -> Result<Self, AuthorityFailure> {
@@ -134,8 +138,7 @@ impl Authority {
         names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
         let kept: Option<Kept> = files::read_json(&path)?;
         let kept = kept.filter(|kept| kept.version == 1 && kept.authority_until > today + RENEWAL_DAYS);
-        let fits =
-            kept.as_ref().is_some_and(|kept| kept.door_until > today + RENEWAL_DAYS && kept.names.is_superset(&names));
+        let fits = kept.as_ref().is_some_and(|kept| kept.door_until > today + RENEWAL_DAYS && kept.names == names);
         let kept = match kept {
             Some(kept) if fits => kept,
             old => {
@@ -154,7 +157,14 @@ impl Authority {
         if files::read(&public)?.as_deref() != Some(kept.authority_certificate.as_bytes()) {
             files::write(&public, kept.authority_certificate.as_bytes(), 0o644)?;
         }
-        let server = server(folder, &kept, minimum)?;
+        let mut shown =
+            Shown { door: certified(folder, &kept.door_certificate, &kept.door_key)?, brands: BTreeMap::new() };
+        for (name, hosts) in brands.iter().filter(|(_, hosts)| !hosts.is_empty()) {
+            let pem = node_key(folder, name, hosts, today)?;
+            let key = certified(folder, &pem, &pem)?;
+            shown.brands.extend(hosts.iter().map(|host| (host.to_ascii_lowercase(), Arc::clone(&key))));
+        }
+        let server = server(folder, shown, minimum)?;
         let mut web = server.clone();
         web.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { server: Arc::new(server), web: Arc::new(web) })
@@ -183,21 +193,43 @@ pub(crate) fn client(folder: &Path) -> Result<Arc<rustls::ClientConfig>, Authori
     Ok(Arc::new(configuration))
 }
 
-fn server(folder: &Path, kept: &Kept, minimum: &str) -> Result<rustls::ServerConfig, AuthorityFailure> {
+/// Reads a certificate with its key, as PEM.
+fn certified(folder: &Path, certificate: &str, key: &str) -> Result<Arc<CertifiedKey>, AuthorityFailure> {
     let form = |source| AuthorityFailure::Form { folder: folder.to_owned(), source };
     let refused = |source| AuthorityFailure::Refused { folder: folder.to_owned(), source };
-    let door = CertificateDer::from_pem_slice(kept.door_certificate.as_bytes()).map_err(form)?;
-    let key = PrivateKeyDer::from_pem_slice(kept.door_key.as_bytes()).map_err(form)?;
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(form)?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(form)?;
+    CertifiedKey::from_der(vec![certificate], key, &provider()).map(Arc::new).map_err(refused)
+}
+
+/// Which certificate is shown to whom.
+#[derive(Debug)]
+struct Shown {
+    /// To who names no host, or none of a brand.
+    door: Arc<CertifiedKey>,
+    /// By host.
+    brands: BTreeMap<String, Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let asked = hello.server_name().map(str::to_ascii_lowercase);
+        Some(Arc::clone(asked.and_then(|host| self.brands.get(&host)).unwrap_or(&self.door)))
+    }
+}
+
+fn server(folder: &Path, shown: Shown, minimum: &str) -> Result<rustls::ServerConfig, AuthorityFailure> {
+    let refused = |source| AuthorityFailure::Refused { folder: folder.to_owned(), source };
     let versions: &[_] = match minimum {
         "1.3" => &[&rustls::version::TLS13],
         _ => &[&rustls::version::TLS13, &rustls::version::TLS12],
     };
-    rustls::ServerConfig::builder_with_provider(provider())
+    let configuration = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .map_err(refused)?
         .with_no_client_auth()
-        .with_single_cert(vec![door], key)
-        .map_err(refused)
+        .with_cert_resolver(Arc::new(shown));
+    Ok(configuration)
 }
 
 /// Makes a CA that has issued nothing yet.
@@ -349,9 +381,11 @@ mod tests {
     #[test]
     fn an_authority_is_made_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), "1.2", 20_000).unwrap();
+        Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), &BTreeMap::new(), "1.2", 20_000)
+            .unwrap();
         let first = kept(folder.path());
-        Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), "1.2", 20_100).unwrap();
+        Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), &BTreeMap::new(), "1.2", 20_100)
+            .unwrap();
         let second = kept(folder.path());
         assert_eq!(first.door_certificate, second.door_certificate);
         assert_eq!(std::fs::read_to_string(certificate_path(folder.path())).unwrap(), first.authority_certificate);
@@ -361,12 +395,28 @@ mod tests {
     #[test]
     fn a_new_name_or_a_near_end_brings_a_new_certificate_of_the_same_authority() {
         let folder = tempfile::tempdir().unwrap();
-        Authority::open(folder.path(), "northmail", &names(&["a.example"]), "1.2", 20_000).unwrap();
+        Authority::open(folder.path(), "northmail", &names(&["a.example"]), &BTreeMap::new(), "1.2", 20_000).unwrap();
         let first = kept(folder.path());
-        Authority::open(folder.path(), "northmail", &names(&["a.example", "b.example"]), "1.2", 20_000).unwrap();
+        Authority::open(
+            folder.path(),
+            "northmail",
+            &names(&["a.example", "b.example"]),
+            &BTreeMap::new(),
+            "1.2",
+            20_000,
+        )
+        .unwrap();
         let second = kept(folder.path());
         assert_ne!(first.door_certificate, second.door_certificate);
-        Authority::open(folder.path(), "renamed", &names(&["a.example"]), "1.2", 20_000 + DOOR_DAYS - 29).unwrap();
+        Authority::open(
+            folder.path(),
+            "renamed",
+            &names(&["a.example"]),
+            &BTreeMap::new(),
+            "1.2",
+            20_000 + DOOR_DAYS - 29,
+        )
+        .unwrap();
         let third = kept(folder.path());
         assert_ne!(second.door_certificate, third.door_certificate);
         assert_eq!(first.authority_certificate, third.authority_certificate);
@@ -375,9 +425,10 @@ mod tests {
     #[test]
     fn an_authority_that_ends_soon_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
-        Authority::open(folder.path(), "northmail", &names(&[]), "1.2", 20_000).unwrap();
+        Authority::open(folder.path(), "northmail", &names(&[]), &BTreeMap::new(), "1.2", 20_000).unwrap();
         let first = kept(folder.path());
-        Authority::open(folder.path(), "northmail", &names(&[]), "1.2", 20_000 + AUTHORITY_DAYS - 10).unwrap();
+        Authority::open(folder.path(), "northmail", &names(&[]), &BTreeMap::new(), "1.2", 20_000 + AUTHORITY_DAYS - 10)
+            .unwrap();
         assert_ne!(first.authority_certificate, kept(folder.path()).authority_certificate);
     }
 
@@ -387,8 +438,9 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         let today = jiff::Timestamp::now().as_second() / 86_400;
         let authority =
-            Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), "1.2", today).unwrap();
-        Authority::open(other.path(), "northmail", &names(&[]), "1.2", today).unwrap();
+            Authority::open(folder.path(), "northmail", &names(&["imap.acme.example"]), &BTreeMap::new(), "1.2", today)
+                .unwrap();
+        Authority::open(other.path(), "northmail", &names(&[]), &BTreeMap::new(), "1.2", today).unwrap();
         let good = client(folder.path()).unwrap();
         for name in ["localhost", "127.0.0.1", "imap.acme.example"] {
             handshake(&authority, &good, name).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -398,9 +450,30 @@ mod tests {
     }
 
     #[test]
+    fn a_brand_shows_its_own_name_and_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let today = jiff::Timestamp::now().as_second() / 86_400;
+        let brands = BTreeMap::from([
+            ("brand-x1".to_owned(), names(&["imap.acme.example", "smtp.acme.example"])),
+            ("brand-x2".to_owned(), names(&["imap.globex.example"])),
+            ("brand-x3".to_owned(), names(&[])),
+        ]);
+        let authority = Authority::open(folder.path(), "northmail", &names(&[]), &brands, "1.2", today).unwrap();
+        let trust = client(folder.path()).unwrap();
+        for name in ["localhost", "imap.acme.example", "smtp.acme.example", "imap.globex.example"] {
+            handshake(&authority, &trust, name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        assert!(handshake(&authority, &trust, "elsewhere.example").is_err());
+        let pem = node_key(folder.path(), "brand-x1", &brands["brand-x1"], today).unwrap();
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let names = String::from_utf8_lossy(&certificate).into_owned();
+        assert!(names.contains("imap.acme.example") && !names.contains("globex") && !names.contains("localhost"));
+    }
+
+    #[test]
     fn a_nodes_key_stays_until_its_names_or_the_authority_change() {
         let folder = tempfile::tempdir().unwrap();
-        Authority::open(folder.path(), "northmail", &names(&[]), "1.2", 20_000).unwrap();
+        Authority::open(folder.path(), "northmail", &names(&[]), &BTreeMap::new(), "1.2", 20_000).unwrap();
         let key = |names: &BTreeSet<String>, today| node_key(folder.path(), "mx-1", names, today).unwrap();
         let first = key(&names(&["mx-1.example"]), 20_000);
         assert!(first.contains("PRIVATE KEY") && first.contains("BEGIN CERTIFICATE"));

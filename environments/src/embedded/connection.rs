@@ -382,7 +382,7 @@ impl<E: Engine> Connection<E> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -420,7 +420,7 @@ mod tests {
     async fn game() -> Game {
         let folder = tempfile::tempdir().unwrap();
         let today = jiff::Timestamp::now().as_second() / 86_400;
-        let authority = Authority::open(folder.path(), "p", &BTreeSet::new(), "1.2", today).unwrap();
+        let authority = Authority::open(folder.path(), "p", &BTreeSet::new(), &BTreeMap::new(), "1.2", today).unwrap();
         let trust = authority::client(folder.path()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

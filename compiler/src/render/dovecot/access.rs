@@ -13,7 +13,7 @@ use crate::decide::ports;
 use crate::render::place;
 
 /// Returns what an access node is made of.
-pub fn tree(blueprint: &Blueprint, _roster: &Roster, node: &Node) -> Tree {
+pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node) -> Tree {
     let mut tree = Tree::default();
     let directory = Directory::of(blueprint, node);
     let mut conf = base::begin(blueprint, node);
@@ -24,6 +24,13 @@ pub fn tree(blueprint: &Blueprint, _roster: &Roster, node: &Node) -> Tree {
         tree.files.extend(Questions::of_access(conf.version(), &store.hostname).write(&mut conf, directory));
     }
     base::tls(&mut conf, blueprint);
+    for brand in &roster.brands {
+        let (path, file) = place::brand_key("/etc/dovecot/tls", brand);
+        for host in brand_hosts(brand) {
+            base::shown(&mut conf, host, &path);
+            tree.files.insert(path.clone(), file.clone());
+        }
+    }
     listeners(&mut conf, blueprint, node);
     limits(&mut conf, node);
     base::metrics(&mut conf, blueprint);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use blueprint::{Blueprint, File, Node, Piece, Process, Role};
-use values::{ByteSize, Network};
+use values::{ByteSize, HostName, Network};
 
 use super::Version;
-use super::conf::{Block, Part, Value};
+use super::conf::{Block, Part, SectionName, Value};
 use super::directory::Directory;
 use crate::decide::{ports, secrets};
 use crate::render::system::AUTHORITY;
@@ -76,6 +76,22 @@ pub fn tls(conf: &mut Block, blueprint: &Blueprint) {
         }
     }
     conf.words("ssl_client_ca_file", AUTHORITY);
+}
+
+/// Says which certificate is shown to who asks for a host by its name.
+pub fn shown(conf: &mut Block, host: &HostName, path: &str) {
+    let version = conf.version();
+    conf.section("local_name", SectionName::Host(host.clone()), |section| match version {
+        Version::V2_3 => {
+            section.set("ssl_cert", Value::ContentOf(path.to_owned()));
+            section.set("ssl_key", Value::ContentOf(path.to_owned()));
+        }
+        Version::V2_4 => {
+            for name in ["ssl_server_cert_file", "ssl_server_key_file"] {
+                section.set(name, Value::Text(vec![Part::Plain(path.to_owned())]));
+            }
+        }
+    });
 }
 
 /// Says what is counted for the monitor, and where it asks.

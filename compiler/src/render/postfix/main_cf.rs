@@ -134,6 +134,8 @@ pub enum Item {
     LocalMilter(u16),
     /// A TCP table of this node.
     LocalTable(u16),
+    /// A path below a folder of ours.
+    Path(String),
     /// A restriction that answers the same to everybody: `check_client_access static:{…}`.
     Always(&'static str, &'static str),
     /// `inet:host:port`, as milters are named.
@@ -169,6 +171,7 @@ impl fmt::Display for Item {
             Self::Seconds(seconds) => write!(f, "{seconds}s"),
             Self::Character(character) => write_literal(f, character.encode_utf8(&mut [0; 4])),
             Self::Host(host) => write_literal(f, host.as_str()),
+            Self::Path(path) => write_literal(f, path),
             Self::Weighted(host, weight) => {
                 write_literal(f, host.as_str())?;
                 write!(f, "*{weight}")

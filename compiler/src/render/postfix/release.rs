@@ -169,6 +169,7 @@ pub const KNOWN: &[(&str, Version)] = &[
     ("strict_rfc821_envelopes", Version::V3_7),
     ("syslog_name", Version::V3_7),
     ("tls_required_enable", Version::V3_10),
+    ("tls_server_sni_maps", Version::V3_7),
     ("tls_ssl_options", Version::V3_7),
     ("transport_maps", Version::V3_7),
     ("unknown_relay_recipient_reject_code", Version::V3_7),

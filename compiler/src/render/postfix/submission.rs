@@ -2,26 +2,41 @@
 //!
 //! Source: postconf(5), smtpd(8), SASL_README; RFC 6409, RFC 8314.
 
-use blueprint::{Blueprint, File, Node, Role, Tree};
+use blueprint::{Blueprint, File, Node, Role, Roster, Tree};
+
+use std::collections::BTreeMap;
 
 use super::foundation::{self, FOLDER, Site};
 use super::main_cf::{Item, MainCf, Part, Table, Value};
-use super::maps::Map;
+use super::maps::{Key, Map};
 use super::master_cf::{Entry, Kind, MasterCf, inner_services};
 use super::mx::{before_recipients, known_recipients, milter, unavailable};
 use super::{pgsql, policy, ways_out};
 use crate::decide::ports;
+use crate::render::place;
+
+/// Which certificate is shown to who asks for a brand's host.
+const BRANDS: Table = Table::fixed("texthash", "/etc/postfix/maps/brands");
 
 const POOLS: Table = Table::fixed("texthash", "/etc/postfix/maps/pools");
 
 const LOOKUPS: [pgsql::Lookup; 5] = [pgsql::DOMAIN, pgsql::RECIPIENT, pgsql::ACCESS, pgsql::SENDERS, pgsql::OUTBOUND];
 
 /// Returns what a submission node is made of.
-pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
+pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node) -> Tree {
     let site = Site::new(blueprint, node);
     let pools = ways_out::of_pools(site);
-    let (main_cf, master_cf) = (main_cf(site, &pools), master_cf(site));
+    let (brands, keys) = brands(roster);
+    let mut main_cf = main_cf(site, &pools);
+    if !brands.is_empty() {
+        main_cf.set("tls_server_sni_maps", Item::Table(BRANDS));
+    }
+    let master_cf = master_cf(site);
     let mut files = foundation::files(site, &main_cf, &master_cf, &LOOKUPS);
+    if !brands.is_empty() {
+        files.insert(BRANDS.path.into_owned(), File::text(brands.to_string()));
+        files.extend(keys);
+    }
     let mut checks = Vec::new();
     if !pools.is_empty() {
         files.insert(POOLS.path.into_owned(), File::text(pools.to_string()));
@@ -37,6 +52,19 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         packages: foundation::packages(),
     });
     tree
+}
+
+/// Postfix reads the files that this table names when it opens it, and so never without their names.
+fn brands(roster: &Roster) -> (Map, BTreeMap<String, File>) {
+    let (mut map, mut files) = (Map::default(), BTreeMap::new());
+    for brand in &roster.brands {
+        let (path, file) = place::brand_key("/etc/postfix/tls", brand);
+        for host in brand.hosts.iter().filter(|host| host.purpose == "smtp") {
+            map.insert(Key::Domain(host.host.clone()), Item::Path(path.clone()));
+            files.insert(path.clone(), file.clone());
+        }
+    }
+    (map, files)
 }
 
 fn main_cf(site: Site<'_>, pools: &Map) -> MainCf {
@@ -151,7 +179,10 @@ mod tests {
     use blueprint::platform::{OutboundAddress, OutboundPool, Unavailable};
 
     fn written(blueprint: &Blueprint, path: &str) -> String {
-        String::from_utf8(tree(blueprint, &sample::node(Role::Submission, 1)).files[path].unfilled().0).unwrap()
+        String::from_utf8(
+            tree(blueprint, &sample::tenants(), &sample::node(Role::Submission, 1)).files[path].unfilled().0,
+        )
+        .unwrap()
     }
 
     fn setting(blueprint: &Blueprint, name: &str) -> Option<String> {
