@@ -132,6 +132,7 @@ fn request(state: &Path, tree: Tree) -> Option<LaunchRequest> {
         snapshot: None,
         cache: state.join("cache"),
         packages: BTreeMap::new(),
+        patience: None,
     })
 }
 

@@ -122,6 +122,7 @@ fn request(state: &Path, environment: &str, tree: Tree) -> Option<LaunchRequest>
         snapshot: None,
         cache: state.join("cache"),
         packages: BTreeMap::new(),
+        patience: None,
     })
 }
 

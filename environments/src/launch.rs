@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use blueprint::lock::PinnedPackage;
 use blueprint::{Blueprint, Bundle, Launch, Roster};
@@ -53,6 +54,8 @@ pub struct LaunchRequest {
     pub cache: PathBuf,
     /// Packages of the distribution that are pinned, by name.
     pub packages: BTreeMap<String, PinnedPackage>,
+    /// How long nodes of real daemons may take to come up, instead of what their backend grants.
+    pub patience: Option<Duration>,
 }
 
 /// Something worth telling while an environment comes up.
@@ -317,6 +320,7 @@ fn order<'a>(
         program: &request.program,
         before,
         avoid,
+        patience: request.patience,
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) struct Order<'a> {
     pub(crate) before: Option<&'a Record>,
     /// Ports that are other environments'.
     pub(crate) avoid: BTreeSet<u16>,
+    /// How long nodes may take to come up, instead of [`PATIENCE`].
+    pub(crate) patience: Option<Duration>,
 }
 
 impl Order<'_> {
@@ -179,7 +181,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
             Err(reason) => leave_out(&bound, reason, &log, progress),
         }
     }
-    agents.await_settled(PATIENCE)?;
+    agents.await_settled(order.patience.unwrap_or(PATIENCE))?;
     let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
     let doors = Doors::open(ways, doors::lines(&order.launch.internet), fabric.inside()?, log.clone())?;
     for door in &open {
@@ -187,7 +189,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         log.write(entry.with("service", door.service.as_str()).with("port", door.port));
         progress.step(&Step::DoorOpened(door.clone()));
     }
-    answering(&runtime, &open, &trust, ANSWERS)?;
+    answering(&runtime, &open, &trust, order.patience.unwrap_or(ANSWERS))?;
     let states = names.iter().map(|node| folder.node(node).join("state/var")).collect();
     let warm = (order.root.warm.clone(), states);
     let keeping = {

@@ -34,6 +34,7 @@ fn request(state: &Path, environment: &str) -> LaunchRequest {
         snapshot: None,
         cache: Default::default(),
         packages: Default::default(),
+        patience: None,
     }
 }
 

@@ -2,46 +2,18 @@
 
 #![expect(clippy::print_stdout, reason = "counts and what was skipped are told")]
 
+mod platform;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use blueprint::scenario::Scenario;
 use environments::scenarios::{Known, Outcome, Report, Trial, compare, judge};
 use environments::{Backend, LaunchRequest, StateRoot};
-use spec::{Asset, SourceFile, Sources, Trust};
-
-fn folder() -> PathBuf {
-    tests::root().join("tests/suite")
-}
-
-/// Reads a repository as the program does: texts with whom to trust, everything else as assets.
-fn sources(root: &Path) -> Sources {
-    let (mut files, mut assets) = (Vec::new(), Vec::new());
-    let mut folders = vec![root.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("the suite's folder can be read").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let name = path.strip_prefix(root).expect("it lies below").to_string_lossy().into_owned();
-            let bytes = fs::read(&path).expect("the file can be read");
-            match name.strip_prefix("resellers/").and_then(|rest| rest.split_once('/')) {
-                _ if !name.ends_with(".kdl") => assets.push(Asset { path: name, bytes }),
-                Some((reseller, _)) => {
-                    let trust = Trust::Reseller(reseller.to_owned());
-                    files.push(SourceFile { path: name, bytes, trust });
-                }
-                None => files.push(SourceFile { path: name, bytes, trust: Trust::Operator }),
-            }
-        }
-    }
-    Sources::new(files, assets)
-}
+use platform::{files, folder, program, sources};
 
 /// Brings the suite's platform up and carries out what is chosen; says why where the backend cannot run here.
 fn carry_out(backend: Backend, patience: Duration, chosen: impl Fn(&Scenario) -> bool) -> Result<Report, String> {
@@ -64,9 +36,7 @@ fn carry_out(backend: Backend, patience: Duration, chosen: impl Fn(&Scenario) ->
     }
     let bundle = compiler::render(&output, &sources);
     let scenarios: Vec<Scenario> = output.scenarios.into_iter().filter(chosen).collect();
-    let files: BTreeMap<String, Vec<u8>> = (sources.assets().iter())
-        .filter_map(|asset| Some((asset.path.strip_prefix("scenarios/")?.to_owned(), asset.bytes.clone())))
-        .collect();
+    let files = files(&sources);
     let state = tempfile::tempdir().expect("a temporary folder");
     let request = LaunchRequest {
         state: StateRoot::new(state.path()),
@@ -84,6 +54,7 @@ fn carry_out(backend: Backend, patience: Duration, chosen: impl Fn(&Scenario) ->
         snapshot: None,
         cache: state.path().join("cache"),
         packages: BTreeMap::new(),
+        patience: None,
     };
     let running = environments::launch(request, &()).unwrap_or_else(|failure| panic!("{failure:?}"));
     let began = Instant::now();
@@ -107,13 +78,6 @@ fn carry_out(backend: Backend, patience: Duration, chosen: impl Fn(&Scenario) ->
         }
     }
     Ok(report)
-}
-
-/// Returns where this workspace's program lies, which nodes of real daemons begin with.
-fn program() -> Option<PathBuf> {
-    let own = std::env::current_exe().ok()?;
-    let program = own.parent()?.parent()?.join("mailwright");
-    program.is_file().then_some(program)
 }
 
 /// Reads the table of differences that are known.

@@ -310,6 +310,7 @@ pub(super) fn request(
         snapshot: manner.snapshot.clone(),
         cache: cache()?,
         packages,
+        patience: None,
     })
 }
 
