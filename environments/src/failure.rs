@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::backend::{Backend, Lack};
+use crate::container::EngineFailure;
 use crate::embedded::{AuthorityFailure, DoorFailure};
 use crate::files::FileFailure;
 use crate::fill::FillFailure;
@@ -101,6 +102,9 @@ pub enum Failure {
     /// A virtual machine could not be made.
     #[error(transparent)]
     Machine(#[from] MachineFailure),
+    /// A container engine cannot be used.
+    #[error(transparent)]
+    Engine(#[from] EngineFailure),
     /// There is no network for the nodes.
     #[error("{reason}")]
     Network {
@@ -226,6 +230,7 @@ impl Failure {
             Self::NoSuchNode { nodes, .. } => format!("nodes: {}", nodes.join(", ")),
             Self::Root(failure) => failure.help(),
             Self::Machine(failure) => failure.help(),
+            Self::Engine(failure) => failure.help(),
             Self::Network { .. } | Self::StartNode { .. } => {
                 "it takes root, the kernel's network namespaces, and `unshare` and `ip` (util-linux, iproute2)"
                     .to_owned()

@@ -74,7 +74,7 @@ pub fn list(root: &StateRoot) -> Result<Listed<Found, Failure>, Failure> {
 
 /// Whether a backend's nodes are systems of their own.
 fn is_real(backend: &str) -> bool {
-    [Backend::Namespace, Backend::Vm].iter().any(|real| real.name() == backend)
+    [Backend::Namespace, Backend::Container, Backend::Vm].iter().any(|real| real.name() == backend)
 }
 
 fn blueprint_nodes(blueprint: &Blueprint) -> Vec<String> {
@@ -357,7 +357,11 @@ impl Found {
     /// - Errors: the process is not known for sure (nothing is done then), cannot be told, or does not end.
     pub fn stop(&self, patience: Duration) -> Result<Stopped, Failure> {
         // Looked at anew: between finding and ending, the number may have become somebody else's.
-        let Some(holder) = self.folder.holder()? else { return Ok(Stopped::WasDown) };
+        let Some(holder) = self.folder.holder()? else {
+            // A process that was killed has told its engine nothing.
+            crate::container::sweep(&self.folder)?;
+            return Ok(Stopped::WasDown);
+        };
         let known = holder.process.and_then(|process| i32::try_from(process).ok().map(|number| (process, number)));
         let Some((process, Some(pid))) = known.map(|(process, number)| (process, Pid::from_raw(number))) else {
             return Err(Failure::UnknownProcess { identity: self.identity.clone() });

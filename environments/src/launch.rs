@@ -15,7 +15,7 @@ use crate::description::Description;
 use crate::embedded::{self, Embedded};
 use crate::failure::Failure;
 use crate::files::FileFailure;
-use crate::namespace::{self, Namespace};
+use crate::namespace::{self, Maker, Namespace};
 use crate::rootfs::{self, Root, Wanted};
 use crate::scenarios::{Hands, NoHands};
 use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest, hexadecimal};
@@ -39,8 +39,8 @@ pub struct LaunchRequest {
     pub backend: Option<String>,
     /// The seed of the run.
     pub seed: u64,
-    /// The process's variables, for a launch that takes its secrets from there; and secrets that the repository's own folder
-    /// holds, by [`crate::given_secret`].
+    /// The process's variables, for a launch that takes its secrets from there; secrets that the repository's own folder holds, by
+    /// [`crate::given_secret`]; and `DOCKER_HOST`, the container engine's address, where one is set.
     pub variables: BTreeMap<String, String>,
     /// This program, which real daemons' nodes begin with.
     pub program: PathBuf,
@@ -57,6 +57,9 @@ pub struct LaunchRequest {
     /// How long nodes of real daemons may take to come up, instead of what their backend grants.
     pub patience: Option<Duration>,
 }
+
+/// The variable that says where a container engine is, as its own programs read it.
+const ENGINE: &str = "DOCKER_HOST";
 
 /// Something worth telling while an environment comes up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +100,8 @@ pub enum Step {
     Root(String),
     /// How far virtual machines are, in a sentence.
     Machine(String),
+    /// How far containers are, in a sentence.
+    Container(String),
     /// Every door answers.
     Ready,
 }
@@ -117,7 +122,7 @@ impl std::fmt::Display for Step {
             }
             Self::DoorLeftOut { service, reason } => write!(formatter, "door {service} left out: {reason}"),
             Self::Changed { node, files } => write!(formatter, "{node}: {} changed", files.join(", ")),
-            Self::Root(sentence) | Self::Machine(sentence) => formatter.write_str(sentence),
+            Self::Root(sentence) | Self::Machine(sentence) | Self::Container(sentence) => formatter.write_str(sentence),
             Self::Ready => formatter.write_str("every door answers"),
         }
     }
@@ -251,9 +256,12 @@ fn bring_up(
     folder.write_document("brands.json", &digests(&brands))?;
     let avoid = taken(request, folder);
     let (platform, doors) = match backend {
-        Backend::Namespace => {
+        Backend::Namespace | Backend::Container => {
             let root = root(request, progress)?;
-            let order = order(request, folder, &brands, &passwords, root, before, avoid);
+            let mut order = order(request, folder, &brands, &passwords, root, before, avoid);
+            if backend == Backend::Container {
+                order.maker = Maker::Engine(request.variables.get(ENGINE).map(String::as_str));
+            }
             let (namespace, doors) = namespace::start(order, progress)?;
             (Platform::Namespace(Box::new(namespace)), doors)
         }
@@ -267,8 +275,8 @@ fn bring_up(
             let (vm, doors) = vm::start(&order, progress)?;
             (Platform::Vm(Box::new(vm)), doors)
         }
-        // The others do not fit yet.
-        Backend::Embedded | Backend::Container | Backend::Fleet => {
+        // The last one does not fit yet.
+        Backend::Embedded | Backend::Fleet => {
             let order = embedded::Order {
                 blueprint: &request.blueprint,
                 roster: &request.roster,
@@ -317,6 +325,7 @@ fn order<'a>(
         seed: request.seed,
         folder,
         root,
+        maker: Maker::Kernel,
         program: &request.program,
         before,
         avoid,

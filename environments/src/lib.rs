@@ -11,7 +11,7 @@
 //! - [`build_root`]: the root file system that real daemons share.
 //! - [`pack`]: an environment as one file, and back.
 //! - [`verify`]: what the daemons' own checkers say of what was rendered for them.
-//! - [`run_node`], [`run_machine`], [`hold`]: what this program is inside a node of real daemons, and around them.
+//! - [`run_node`], [`run_contained`], [`run_machine`], [`hold`]: what this program is inside a node of real daemons, and around them.
 //! - [`scenarios`]: scenarios carried out on an environment that runs, and what came of them.
 //! - [`Failure`]: what failed, each with what to do next.
 
@@ -19,6 +19,7 @@ pub mod state;
 
 mod accounts;
 mod backend;
+mod container;
 mod description;
 mod embedded;
 mod failure;
@@ -44,6 +45,7 @@ use images::files;
 
 pub use accounts::given_secret;
 pub use backend::{Abilities, Backend, Lack};
+pub use container::EngineFailure;
 pub use description::{DescribedAccount, DescribedDoor, Description, State};
 pub use embedded::{AuthorityFailure, DoorFailure};
 pub use failure::Failure;
@@ -53,7 +55,7 @@ pub use images::files::FileFailure;
 pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, launch, timestamp};
 pub use log::{Entry, Level, read_log};
 pub use namespace::{DaemonState, DaemonStatus, NodeState};
-pub use node::{hold, run_machine, run_node};
+pub use node::{hold, run_contained, run_machine, run_node};
 pub use rootfs::{build_root, packages};
 pub use state::{Identity, StateRoot};
 pub use verify::{Complaint, Verdict, verify};

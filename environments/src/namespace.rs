@@ -30,6 +30,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::accounts::Passwords;
+use crate::container::{self, Stage};
 use crate::embedded::{self, Authority, Bound, World};
 use crate::failure::Failure;
 use crate::files;
@@ -60,7 +61,16 @@ pub(crate) const ANSWERS: Duration = Duration::from_secs(20);
 const SERVE: &str = "/usr/lib/mailwright/mailwright-serve";
 
 /// The node that is no node: the world outside.
-const INTERNET: &str = "internet";
+pub(crate) const INTERNET: &str = "internet";
+
+/// What makes nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Maker<'a> {
+    /// The kernel: namespaces.
+    Kernel,
+    /// A container engine, by its address if one is given.
+    Engine(Option<&'a str>),
+}
 
 /// What is to be started.
 pub(crate) struct Order<'a> {
@@ -75,6 +85,8 @@ pub(crate) struct Order<'a> {
     pub(crate) folder: &'a Folder,
     /// The root file system that nodes stand on.
     pub(crate) root: Root,
+    /// What makes the nodes.
+    pub(crate) maker: Maker<'a>,
     /// This program.
     pub(crate) program: &'a Path,
     /// What was open last time.
@@ -108,6 +120,7 @@ pub(crate) struct Namespace {
     doors: Doors,
     ground: Arc<Ground>,
     world: Option<World>,
+    stage: Option<Stage>,
     runtime: Runtime,
     broke: watch::Receiver<Option<String>>,
     log: Option<Log>,
@@ -160,16 +173,17 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         .map_err(|source| Failure::Thread { thread: "probes", source })?;
     let (broken, broke) = watch::channel(None);
     let names: Vec<&str> = order.blueprint.nodes.iter().map(|node| node.name.as_str()).collect();
-    let fabric = Fabric::make(order.program)?;
-    let mut agents = Agents::start(order.program, &names, folder.nodes_document(), &log, &broken)?;
-    // While the processes come up.
-    let (authority, _) = lay_out(&order)?;
-    fabric.ip(&network::fabric(order.blueprint, network::BRIDGE))?;
-    fabric.ip(&network::hang(&agents.arrivals()?))?;
+    let (fabric, agents, authority, stage) = match order.maker {
+        Maker::Kernel => {
+            let (fabric, agents, authority) = raise(&order, &log, &broken)?;
+            (fabric, agents, authority, None)
+        }
+        Maker::Engine(address) => {
+            let (fabric, agents, authority, stage) = container::raise(&order, address, &log, &broken, progress)?;
+            (fabric, agents, authority, Some(stage))
+        }
+    };
     let plans = order.blueprint.nodes.iter().map(|node| plan(&order, node)).collect::<Result<Vec<_>, _>>()?;
-    for plan in &plans {
-        agents.begin(plan.clone())?;
-    }
     let world = World::start(&order.world(), authority, fabric.inside()?, runtime.handle(), &log, &broken, progress)?;
     fabric.ip(&network::silent(world.unreachable()))?;
     let reach = reach(&order, &agents.arrivals()?);
@@ -206,12 +220,32 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         doors,
         ground: Ground::new(order.blueprint, plans, (agents, fabric), reach, log.clone()),
         world: Some(world),
+        stage,
         runtime,
         broke,
         log: Some(log),
         writer: Some(writer),
     };
     Ok((namespace, open))
+}
+
+/// Starts the first process of each node in namespaces of its own, and tells each what it is.
+fn raise(
+    order: &Order<'_>,
+    log: &Log,
+    broken: &watch::Sender<Option<String>>,
+) -> Result<(Fabric, Agents, Authority), Failure> {
+    let names: Vec<&str> = order.blueprint.nodes.iter().map(|node| node.name.as_str()).collect();
+    let fabric = Fabric::make(order.program)?;
+    let mut agents = Agents::start(order.program, &names, order.folder.nodes_document(), log, broken)?;
+    // While the processes come up.
+    let (authority, _) = lay_out(order)?;
+    fabric.ip(&network::fabric(order.blueprint, network::BRIDGE))?;
+    fabric.ip(&network::hang(&agents.arrivals()?))?;
+    for node in &order.blueprint.nodes {
+        agents.begin(plan(order, node)?)?;
+    }
+    Ok((fabric, agents, authority))
 }
 
 /// Waits until every door answers.

@@ -4,6 +4,7 @@
 //! when stdin ends, the tool is gone, and the node ends with it, so that nothing is left behind by a tool that was killed.
 
 mod checks;
+mod contained;
 mod daemon;
 mod listening;
 mod machine;
@@ -14,17 +15,19 @@ mod supervisor;
 mod syslog;
 mod tree;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use contained::run_contained;
 pub(crate) use listening::ports_of;
 pub use machine::run_machine;
 
+pub(crate) use contained::{SOCKET, STATE, TREE};
 pub(crate) use machine::{CONTROL, ENTRY};
-pub(crate) use protocol::{Awakening, MachinePlan, Order, Plan, Tidings};
+pub(crate) use protocol::{Awakening, ContainerPlan, MachinePlan, Order, Plan, Tidings};
 pub(crate) use runs::{Answer, Ask};
 pub(crate) use tree::{Item, Manifest, TreeFailure, below};
 
@@ -37,7 +40,22 @@ const RECORD: &str = "var/lib/mailwright/delivered.json";
 ///
 /// - Returns: whether it was one.
 pub fn run_node() -> bool {
-    let out = Mutex::new(std::io::stdout());
+    // As the machine counts, since /proc is still the machine's.
+    let process = std::fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok()).unwrap_or(0);
+    converse(std::io::stdin(), std::io::stdout(), process, None)
+}
+
+/// Is a node that takes orders from one stream and tells what happens on another.
+///
+/// - `process`: this process as the machine counts; 0 where it cannot tell.
+/// - `outside`: the network namespace that a container began in.
+fn converse(
+    read: impl Read + Send + 'static,
+    write: impl Write + Send + 'static,
+    process: u32,
+    outside: Option<&std::fs::File>,
+) -> bool {
+    let out = Mutex::new(write);
     let tell: Tell = Arc::new(move |tidings: Tidings| {
         let Ok(mut line) = serde_json::to_vec(&tidings) else { return };
         line.push(b'\n');
@@ -45,13 +63,11 @@ pub fn run_node() -> bool {
         // A tool that is gone is noticed where orders come in.
         let _ = out.write_all(&line).and_then(|()| out.flush());
     });
-    // As the machine counts, since /proc is still the machine's.
-    let process = std::fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok()).unwrap_or(0);
     tell(Tidings::Here { process });
     let (events, inbox) = channel();
     let orders = events.clone();
     let listen = move || {
-        for line in BufReader::new(std::io::stdin()).lines() {
+        for line in BufReader::new(read).lines() {
             let order = line.ok().and_then(|line| serde_json::from_str(&line).ok());
             let over = order.is_none();
             if orders.send(Event::Ordered(order)).is_err() || over {
@@ -63,17 +79,18 @@ pub fn run_node() -> bool {
     if std::thread::Builder::new().name("orders".to_owned()).spawn(listen).is_err() {
         return false;
     }
-    let plan = match inbox.recv() {
-        Ok(Event::Ordered(Some(Order::Begin(plan)))) => plan,
+    let (outcome, processes) = match inbox.recv() {
+        Ok(Event::Ordered(Some(Order::Begin(plan)))) => (become_node(&plan, &tell), plan.processes),
+        Ok(Event::Ordered(Some(Order::Join(plan)))) => (contained::join(&plan, outside, &tell), plan.processes),
         Ok(Event::Ordered(Some(Order::Check { plan, checks }))) => return check(&plan, &checks, &tell),
         _ => return true,
     };
-    if let Err(reason) = become_node(&plan, &tell) {
+    if let Err(reason) = outcome {
         tell(Tidings::Failed { reason });
         return false;
     }
     syslog::listen(Path::new("/dev/log"), &tell);
-    Supervisor::new(Path::new("/"), tell, events).run(plan.processes, &inbox);
+    Supervisor::new(Path::new("/"), tell, events).run(processes, &inbox);
     true
 }
 
@@ -96,11 +113,7 @@ fn check(plan: &Plan, asked: &[blueprint::Check], tell: &Tell) -> bool {
 ///
 /// - Returns: whether it could say its word.
 pub fn hold() -> bool {
-    // What nobody answers for is refused at once, which only who forwards may say; nothing leads out of here.
-    for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
-        // Without it those who ask wait until they give up, and get the same.
-        let _ = std::fs::write(Path::new("/proc/sys/net").join(switch), "1");
-    }
+    refuse_at_once();
     let mut out = std::io::stdout();
     if out.write_all(b".").and_then(|()| out.flush()).is_err() {
         return false;
@@ -110,10 +123,23 @@ pub fn hold() -> bool {
     true
 }
 
+/// Has this network namespace say of addresses that are nobody's that they are, which only who forwards may; nothing leads out of it.
+fn refuse_at_once() {
+    for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+        // Without it those who ask wait until they give up, and get the same.
+        let _ = std::fs::write(Path::new("/proc/sys/net").join(switch), "1");
+    }
+}
+
 fn become_node(plan: &Plan, tell: &Tell) -> Result<(), String> {
     // With the machine's own `ip`, before its root is gone.
     network("ip", &plan.network)?;
     mounts::enter(plan).map_err(|failure| failure.to_string())?;
+    take_tree(tell)
+}
+
+/// Takes the tree over that the tool has laid out.
+fn take_tree(tell: &Tell) -> Result<(), String> {
     let root = Path::new("/");
     let changed =
         tree::deliver(Path::new(mounts::TREE), root, &root.join(RECORD)).map_err(|failure| failure.to_string())?;
@@ -121,10 +147,10 @@ fn become_node(plan: &Plan, tell: &Tell) -> Result<(), String> {
     Ok(())
 }
 
-/// Carries out commands of `ip -batch`.
-fn network(ip: &str, commands: &str) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("could not run ip: {error}");
-    let mut ip = Command::new(ip)
+/// Carries out commands of `ip -batch`, or of `bridge -batch`.
+fn network(program: &str, commands: &str) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("could not run {program}: {error}");
+    let mut ip = Command::new(program)
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

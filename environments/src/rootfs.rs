@@ -100,6 +100,35 @@ pub(crate) struct Root {
     pub(crate) about: Option<About>,
 }
 
+impl Root {
+    /// Returns where it lies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the layers of what is warm that lie over it, the topmost first.
+    pub(crate) fn warm_layers(&self) -> &[PathBuf] {
+        self.layers.split_last().map_or(&[], |(_, warm)| warm)
+    }
+
+    /// Returns what names its content: the digest of the image that it was unpacked from, or for one that somebody has unpacked where it
+    /// lies and when its packages changed last.
+    pub(crate) fn key(&self) -> String {
+        let kept = self.folder.parent().filter(|kept| kept.join("root.json").is_file());
+        let digest = kept.and_then(|kept| kept.file_name()).map(|name| name.to_string_lossy().into_owned());
+        if let Some(digest) = digest.filter(|digest| digest.len() == 64) {
+            return digest;
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.folder.as_os_str().as_encoded_bytes());
+        if let Ok(about) = std::fs::metadata(self.folder.join("var/lib/dpkg/status")) {
+            use std::os::unix::fs::MetadataExt;
+            hash.update(format!("\0{} {} {}", about.len(), about.mtime(), about.mtime_nsec()));
+        }
+        format!("given-{}", hexadecimal(hash.finalize().get(..16).unwrap_or_default()))
+    }
+}
+
 /// Takes a root file system that somebody unpacked.
 pub(crate) fn given(cache: &Path, folder: &Path) -> Root {
     let key = hexadecimal(Sha256::digest(folder.as_os_str().as_encoded_bytes()).get(..8).unwrap_or_default());

@@ -131,7 +131,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
     let (fabric, switch) = wire(order, &nodes)?;
     let world = World::start(&common.world(), authority, fabric.inside()?, runtime.handle(), &log, &broken, progress)?;
     fabric.ip(&network::silent(world.unreachable()))?;
-    let mut agents = Agents::of_machines(folder.nodes_document());
+    let mut agents = Agents::none_yet(folder.nodes_document());
     match &restoring {
         None => switch_on(order, &nodes, &power, &mut agents, &log, &broken, progress)?,
         Some(restoring) => go_on(order, (&nodes, &power, restoring), &mut agents, &log, &broken, progress)?,
@@ -348,7 +348,7 @@ fn add(
     let failed = |source| Failure::StartNode { node: name.to_owned(), source };
     let tidings = control.try_clone().map_err(failed)?;
     let errors = child.stderr.take().ok_or_else(|| failed(std::io::Error::other("its process has no pipes")))?;
-    agents.add(name, child, Streams { orders: Box::new(control), tidings, errors }, log, broken)
+    agents.add_machine(name, child, Streams { orders: Box::new(control), tidings, errors }, log, broken)
 }
 
 /// Returns what a stored machine goes on with.

@@ -13,6 +13,9 @@ pub(crate) struct Arguments {
     /// Be the first process of a virtual machine.
     #[arg(long, conflicts_with = "hold")]
     machine: bool,
+    /// Be the first process of a container.
+    #[arg(long, conflicts_with_all = ["hold", "machine"])]
+    contained: bool,
     /// Run a command inside the virtual machine whose folder this is.
     #[arg(long, conflicts_with_all = ["hold", "machine"], requires = "command")]
     enter: Option<PathBuf>,
@@ -31,9 +34,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         // Its status is passed on, whatever it means.
         std::process::exit(status);
     }
-    let well = match (arguments.hold, arguments.machine) {
-        (true, _) => environments::hold(),
-        (_, true) => environments::run_machine(),
+    let well = match (arguments.hold, arguments.machine, arguments.contained) {
+        (true, _, _) => environments::hold(),
+        (_, true, _) => environments::run_machine(),
+        (_, _, true) => environments::run_contained(),
         _ => environments::run_node(),
     };
     Ok(if well { Exit::Done } else { Exit::Environment })

@@ -292,6 +292,8 @@ pub(super) fn request(
         _ => BTreeMap::new(),
     };
     variables.extend(kept_secrets::read(&repository.path)?);
+    // Where a container engine is, as its own programs take it.
+    variables.extend(std::env::var("DOCKER_HOST").ok().map(|address| ("DOCKER_HOST".to_owned(), address)));
     let packages = pinned_packages(repository, &output.blueprint.release.distribution)?;
     Ok(LaunchRequest {
         state,

@@ -126,6 +126,27 @@ pub(crate) struct Streams<T, E> {
     pub(crate) errors: E,
 }
 
+/// What a node lives in.
+pub(crate) trait Body: Send + Sync {
+    /// Whether it is gone.
+    fn has_ended(&mut self) -> bool;
+
+    /// Ends it at once, and everything in it.
+    fn end(&mut self);
+}
+
+impl Body for Child {
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.try_wait(), Ok(None))
+    }
+
+    fn end(&mut self) {
+        // One that is gone already is what is wanted.
+        let _ = self.kill();
+        let _ = self.wait();
+    }
+}
+
 /// The nodes of an environment.
 pub(crate) struct Agents {
     agents: Vec<Agent>,
@@ -144,7 +165,7 @@ struct Origin {
 
 struct Agent {
     node: String,
-    child: Child,
+    body: Box<dyn Body>,
     orders: Box<dyn Write + Send + Sync>,
     reader: JoinHandle<()>,
 }
@@ -195,16 +216,16 @@ impl Agents {
             return Err(failed(std::io::Error::other("its process has no pipes")));
         };
         let streams = Streams { orders: Box::new(orders), tidings, errors };
-        self.attach(node, child, streams, log, broke)
+        self.attach(node, Box::new(child), streams, log, broke)
     }
 
-    /// Makes ready for machines, of which there are none yet.
-    pub(crate) fn of_machines(status: PathBuf) -> Self {
+    /// Makes ready for machines or containers, of which there are none yet.
+    pub(crate) fn none_yet(status: PathBuf) -> Self {
         Self { agents: Vec::new(), board: Arc::new(Board::default()), status, origin: None }
     }
 
     /// Takes a machine that was just switched on.
-    pub(crate) fn add(
+    pub(crate) fn add_machine(
         &mut self,
         node: &str,
         child: Child,
@@ -213,8 +234,21 @@ impl Agents {
         broke: &tokio::sync::watch::Sender<Option<String>>,
     ) -> Result<(), Failure> {
         let state = NodeState { process: child.id(), machine: true, ..NodeState::default() };
+        self.add(node, state, Box::new(child), streams, log, broke)
+    }
+
+    /// Takes a node that lives in something of its own.
+    pub(crate) fn add(
+        &mut self,
+        node: &str,
+        state: NodeState,
+        body: Box<dyn Body>,
+        streams: Streams<impl Read + Send + 'static, impl Read + Send + 'static>,
+        log: &Log,
+        broke: &tokio::sync::watch::Sender<Option<String>>,
+    ) -> Result<(), Failure> {
         self.board.lock().nodes.insert(node.to_owned(), state);
-        let agent = self.attach(node, child, streams, log, broke)?;
+        let agent = self.attach(node, body, streams, log, broke)?;
         self.agents.push(agent);
         Ok(())
     }
@@ -223,7 +257,7 @@ impl Agents {
     fn attach(
         &self,
         node: &str,
-        child: Child,
+        body: Box<dyn Body>,
         streams: Streams<impl Read + Send + 'static, impl Read + Send + 'static>,
         log: &Log,
         broke: &tokio::sync::watch::Sender<Option<String>>,
@@ -246,7 +280,7 @@ impl Agents {
             }
         };
         thread("complaints").spawn(complain).map_err(failed)?;
-        Ok(Agent { node: node.to_owned(), child, orders, reader })
+        Ok(Agent { node: node.to_owned(), body, orders, reader })
     }
 
     /// Kills a node with everything in it, as a lack of power does; nobody takes it for broken.
@@ -257,8 +291,7 @@ impl Agents {
         known.away.insert(node.to_owned());
         let process = known.nodes.get_mut(node).map_or(0, |state| std::mem::take(&mut state.process));
         drop(known);
-        let _ = agent.child.kill();
-        let _ = agent.child.wait();
+        agent.body.end();
         // What it has mounted is free once its first process is gone.
         await_gone(process);
         let _ = agent.reader.join();
@@ -406,12 +439,11 @@ impl Agents {
         }
         let deadline = Instant::now() + patience;
         for agent in &mut self.agents {
-            while Instant::now() < deadline && matches!(agent.child.try_wait(), Ok(None)) {
+            while Instant::now() < deadline && !agent.body.has_ended() {
                 std::thread::sleep(Duration::from_millis(2));
             }
             // With it everything in its namespaces is gone.
-            let _ = agent.child.kill();
-            let _ = agent.child.wait();
+            agent.body.end();
         }
         self.agents.clear();
         let _ = files::remove(&self.status);
@@ -423,8 +455,7 @@ impl Drop for Agents {
     fn drop(&mut self) {
         self.board.lock().ending = true;
         for agent in &mut self.agents {
-            let _ = agent.child.kill();
-            let _ = agent.child.wait();
+            agent.body.end();
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::failure::Failure;
 
 /// The namespace of the wire.
 pub(crate) struct Fabric {
-    holder: Child,
+    /// Holds it; `None` where something else does.
+    holder: Option<Child>,
     inside: File,
 }
 
@@ -42,7 +43,14 @@ impl Fabric {
             return Err(failed(std::io::Error::other("the process that holds it ended")));
         }
         let inside = File::open(format!("/proc/{}/ns/net", holder.id())).map_err(failed)?;
-        Ok(Self { holder, inside })
+        Ok(Self { holder: Some(holder), inside })
+    }
+
+    /// Takes the namespace that a process is in and holds.
+    pub(crate) fn of(process: u32) -> Result<Self, Failure> {
+        let failed = |source| Failure::Network { reason: "could not find the network namespace".to_owned(), source };
+        let inside = File::open(format!("/proc/{process}/ns/net")).map_err(failed)?;
+        Ok(Self { holder: None, inside })
     }
 
     /// Returns the namespace, to be entered.
@@ -92,7 +100,9 @@ impl Fabric {
 
 impl Drop for Fabric {
     fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
+        if let Some(holder) = &mut self.holder {
+            let _ = holder.kill();
+            let _ = holder.wait();
+        }
     }
 }

@@ -162,7 +162,10 @@ impl Reach {
 
 impl Hands for Namespace {
     fn can_break(&self) -> Result<(), Cannot> {
-        Ok(())
+        match self.stage {
+            None => Ok(()),
+            Some(_) => Err(Cannot::Lacks("nodes in containers are not broken on purpose yet".to_owned())),
+        }
     }
 
     fn fault(&self, fault: &Fault) -> Result<(), Cannot> {

@@ -30,6 +30,9 @@ pub(crate) fn wire(place: usize) -> String {
 /// How the wire is made where nodes hang on it by pairs of devices.
 pub(crate) const BRIDGE: &str = "link add wire type bridge\n";
 
+/// The name of a node's end of the wire.
+pub(crate) const END: &str = "eth0";
+
 /// The name of the wire in the namespace that is the world.
 pub(crate) const WIRE: &str = "wire";
 
@@ -87,6 +90,29 @@ pub(super) fn hang_at(place: usize, process: u32) -> String {
 /// Returns how a node is cut off, or comes back.
 pub(super) fn cut(place: usize, off: bool) -> String {
     format!("link set {} {}\n", wire(place), if off { "down" } else { "up" })
+}
+
+/// The port that frames between containers go through (RFC 7348 §4.1).
+const TUNNEL_PORT: u16 = 4789;
+
+/// Returns how a container makes its end of the wire: frames of the platform go through datagrams between the addresses that the
+/// engine gave, so that the platform's own are nothing to the engine, its filters, or another environment.
+///
+/// - `device`: what its end is called.
+/// - `own`: the address that the engine gave it.
+/// - Source: ip-link(8), "VXLAN Type Support"; the made device goes to the namespace of process 1.
+pub(crate) fn tunnel(device: &str, own: IpAddr) -> String {
+    format!(
+        "link add tunnel type vxlan id 1 dev eth0 local {own} dstport {TUNNEL_PORT}\n\
+         link set tunnel netns 1 name {device}\n"
+    )
+}
+
+/// Returns where a container sends what is for everybody, for `bridge -batch`.
+///
+/// - `others`: the addresses that the engine gave the others.
+pub(crate) fn flood(device: &str, others: impl IntoIterator<Item = IpAddr>) -> String {
+    others.into_iter().map(|other| format!("fdb append 00:00:00:00:00:00 dev {device} dst {other}\n")).collect()
 }
 
 /// Returns how a node sets its own end up.
@@ -153,6 +179,14 @@ mod tests {
     fn names_on_the_wire_fit_the_kernel() {
         assert!(wire(usize::from(u16::MAX)).len() <= 15);
         assert_eq!(hang(&[12, 13]).lines().count(), 4);
+    }
+
+    #[test]
+    fn a_container_floods_to_all_others() {
+        let others = ["10.0.0.2", "10.0.0.3"].map(|address| address.parse().unwrap());
+        assert_eq!(flood("eth0", others).lines().count(), 2);
+        let made = tunnel("eth0", "10.0.0.1".parse().unwrap());
+        assert!(made.contains(" local 10.0.0.1 ") && made.contains(" name eth0\n"), "{made}");
     }
 
     #[test]

@@ -88,6 +88,33 @@ pub(super) fn enter(plan: &Plan) -> Result<(), MountFailure> {
     std::env::set_current_dir("/").step(|| "enter the root".to_owned())
 }
 
+/// Completes the root of a container, which the engine has made.
+///
+/// - `warm`: folders that lie over the image's `/var`, the topmost first.
+/// - `state`: the folder that keeps what is below `/var`.
+pub(super) fn furnish(warm: &[PathBuf], state: &Path) -> Result<(), MountFailure> {
+    // The engine lays its own files over these, and the node's tree brings others.
+    for file in ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"] {
+        match rustix::mount::unmount(file, UnmountFlags::DETACH) {
+            // An engine that lays nothing there is as well.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => {}
+            unmounted => unmounted.step(|| format!("take away the engine's {file}"))?,
+        }
+    }
+    let (upper, work, var) = (state.join("var"), state.join("work"), PathBuf::from("/var"));
+    make_folder(&upper)?;
+    make_folder(&work)?;
+    fs::set_permissions(&upper, fs::Permissions::from_mode(0o755)).step(|| format!("open {}", upper.display()))?;
+    let below: Vec<PathBuf> = warm.iter().map(|layer| layer.join("var")).filter(|var| var.is_dir()).collect();
+    overlay(&[below, vec![var.clone()]].concat(), &upper, &work, &var, Syncs::Nothing)?;
+    make_folder(Path::new("/var/lib/mailwright/templates"))?;
+    // What stands on them keeps them.
+    for place in warm.iter().map(PathBuf::as_path).chain([state]) {
+        rustix::mount::unmount(place, UnmountFlags::DETACH).step(|| format!("take away {}", place.display()))?;
+    }
+    make_folder(Path::new("/run/lock"))
+}
+
 /// Completes the root of a virtual machine, whose kernel and initrd have made most of it.
 pub(super) fn complete() -> Result<(), MountFailure> {
     let root = Path::new("/");

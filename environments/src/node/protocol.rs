@@ -26,6 +26,8 @@ pub(crate) enum Order {
         /// What is to be asked.
         checks: Vec<Check>,
     },
+    /// Become the node, for a container whose root is there already; the first order, and only once.
+    Join(Box<ContainerPlan>),
     /// Become the node, for a virtual machine whose root is there already; the first order, and only once.
     Boot(Box<MachinePlan>),
     /// Take a tree that [`Order::Converge`] will speak of; for a virtual machine, which sees no folder of the tool.
@@ -58,6 +60,23 @@ pub(crate) struct Plan {
     pub(crate) programs: BTreeMap<String, PathBuf>,
     /// Commands for `ip -batch`, which give the node its addresses.
     pub(crate) network: String,
+    /// What runs on it, in the order it is started.
+    pub(crate) processes: Vec<Process>,
+}
+
+/// What a container is told to become.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ContainerPlan {
+    /// Commands for `ip -batch`, which make its end of the wire out of what the engine gave it.
+    pub(crate) tunnel: String,
+    /// Commands for `bridge -batch`, which say where the others are.
+    pub(crate) others: String,
+    /// Commands for `ip -batch`, which give the node its addresses.
+    pub(crate) network: String,
+    /// Whether it says of addresses that are nobody's that they are, as the world does.
+    pub(crate) refuses: bool,
+    /// Folders that lie over the image's `/var`, the topmost first.
+    pub(crate) warm: Vec<PathBuf>,
     /// What runs on it, in the order it is started.
     pub(crate) processes: Vec<Process>,
 }

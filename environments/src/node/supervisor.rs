@@ -116,7 +116,7 @@ impl Supervisor {
                 Ok(Event::Ordered(Some(Order::Awake(_)))) => self.tell_all(),
                 // Those come first, or go to others.
                 Ok(Event::Ordered(Some(
-                    Order::Begin(_) | Order::Check { .. } | Order::Boot(_) | Order::Tree { .. },
+                    Order::Begin(_) | Order::Join(_) | Order::Check { .. } | Order::Boot(_) | Order::Tree { .. },
                 ))) => {}
                 Ok(Event::Ordered(Some(Order::Stop) | None)) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(Event::Ended(pid, status)) => self.ended(pid, status),
