@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
+use desk::engine::Engine;
 use desk::{Desk, has, until};
 use serde_json::Value;
 
@@ -90,7 +91,7 @@ impl Platform<'_> {
 
 /// Loads every node's packet filter where it belongs, and knocks.
 fn filters_let_in_what_is_meant_and_nothing_else(platform: &Platform<'_>, status: &Value) {
-    for node in status["nodes"].as_object().expect("nodes").keys() {
+    for node in status["nodes"].as_object().expect("nodes").keys().filter(|node| *node != "internet") {
         let (loaded, said) = platform.exec(node, &["/usr/sbin/nft", "-f", "/etc/nftables.conf"]);
         if !loaded && said.contains("Operation not supported") {
             println!("skipped: this kernel has no packet filter: {said}");
@@ -178,23 +179,102 @@ fn brands_show_certificates_of_their_own(desk: &Desk, up: &Value) {
     }
 }
 
-#[test]
-fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_runs() {
+/// Says why real daemons cannot run here.
+fn is_lacking() -> bool {
     if std::env::var_os("MAILWRIGHT_ROOT").is_none() {
         println!("skipped: MAILWRIGHT_ROOT names no root file system");
-        return;
+        return true;
     }
-    if !has("curl") || !has("unshare") || !has("ip") {
+    !has("curl") || !has("unshare") || !has("ip")
+}
+
+#[test]
+fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_runs() {
+    if is_lacking() {
         return;
     }
     let desk = Desk::new();
     let platform = Platform { repository: desk.example("northmail"), desk: &desk };
-    let began = Instant::now();
-    let output = platform.call("up", &["--backend", "namespace", "--detach", "--json"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    if said.contains("take root") {
-        println!("skipped: {said}");
+    everything_holds(&platform, "namespace");
+}
+
+#[test]
+fn the_same_holds_in_containers_which_leave_nothing_behind() {
+    if is_lacking() {
         return;
+    }
+    let engine = match Engine::start() {
+        Ok(engine) => engine,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let mut desk = Desk::new();
+    desk.engine = Some(engine.address());
+    let platform = Platform { repository: desk.example("northmail"), desk: &desk };
+    let other = Platform { repository: desk.example("other"), desk: &desk };
+    if !everything_holds(&platform, "container") {
+        return;
+    }
+    // The same addresses once more, beside it, from the image that the engine has.
+    let output = other.call("up", &["--backend", "container", "--detach", "--json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("giving the container engine"), "the engine has it already: {said}");
+    let up: Value = serde_json::from_slice(&output.stdout).expect("up prints one JSON document");
+    assert!(!read(&up, "INBOX;MAILINDEX=1").0, "mail of one environment is not in another");
+    let status = other.json("status", &[]);
+    assert_eq!(status["state"], "ready", "{status:#}");
+    let nodes = status["nodes"].as_object().expect("nodes").len();
+    assert_eq!(engine.containers(), 2 * nodes, "a container a node, and one for the world");
+    assert_eq!(platform.json("status", &[])["state"], "ready");
+    // Neither a node nor the world leads out, not even to the machine that the engine is on.
+    for node in ["mx-1", "internet"] {
+        let (_, devices) = other.exec(node, &["ip", "-brief", "link"]);
+        assert_eq!(devices.lines().count(), 2, "a loop and a wire: {devices}");
+    }
+
+    // A tool that is killed takes its containers with it; what is left goes when somebody looks after it.
+    let process = status["pid"].as_u64().expect("a process").to_string();
+    assert!(Command::new("kill").args(["-9", &process]).status().expect("kill starts").success());
+    until("the containers end by themselves", 30, || engine.containers() == nodes);
+    assert_eq!(engine.networks(), 2, "its network is still there");
+    assert!(other.call("down", &[]).status.success());
+    assert_eq!(engine.networks(), 1);
+    assert!(platform.call("down", &[]).status.success());
+    assert_eq!((engine.containers(), engine.networks()), (0, 0));
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_refused_by_its_socket_and_the_next_step() {
+    let mut desk = Desk::new();
+    let repository = desk.example("northmail");
+    let path = repository.to_str().expect("a plain path");
+    for (address, named) in [
+        ("unix:///nowhere/engine.sock", "no container engine answers at /nowhere/engine.sock"),
+        ("tcp://127.0.0.1:2375", "`tcp://127.0.0.1:2375`"),
+    ] {
+        desk.engine = Some(address.to_owned());
+        let output = desk.call(&["up", path, "--env", "qa", "--backend", "container", "--root", "/"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        if said.contains("takes root") {
+            println!("skipped: {said}");
+            return;
+        }
+        assert_eq!(output.status.code(), Some(5), "{said}");
+        assert!(said.contains(named) && said.contains("DOCKER_HOST=unix:///"), "{said}");
+    }
+}
+
+/// Brings the platform up, writes to it, reads from it and changes it.
+///
+/// - Returns: whether it could be brought up here.
+fn everything_holds(platform: &Platform<'_>, backend: &str) -> bool {
+    let desk = platform.desk;
+    let began = Instant::now();
+    let output = platform.call("up", &["--backend", backend, "--detach", "--json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("take root") || said.contains("takes root") {
+        println!("skipped: {said}");
+        return false;
     }
     assert!(output.status.success(), "{said}");
     let up: Value = serde_json::from_slice(&output.stdout).expect("up prints one JSON document");
@@ -220,16 +300,16 @@ fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_ru
     let nodes = status["nodes"].as_object().expect("nodes");
     assert!(nodes.len() >= 14 && nodes.values().all(|node| node["settled"] == true), "{status:#}");
 
-    brands_show_certificates_of_their_own(&desk, &up);
-    copies_bring_everything_back(&platform, &up, &found);
-    filters_let_in_what_is_meant_and_nothing_else(&platform, &status);
+    brands_show_certificates_of_their_own(desk, &up);
+    copies_bring_everything_back(platform, &up, &found);
+    filters_let_in_what_is_meant_and_nothing_else(platform, &status);
     assert!(read(&up, "INBOX;MAILINDEX=1").0, "the doors are open behind their filters");
 
     // Half of the size is half of the size, with the same processes in the same places.
     let specification = platform.repository.join("platform.kdl");
     let text = std::fs::read_to_string(&specification).expect("the example");
     std::fs::write(&specification, text.replace("max-message \"35MiB\"", "max-message \"17MiB\"")).expect("a change");
-    let again = platform.json("up", &["--backend", "namespace", "--detach"]);
+    let again = platform.json("up", &["--backend", backend, "--detach"]);
     assert_eq!(again["doors"], up["doors"]);
     let changed = platform.json("status", &[]);
     assert_eq!(changed["pid"], status["pid"], "the same process serves it");
@@ -251,4 +331,7 @@ fn a_message_to_the_real_platform_is_read_and_a_change_is_taken_over_while_it_ru
         String::from_utf8_lossy(&output.stdout).trim() == (17 << 20).to_string()
     });
     assert!(read(&up, "INBOX;MAILINDEX=1").0, "mail is still there");
+    let logs = platform.call("logs", &["--node", "mx-1"]);
+    assert!(String::from_utf8_lossy(&logs.stdout).contains("postfix"), "the node's daemons are in the log");
+    true
 }

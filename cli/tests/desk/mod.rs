@@ -7,6 +7,8 @@
     reason = "each test file uses its own part of the desk, and one that finds less than it needs has failed"
 )]
 
+pub mod engine;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +18,8 @@ use serde_json::Value;
 /// A state folder and what runs in it; everything is stopped and removed with it.
 pub struct Desk {
     folder: tempfile::TempDir,
+    /// Where the program finds a container engine, as `DOCKER_HOST` says it.
+    pub engine: Option<String>,
     running: Vec<(PathBuf, String)>,
 }
 
@@ -38,7 +42,7 @@ pub fn has(program: &str) -> bool {
 impl Desk {
     /// Clears a desk.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), running: Vec::new() }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), engine: None, running: Vec::new() }
     }
 
     /// Returns a path on the desk.
@@ -61,6 +65,7 @@ impl Desk {
             .env("XDG_STATE_HOME", self.path("state"))
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env_remove("RUST_BACKTRACE")
+            .envs(self.engine.iter().map(|engine| ("DOCKER_HOST", engine)))
             .stdin(Stdio::null());
         command
     }
