@@ -2,6 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "counts and what was skipped are told")]
 
+#[path = "../../cli/tests/desk/engine.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the other file that takes it in uses all of it")]
+mod engine;
 mod platform;
 
 use std::collections::BTreeMap;
@@ -11,12 +14,22 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use blueprint::scenario::Scenario;
+use engine::Engine;
 use environments::scenarios::{Known, Outcome, Report, Trial, compare, judge};
 use environments::{Backend, LaunchRequest, StateRoot};
 use platform::{files, folder, program, sources};
 
 /// Brings the suite's platform up and carries out what is chosen; says why where the backend cannot run here.
 fn carry_out(backend: Backend, patience: Duration, chosen: impl Fn(&Scenario) -> bool) -> Result<Report, String> {
+    carry_out_with(backend, patience, chosen, BTreeMap::new())
+}
+
+fn carry_out_with(
+    backend: Backend,
+    patience: Duration,
+    chosen: impl Fn(&Scenario) -> bool,
+    variables: BTreeMap<String, String>,
+) -> Result<Report, String> {
     let sources = sources(&folder());
     let parsed = spec::parse(&sources);
     let compiled = compiler::compile(&sources, &parsed, "dev");
@@ -47,7 +60,7 @@ fn carry_out(backend: Backend, patience: Duration, chosen: impl Fn(&Scenario) ->
         bundle,
         backend: Some(backend.name().to_owned()),
         seed: 1,
-        variables: BTreeMap::new(),
+        variables,
         program: program.unwrap_or_default(),
         root,
         image: None,
@@ -94,6 +107,16 @@ fn known() -> Vec<Known> {
     .collect()
 }
 
+/// Returns the titles of all scenarios, sorted.
+fn names() -> Vec<String> {
+    let sources = sources(&folder());
+    let parsed = spec::parse(&sources);
+    let output = compiler::compile(&sources, &parsed, "dev").output.expect("the suite has no errors");
+    let mut names: Vec<String> = output.scenarios.into_iter().map(|scenario| scenario.name).collect();
+    names.sort();
+    names
+}
+
 fn unmet(report: &Report) -> Vec<String> {
     let bad = report.scenarios.iter().filter(|one| matches!(one.outcome, Outcome::Failed(_) | Outcome::Broken(_)));
     bad.map(|one| format!("{}: {}", one.name, one.outcome.reason().unwrap_or_default())).collect()
@@ -121,6 +144,34 @@ fn real_daemons_do_the_same_but_for_what_is_listed() {
 }
 
 #[test]
+fn containers_do_the_same_in_a_share_of_the_scenarios_that_moves() {
+    let engine = match Engine::start() {
+        Ok(engine) => engine,
+        Err(why) => return println!("skipped: the backend `container`: {why}"),
+    };
+    // A tenth, another one with each commit.
+    let all = std::env::var_os("MAILWRIGHT_ALL").is_some();
+    let share: usize = std::env::var("MAILWRIGHT_SHARE").ok().and_then(|share| share.parse().ok()).unwrap_or(0);
+    let names = names();
+    let place = |name: &str| names.iter().position(|known| known == name).unwrap_or(0);
+    let chosen = |scenario: &Scenario| all || place(&scenario.name) % 10 == share % 10;
+    match all {
+        true => println!("all scenarios"),
+        false => println!("the scenarios of share {share} of 10 (MAILWRIGHT_SHARE; all of them with MAILWRIGHT_ALL)"),
+    }
+    let variables = BTreeMap::from([("DOCKER_HOST".to_owned(), engine.address())]);
+    let real = match carry_out_with(Backend::Container, Duration::from_secs(60), chosen, variables) {
+        Ok(report) => report,
+        Err(why) => return println!("skipped: the backend `container`: {why}"),
+    };
+    let embedded = carry_out(Backend::Embedded, Duration::from_secs(60), chosen).expect("it runs everywhere");
+    let tried = |known: &Known| real.scenarios.iter().any(|scenario| scenario.name == known.scenario);
+    let known: Vec<Known> = known().into_iter().filter(tried).collect();
+    let wrong: Vec<String> = judge(&compare(&embedded, &real), &known).iter().map(ToString::to_string).collect();
+    assert_eq!(wrong, [""; 0], "differences that tests/suite/differences.md does not name, or no longer should");
+}
+
+#[test]
 fn what_breaks_on_real_daemons_loses_no_mail() {
     let breaks = |scenario: &Scenario| scenario.steps.iter().any(|step| step.verb == "fault");
     match carry_out(Backend::Namespace, Duration::from_secs(60), breaks) {
@@ -134,10 +185,8 @@ fn what_breaks_on_real_daemons_loses_no_mail() {
 
 #[test]
 fn the_table_of_differences_names_scenarios_that_are_there() {
-    let sources = sources(&folder());
-    let parsed = spec::parse(&sources);
-    let output = compiler::compile(&sources, &parsed, "dev").output.expect("the suite has no errors");
+    let names = names();
     for known in known() {
-        assert!(output.scenarios.iter().any(|scenario| scenario.name == known.scenario), "{}", known.scenario);
+        assert!(names.contains(&known.scenario), "{}", known.scenario);
     }
 }
