@@ -125,6 +125,114 @@ fn the_files_of_docker_mailserver_are_taken_over() {
 }
 
 #[test]
+fn an_export_of_mailcow_is_taken_over() {
+    let desk = Desk::new();
+    let folder = platform(&desk);
+    // Hashes stand only in the table; what `mysql --batch` prints of it.
+    let mailboxes = format!(
+        "username\tpassword\tname\tdescription\tquota\tlocal_part\tdomain\tattributes\tkind\tactive\n\
+         carla@moved.example\t{{BLF-CRYPT}}$2y$10$abcdefghijklmnopqrstuujKWDrmpUXu10fG/2mj./vFX3pPExfte\tCarla \\\\ \"C\"\t\t3221225472\tcarla\tmoved.example\t{{\"force_pw_update\":\"0\"}}\t\t1\n\
+         dan@moved.example\t{HASH}\tDan\tNULL\t0\tdan\tmoved.example\t{{}}\t\t1\n\
+         gone@moved.example\t{HASH}\tGone\tNULL\t0\tgone\tmoved.example\t{{}}\t\t0\n\
+         beamer@moved.example\t{HASH}\tBeamer\tNULL\t0\tbeamer\tmoved.example\t{{}}\tthing\t1\n"
+    );
+    let mailboxes = file(&desk, "mailbox.tsv", &mailboxes);
+    let aliases = r#"[
+        {"in_primary_domain": "", "id": 6, "domain": "moved.example", "goto": "carla@moved.example", "address": "carla@moved.example", "active": 1},
+        {"id": 7, "domain": "moved.example", "public_comment": null, "goto": "carla@moved.example,dan@moved.example", "address": "sales@moved.example", "is_catch_all": 0, "active": 1, "active_int": 1},
+        {"id": 8, "domain": "moved.example", "goto": "dan@moved.example", "address": "@moved.example", "is_catch_all": 1, "active": 1},
+        {"id": 9, "domain": "moved.example", "goto": "null@localhost", "address": "void@moved.example", "active": 1},
+        {"id": 10, "domain": "moved.example", "goto": "dan@moved.example", "address": "old@moved.example", "active": 0}
+    ]"#;
+    let aliases = file(&desk, "alias.json", aliases);
+    let domains = r#"[{"domain_name": "moved.example", "max_new_mailbox_quota": 10737418240, "backupmx": 0, "active": 1, "rl": false},
+                      {"domain_name": "empty.example", "backupmx": 0, "active": 1}, {"domain_name": "relay.example", "backupmx": 1, "active": 1}]"#;
+    let domains = file(&desk, "domain.json", domains);
+    let alias_domains =
+        file(&desk, "alias-domains.csv", "alias_domain,target_domain,active\nother.example,moved.example,1\n");
+    let output = desk.call(&[
+        "import",
+        text(&mailboxes),
+        text(&aliases),
+        text(&domains),
+        text(&alias_domains),
+        "--reseller",
+        "moved",
+        "--repository",
+        text(&folder),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    for (name, why) in [
+        ("gone@moved.example, old@moved.example", "switched off"),
+        ("beamer@moved.example", "resource"),
+        ("void@moved.example", "throws"),
+        ("relay.example", "passed on"),
+    ] {
+        assert!(said(&output).lines().any(|line| line.contains(name) && line.contains(why)), "{}", said(&output));
+    }
+    let check = desk.call(&["check", text(&folder)]);
+    assert_eq!(check.status.code(), Some(0), "{}", said(&check));
+    let laid_out = desk.call(&["fmt", text(&folder.join("resellers/moved")), "--check"]);
+    assert_eq!(laid_out.status.code(), Some(0), "laid out as fmt would: {}", said(&laid_out));
+    let roster = roster(&desk, &folder);
+    let mailboxes = roster["mailboxes"].as_array().expect("mailboxes");
+    let find = |address: &str| mailboxes.iter().find(|mailbox| mailbox["address"] == address).expect("a mailbox");
+    assert_eq!(find("carla@moved.example")["tier"], "premium");
+    assert_eq!(find("carla@moved.example")["name"], "Carla \\ \"C\"");
+    assert_eq!(find("dan@moved.example")["name"], "Dan");
+    assert!(!mailboxes.iter().any(|mailbox| mailbox["address"] == "gone@moved.example"));
+    let domain =
+        |name: &str| roster["domains"].as_array().expect("domains").iter().find(|it| it["name"] == name).cloned();
+    let moved = domain("moved.example").expect("the domain");
+    assert_eq!(
+        (&moved["catch_all"], &moved["aliases"]),
+        (&"dan@moved.example".into(), &serde_json::json!(["other.example"]))
+    );
+    assert!(domain("empty.example").is_some() && domain("relay.example").is_none());
+    let forwards = roster["forwards"].as_array().expect("forwards");
+    assert!(
+        forwards
+            .iter()
+            .any(|it| it["address"] == "sales@moved.example" && it["to"].as_array().map(Vec::len) == Some(2))
+    );
+    assert!(!forwards.iter().any(|it| it["address"] == "carla@moved.example"), "a mailbox is no forward to itself");
+    let kept = std::fs::read_to_string(folder.join("secrets/moved.env")).expect("text");
+    assert_eq!(kept.lines().count(), 2, "{kept}");
+    assert!(kept.contains("{BLF-CRYPT}$2y$10$"), "{kept}");
+}
+
+#[test]
+fn what_is_wrong_in_an_export_of_mailcow_is_told_at_its_line() {
+    let desk = Desk::new();
+    let folder = platform(&desk);
+    for (name, content, line, what) in [
+        (
+            "mailbox.json",
+            "[\n {\"username\": \"a@moved.example\", \"quota\": 0},\n {\"username\": \"a@moved.example\", \"quota\": 0}]",
+            3,
+            "twice",
+        ),
+        ("mailbox.json", "[\n {\"username\": \"nobody\", \"quota\": 0}]", 2, "address"),
+        ("mailbox.json", "[\n {\"username\": \"a@moved.example\",\n \"quota\": 0,}]", 3, "no JSON"),
+        ("mailbox.json", "[\n {\"username\": \"a@moved.example\", \"quota\": 0}", 2, "not closed"),
+        ("mailbox.json", "{\"type\": \"error\", \"msg\": \"authentication failed\"}", 1, "authentication failed"),
+        ("mailbox.json", "[7]", 1, "object"),
+        ("mailbox.json", "<html>", 1, "JSON"),
+        ("alias.tsv", "address\tgoto\nx@moved.example\t\n", 2, "goto"),
+        ("alias.tsv", "address\tcolour\n", 1, "columns"),
+        ("mailbox.csv", "username,password,quota\na@moved.example,hunter2,0\n", 2, "no password hash"),
+    ] {
+        let list = file(&desk, name, content);
+        let output = desk.call(&["import", text(&list), "--reseller", "moved", "--repository", text(&folder)]);
+        assert_eq!(output.status.code(), Some(1), "{content}: {}", said(&output));
+        let told = said(&output);
+        assert!(told.contains(&format!("{name}:{line}: ")) && told.contains(what), "{content}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    assert!(!folder.join("resellers/moved").exists());
+}
+
+#[test]
 fn every_wrong_line_is_told_at_once_and_nothing_is_written() {
     let desk = Desk::new();
     let folder = platform(&desk);

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod csv;
+mod mailcow;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -23,17 +24,22 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 const LONGEST_TEXT: usize = 16 * 1024 * 1024;
 /// Problems shown before the rest is counted.
 const SHOWN: usize = 100;
+/// Names of what is left out that are told before the rest is counted.
+const NAMED: usize = 10;
 
 /// Write the accounts of another system as the specification of a new reseller.
 ///
 /// Reads CSV with the columns domain, user, hash, quota and forwards (the first line names them), and the files
-/// postfix-accounts.cf and postfix-virtual.cf of docker-mailserver. Password hashes never stand in a specification: they go to
+/// postfix-accounts.cf and postfix-virtual.cf of docker-mailserver. Of mailcow it reads what the API answers to get/mailbox/all,
+/// get/alias/all, get/alias-domain/all and get/domain/all (JSON), and the tables of the same names, as CSV or as
+/// `mysql --batch` prints them; of these only the table `mailbox` holds the hashes. Password hashes never stand in a specification: they go to
 /// a file of secrets beside it, which git is told to ignore.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  mailwright import accounts.csv --reseller acme --repository my-platform\n  \
-    mailwright import postfix-accounts.cf postfix-virtual.cf --reseller acme --company \"Acme Internet\"")]
+    mailwright import postfix-accounts.cf postfix-virtual.cf --reseller acme --company \"Acme Internet\"\n  \
+    mailwright import mailbox.tsv alias.json alias-domain.json --reseller acme")]
 pub(crate) struct Arguments {
-    /// The lists of accounts; what they are is told by their names, `….csv` or `postfix-….cf`.
+    /// The lists of accounts; what they are is told by their names: `….csv`, `….json`, `….tsv` or `postfix-….cf`.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The reseller to write; it must be new.
@@ -100,6 +106,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Err(Failure::usage("these accounts are too many for one file").help("import them as several resellers"));
     }
     write(&repository.path, &arguments.reseller, &text, &secrets)?;
+    let mut note = String::new();
+    for (why, names) in found.left_out() {
+        let shown: Vec<&str> = names.iter().map(String::as_str).take(NAMED).collect();
+        let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+        note.push_str(&format!("not taken over, since it {why}: {}{more}\n", shown.join(", ")));
+    }
+    std::io::stderr().write_all(note.as_bytes())?;
     let unread = found.mailboxes().filter_map(|mailbox| mailbox.hash.as_ref());
     let unread = unread.filter(|hash| !control::password::is_hash(hash)).count();
     if unread > 0 {
@@ -182,9 +195,11 @@ fn read(path: &Path, found: &mut Accounts, problems: &mut Vec<Problem>) -> Resul
         known if known.contains("postfix-accounts") => found.read_accounts(&name, text, problems),
         known if known.contains("postfix-virtual") => found.read_virtual(&name, text, problems),
         known if known.ends_with(".csv") => found.read_csv(&name, text, problems),
+        known if known.ends_with(".json") => found.read_json(&name, text, problems),
+        known if known.ends_with(".tsv") => found.read_tabs(&name, text, problems),
         _ => {
             return Err(Failure::usage(format!("the name of {name} does not say what it holds"))
-                .help("call it ….csv, postfix-accounts.cf or postfix-virtual.cf"));
+                .help("call it ….csv, ….json, ….tsv, postfix-accounts.cf or postfix-virtual.cf"));
         }
     }
     Ok(())

@@ -74,12 +74,28 @@ pub struct Process {
 }
 
 impl Process {
+    /// Tells whether it is started anew when a file changes.
+    ///
+    /// - `path`: absolute in the node's root.
+    pub fn is_restarted_by(&self, path: &str) -> bool {
+        is_among(&self.restart_on, path) || (self.reload.is_none() && is_among(&self.reads, path))
+    }
+
+    /// Tells whether it takes a changed file over while it runs.
+    pub fn is_reloaded_by(&self, path: &str) -> bool {
+        self.reload.is_some() && is_among(&self.reads, path) && !is_among(&self.restart_on, path)
+    }
+
     /// Tells whether it serves nobody who uses the platform: what measures the node, and what does something from time to time.
     ///
     /// Such a process is started once everything else of its node is ready, and nobody waits for it.
     pub fn is_aside(&self) -> bool {
         self.unit.ends_with("-exporter.service") || self.unit.ends_with(".timer")
     }
+}
+
+fn is_among(list: &[String], path: &str) -> bool {
+    list.iter().any(|it| it == path || (it.ends_with('/') && path.starts_with(it.as_str())))
 }
 
 /// A question to a daemon's own checker, asked inside the node's root with every file in its place.

@@ -19,7 +19,7 @@ pub(crate) fn impacts(
     changes: &[Change],
 ) -> Vec<Impact> {
     let mut counts = Counts::default();
-    outages(source, changes, &mut counts);
+    outages(source, target, changes, &mut counts);
     accounts(source, target, renames, &mut counts);
     let mut impacts: Vec<Impact> = counts
         .0
@@ -77,7 +77,7 @@ enum Stop {
 }
 
 /// Nodes that stop for a moment, or for good.
-fn outages<'a>(source: Revision<'a>, changes: &[Change], counts: &mut Counts<'a>) {
+fn outages<'a>(source: Revision<'a>, target: Revision<'_>, changes: &[Change], counts: &mut Counts<'a>) {
     let plan = source.blueprint;
     let whole_platform = changes.iter().any(|change| change.kind == "setting" && change.action == Action::Restarted);
     let mut told: BTreeMap<&str, Stop> = BTreeMap::new();
@@ -95,11 +95,12 @@ fn outages<'a>(source: Revision<'a>, changes: &[Change], counts: &mut Counts<'a>
     for change in changes.iter().filter(|change| change.action == Action::Restarted) {
         // A daemon that is restarted is away for a moment, and with it what its node does.
         let node = match change.kind.as_str() {
-            "file" => change.name.strip_prefix("nodes/").and_then(|rest| rest.split('/').next()),
-            "daemon" => change.name.split('/').next(),
-            "image" => Some(change.name.as_str()),
+            "file" => change.name.strip_prefix("nodes/").and_then(|rest| rest.split_once('/')),
+            "daemon" => change.name.split_once('/'),
+            "image" => Some((change.name.as_str(), "")),
             _ => None,
         };
+        let node = node.filter(|(node, rest)| serves(target, node, &change.kind, rest)).map(|(node, _)| node);
         if let Some(node) = node {
             told.entry(node).or_insert(Stop::Pause);
         }
@@ -149,6 +150,19 @@ fn outages<'a>(source: Revision<'a>, changes: &[Change], counts: &mut Counts<'a>
             }
         }
     }
+}
+
+/// Tells whether anything is restarted that users of a node are served by.
+fn serves(revision: Revision<'_>, node: &str, kind: &str, rest: &str) -> bool {
+    let Some(tree) = revision.bundle.and_then(|bundle| bundle.nodes.get(node)) else { return true };
+    let path = format!("/{rest}");
+    let mut restarted = tree.processes.iter().filter(|process| match kind {
+        "file" => process.is_restarted_by(&path),
+        "daemon" => process.name == rest,
+        _ => true,
+    });
+    // What the node has no more was running until now.
+    restarted.clone().next().is_none() || restarted.any(|process| !process.is_aside())
 }
 
 /// Tells whether a node moves without anybody noticing, its state being reached from both hosts.

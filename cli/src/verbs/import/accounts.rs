@@ -1,12 +1,12 @@
 //! The accounts that were found, whatever list they stood in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 
-use values::{ByteSize, HostName, LocalPart, MailAddress};
+use values::{ByteSize, HostName, Line, LocalPart, MailAddress};
 
-use super::csv;
+use super::{csv, mailcow};
 
 /// A line of a list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,14 @@ pub(super) struct Problem {
     message: String,
 }
 
+#[cfg(test)]
+impl Problem {
+    /// Returns the line it is told of.
+    pub(super) fn line(&self) -> usize {
+        self.place.line
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A path or a value from outside may hold anything; what is shown is one line.
@@ -41,6 +49,8 @@ impl fmt::Display for Problem {
 pub(super) struct Mailbox {
     pub(super) place: Place,
     pub(super) address: MailAddress,
+    /// Its user's name.
+    pub(super) name: Option<Line>,
     pub(super) hash: Option<String>,
     pub(super) quota: Option<ByteSize>,
     pub(super) forwards: Vec<MailAddress>,
@@ -51,7 +61,7 @@ pub(super) struct Mailbox {
 /// An address that only passes on.
 #[derive(Clone, Debug)]
 pub(super) struct Forward {
-    place: Place,
+    pub(super) place: Place,
     pub(super) address: MailAddress,
     pub(super) to: Vec<MailAddress>,
 }
@@ -62,6 +72,12 @@ pub(super) struct Accounts {
     mailboxes: BTreeMap<String, Mailbox>,
     forwards: BTreeMap<String, Forward>,
     catch_alls: BTreeMap<HostName, (Place, MailAddress)>,
+    /// Domains that stand on a list of their own.
+    listed: BTreeSet<HostName>,
+    /// Domains by those that stand for them.
+    domain_aliases: BTreeMap<HostName, (Place, HostName)>,
+    /// What was not taken over, and why.
+    left_out: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// What each column of a CSV file holds.
@@ -86,10 +102,18 @@ impl Accounts {
     /// Returns every domain, sorted.
     pub(super) fn domains(&self) -> Vec<HostName> {
         let addresses = self.mailboxes().map(|it| &it.address).chain(self.forwards().map(|it| &it.address));
-        let mut domains: Vec<HostName> = addresses.map(|address| address.domain().clone()).collect();
-        domains.sort();
-        domains.dedup();
-        domains
+        let domains: BTreeSet<&HostName> = addresses.map(MailAddress::domain).chain(&self.listed).collect();
+        domains.into_iter().cloned().collect()
+    }
+
+    /// Returns the domains that stand for another one, sorted.
+    pub(super) fn aliases_of(&self, domain: &HostName) -> impl Iterator<Item = &HostName> {
+        self.domain_aliases.iter().filter(move |(_, (_, target))| target == domain).map(|(alias, _)| alias)
+    }
+
+    /// Returns what was not taken over, by the reason.
+    pub(super) fn left_out(&self) -> &BTreeMap<&'static str, Vec<String>> {
+        &self.left_out
     }
 
     /// Reads rows of CSV, whose first line names the columns.
@@ -104,6 +128,9 @@ impl Accounts {
             return;
         };
         let head: Vec<String> = head.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+        if mailcow::is_table(&head) {
+            return self.take_rows(&head, rows.map(|(line, row)| (place(line), row)), problems);
+        }
         let mut columns: BTreeMap<&str, usize> = BTreeMap::new();
         let before = problems.len();
         for (index, name) in head.iter().enumerate() {
@@ -137,6 +164,21 @@ impl Accounts {
         }
     }
 
+    /// Reads rows as `mysql --batch` prints them, whose first line names the columns.
+    pub(super) fn read_tabs(&mut self, file: &str, text: &str, problems: &mut Vec<Problem>) {
+        let file: Rc<str> = file.into();
+        let place = |line| Place { file: Rc::clone(&file), line };
+        let mut rows = mailcow::tabs(text).into_iter();
+        let head = rows.next().map(|(_, head)| head).unwrap_or_default();
+        let head: Vec<String> = head.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+        if !mailcow::is_table(&head) {
+            let message = "the first line names the columns of mailcow's table mailbox, alias, alias_domain or domain";
+            problems.push(place(1).problem(message.to_owned()));
+            return;
+        }
+        self.take_rows(&head, rows.map(|(line, row)| (place(line), row)), problems);
+    }
+
     fn add_row<'r>(&mut self, place: &Place, field: &dyn Fn(&str) -> &'r str, problems: &mut Vec<Problem>) {
         let before = problems.len();
         let user = field("user");
@@ -154,7 +196,10 @@ impl Accounts {
             self.add_forward(Forward { place: place.clone(), address, to: forwards }, problems);
         } else {
             let keep = !forwards.is_empty();
-            self.add_mailbox(Mailbox { place: place.clone(), address, hash, quota, forwards, keep }, problems);
+            self.add_mailbox(
+                Mailbox { place: place.clone(), address, name: None, hash, quota, forwards, keep },
+                problems,
+            );
         }
     }
 
@@ -170,7 +215,7 @@ impl Accounts {
             let Some(address) = address(&place, name.trim(), problems).filter(|_| problems.len() == before) else {
                 continue;
             };
-            let mailbox = Mailbox { place, address, hash, quota: None, forwards: Vec::new(), keep: true };
+            let mailbox = Mailbox { place, address, name: None, hash, quota: None, forwards: Vec::new(), keep: true };
             self.add_mailbox(mailbox, problems);
         }
     }
@@ -185,18 +230,7 @@ impl Accounts {
                 problems.push(place.problem("no target stands behind the address".to_owned()));
             }
             match name.strip_prefix('@') {
-                Some(domain) => match (domain.parse::<HostName>(), to.as_slice()) {
-                    (Err(error), _) => problems.push(place.problem(format!("{}; {}", error.message(), error.help()))),
-                    (Ok(domain), [only]) if *only.domain() == domain => {
-                        self.catch_alls.insert(domain, (place, only.clone()));
-                    }
-                    (Ok(_), []) => {}
-                    (Ok(domain), _) => {
-                        problems.push(place.problem(format!(
-                            "a catch-all of {domain} goes to one mailbox of that domain, not elsewhere"
-                        )))
-                    }
-                },
+                Some(domain) => self.add_catch_all(&place, domain, &to, problems),
                 None => {
                     let address = address(&place, name, problems);
                     if let Some(address) = address.filter(|_| problems.len() == before) {
@@ -207,7 +241,55 @@ impl Accounts {
         }
     }
 
-    fn add_mailbox(&mut self, mailbox: Mailbox, problems: &mut Vec<Problem>) {
+    /// Adds where mail of a domain goes that is addressed to nobody.
+    pub(super) fn add_catch_all(
+        &mut self,
+        place: &Place,
+        domain: &str,
+        to: &[MailAddress],
+        problems: &mut Vec<Problem>,
+    ) {
+        match (domain.parse::<HostName>(), to) {
+            (Err(error), _) => problems.push(place.problem(format!("{}; {}", error.message(), error.help()))),
+            (Ok(domain), [only]) if *only.domain() == domain => {
+                self.catch_alls.insert(domain, (place.clone(), only.clone()));
+            }
+            (Ok(_), []) => {}
+            (Ok(domain), _) => problems.push(
+                place.problem(format!("a catch-all of {domain} goes to one mailbox of that domain, not elsewhere")),
+            ),
+        }
+    }
+
+    /// Adds a domain, whether anybody has an account in it or not.
+    pub(super) fn add_domain(&mut self, domain: HostName) {
+        self.listed.insert(domain);
+    }
+
+    /// Adds a domain that stands for another one.
+    pub(super) fn add_domain_alias(
+        &mut self,
+        place: &Place,
+        alias: HostName,
+        target: HostName,
+        problems: &mut Vec<Problem>,
+    ) {
+        match self.domain_aliases.get(&alias) {
+            Some((first, _)) => {
+                problems.push(place.problem(format!("{alias} stands twice, first at {}:{}", first.file, first.line)));
+            }
+            None => {
+                self.domain_aliases.insert(alias, (place.clone(), target));
+            }
+        }
+    }
+
+    /// Keeps in mind what is not taken over.
+    pub(super) fn leave_out(&mut self, name: &str, why: &'static str) {
+        self.left_out.entry(why).or_default().push(name.replace(char::is_control, "\u{fffd}"));
+    }
+
+    pub(super) fn add_mailbox(&mut self, mailbox: Mailbox, problems: &mut Vec<Problem>) {
         match self.mailboxes.get(&mailbox.address.key()) {
             None => {
                 self.mailboxes.insert(mailbox.address.key(), mailbox);
@@ -216,7 +298,7 @@ impl Accounts {
         }
     }
 
-    fn add_forward(&mut self, forward: Forward, problems: &mut Vec<Problem>) {
+    pub(super) fn add_forward(&mut self, forward: Forward, problems: &mut Vec<Problem>) {
         match self.forwards.get(&forward.address.key()) {
             None => {
                 self.forwards.insert(forward.address.key(), forward);
@@ -244,6 +326,14 @@ impl Accounts {
                 problems.push(place.problem(format!("{address} gets what is addressed to nobody, and is no account")));
             }
         }
+        let domains: BTreeSet<HostName> = self.domains().into_iter().collect();
+        for (alias, (place, target)) in &self.domain_aliases {
+            if domains.contains(alias) {
+                problems.push(place.problem(format!("{alias} stands for another domain, and has accounts of its own")));
+            } else if !domains.contains(target) {
+                problems.push(place.problem(format!("{alias} stands for {target}, of which there is no account")));
+            }
+        }
     }
 }
 
@@ -260,7 +350,7 @@ fn lines<'t>(file: &str, text: &'t str) -> impl Iterator<Item = (Place, &'t str)
     numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn address(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<MailAddress> {
+pub(super) fn address(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<MailAddress> {
     match text.parse() {
         Ok(address) => Some(address),
         Err(error) => {
@@ -271,7 +361,7 @@ fn address(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<Mai
     }
 }
 
-fn addresses(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Vec<MailAddress> {
+pub(super) fn addresses(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Vec<MailAddress> {
     let parts = text.split([',', ';', ' ', '\t', '\n', '\r']).filter(|part| !part.is_empty());
     let mut found: Vec<MailAddress> = parts.filter_map(|part| address(place, part, problems)).collect();
     found.sort();
@@ -279,7 +369,7 @@ fn addresses(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Vec<Mail
     found
 }
 
-fn quota(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<ByteSize> {
+pub(super) fn quota(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<ByteSize> {
     let text = if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
         format!("{text}B")
     } else {
@@ -298,7 +388,7 @@ fn quota(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<ByteS
     }
 }
 
-fn hash(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<String> {
+pub(super) fn hash(place: &Place, text: &str, problems: &mut Vec<Problem>) -> Option<String> {
     if text.is_empty() {
         return None;
     }

@@ -37,21 +37,28 @@ pub(super) fn reseller(
         forwards.entry(forward.address.domain()).or_default().push(forward);
     }
     for domain in accounts.domains() {
-        let _ = writeln!(text, "\n    domain \"{domain}\" tier=\"{}\" cluster=\"{}\" {{", fit.tier, fit.cluster);
+        let _ = write!(text, "\n    domain \"{domain}\" tier=\"{}\" cluster=\"{}\"", fit.tier, fit.cluster);
+        let mut inside = String::new();
+        for alias in accounts.aliases_of(&domain) {
+            let _ = writeln!(inside, "        alias \"{alias}\"");
+        }
         if let Some(local) = accounts.catch_all(&domain) {
-            let _ = writeln!(text, "        catch-all {}", quoted(&local.to_string()));
+            let _ = writeln!(inside, "        catch-all {}", quoted(&local.to_string()));
         }
-        text.push_str("        workgroup \"imported\" {\n");
-        for mailbox in mailboxes.get(&domain).into_iter().flatten() {
-            let tier = tiers.get(&mailbox.address.key()).filter(|tier| **tier != fit.tier);
-            write_mailbox(&mut text, mailbox, tier, &mut secrets);
+        if mailboxes.contains_key(&domain) || forwards.contains_key(&domain) {
+            inside.push_str("        workgroup \"imported\" {\n");
+            for mailbox in mailboxes.get(&domain).into_iter().flatten() {
+                let tier = tiers.get(&mailbox.address.key()).filter(|tier| **tier != fit.tier);
+                write_mailbox(&mut inside, mailbox, tier, &mut secrets);
+            }
+            for forward in forwards.get(&domain).into_iter().flatten() {
+                let _ = writeln!(inside, "            forward {} {{", quoted(&forward.address.local().to_string()));
+                let _ = writeln!(inside, "                to {}", list(&forward.to));
+                inside.push_str("            }\n");
+            }
+            inside.push_str("        }\n");
         }
-        for forward in forwards.get(&domain).into_iter().flatten() {
-            let _ = writeln!(text, "            forward {} {{", quoted(&forward.address.local().to_string()));
-            let _ = writeln!(text, "                to {}", list(&forward.to));
-            text.push_str("            }\n");
-        }
-        text.push_str("        }\n    }\n");
+        text.push_str(&if inside.is_empty() { "\n".to_owned() } else { format!(" {{\n{inside}    }}\n") });
     }
     text.push_str("}\n");
     (text, secrets.text)
@@ -60,11 +67,14 @@ pub(super) fn reseller(
 fn write_mailbox(text: &mut String, mailbox: &Mailbox, tier: Option<&Name>, secrets: &mut Secrets) {
     let tier = tier.map_or(String::new(), |tier| format!(" tier=\"{tier}\""));
     let _ = write!(text, "            mailbox {}{tier}", quoted(&mailbox.address.local().to_string()));
-    if mailbox.hash.is_none() && mailbox.forwards.is_empty() {
+    if mailbox.name.is_none() && mailbox.hash.is_none() && mailbox.forwards.is_empty() {
         text.push('\n');
         return;
     }
     text.push_str(" {\n");
+    if let Some(name) = &mailbox.name {
+        let _ = writeln!(text, "                name {}", quoted(name.as_str()));
+    }
     if let Some(hash) = &mailbox.hash {
         let _ = writeln!(text, "                initial password=\"secret:{}\"", secrets.add(&mailbox.address, hash));
     }

@@ -44,15 +44,9 @@ fn taken_over(bundle: &Bundle, mut change: Change) -> Change {
     let Some((tree, path)) = place.and_then(|(node, path)| Some((bundle.nodes.get(node)?, format!("/{path}")))) else {
         return change;
     };
-    let is_among =
-        |list: &[String]| list.iter().any(|it| *it == path || (it.ends_with('/') && path.starts_with(it.as_str())));
-    let restarts =
-        |process: &&Process| is_among(&process.restart_on) || (is_among(&process.reads) && process.reload.is_none());
-    let reloads =
-        |process: &&Process| is_among(&process.reads) && process.reload.is_some() && !is_among(&process.restart_on);
     let names = |processes: &[&Process]| processes.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
-    let restarted: Vec<&Process> = tree.processes.iter().filter(restarts).collect();
-    let reloaded: Vec<&Process> = tree.processes.iter().filter(reloads).collect();
+    let restarted: Vec<&Process> = tree.processes.iter().filter(|it| it.is_restarted_by(&path)).collect();
+    let reloaded: Vec<&Process> = tree.processes.iter().filter(|it| it.is_reloaded_by(&path)).collect();
     change.note = match (restarted.is_empty(), reloaded.is_empty()) {
         (true, true) => None,
         (true, false) => Some(format!("{} takes it over while it runs", names(&reloaded))),
