@@ -1,7 +1,7 @@
 //! Settings broken on purpose, one at a time, so that the suite itself is tested: what it does not notice, nobody would.
 //!
 //! A mutation is found by looking at the rendered files alone. Which of all that are possible are taken is chance by a seed, spread
-//! evenly over nodes' roles, files and kinds, so that no long file drowns the others.
+//! evenly over sorts of files and kinds of wounds, so that no long file drowns the others.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +86,7 @@ pub fn mutations(bundle: &Bundle, count: usize, seed: u64) -> Vec<Mutation> {
                         before: line.to_owned(),
                         after,
                     };
-                    groups.entry((path.clone(), wound)).or_default().push(mutation);
+                    groups.entry((sort(node, path), wound)).or_default().push(mutation);
                 }
             }
         }
@@ -94,7 +94,10 @@ pub fn mutations(bundle: &Bundle, count: usize, seed: u64) -> Vec<Mutation> {
     let mut chance = seed;
     let mut taken = Vec::new();
     while taken.len() < count && !groups.is_empty() {
-        for group in groups.values_mut() {
+        // Another order in each round, so that a few are as mixed as many.
+        let mut round: Vec<(u64, &mut Vec<Mutation>)> = groups.values_mut().map(|it| (next(&mut chance), it)).collect();
+        round.sort_by_key(|(place, _)| *place);
+        for (_, group) in round {
             if taken.len() < count && !group.is_empty() {
                 let index = usize::try_from(next(&mut chance) % group.len() as u64).unwrap_or(0);
                 taken.push(group.swap_remove(index));
@@ -102,7 +105,6 @@ pub fn mutations(bundle: &Bundle, count: usize, seed: u64) -> Vec<Mutation> {
         }
         groups.retain(|_, group| !group.is_empty());
     }
-    taken.sort();
     taken
 }
 
@@ -121,6 +123,12 @@ pub fn broken(bundle: &Bundle, mutation: &Mutation) -> Bundle {
         *bytes = lines.collect::<String>().into_bytes();
     }
     bundle
+}
+
+/// Returns what files of one sort have in common: a node's zones, or modules of its daemon, are one sort.
+fn sort(node: &str, path: &str) -> String {
+    let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+    format!("{node}:{folder}/{}", name.rsplit_once('.').unwrap_or_default().1)
 }
 
 /// Tells whether a file holds settings: keys, certificates, pages and the like are left alone.
