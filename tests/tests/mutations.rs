@@ -275,12 +275,6 @@ fn write(rows: &[Row]) {
         .expect("it can be written");
 }
 
-    let s = Suite::compiled();
-    for m in s.possible(200) {
-        println!("{m}");
-    }
-}
-
 #[test]
 fn rows_are_read_as_they_are_written() {
     let row = Row {
