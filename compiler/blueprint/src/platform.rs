@@ -7,6 +7,9 @@ use values::{ByteSize, Duration, HostName, MailAddress, Name, Network, Rate, Sco
 
 use crate::rename::Rename;
 
+/// What production's kernels are told beside their console: whatever vouches for an image boots it with these words.
+pub const COMMAND_LINE: &str = "quiet loglevel=3 net.ifnames=0 mailwright.lane=stock";
+
 /// Every choice made about one platform in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blueprint {

@@ -41,7 +41,8 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     let folder = |path: &str| words(&[&install[..], &[path]].concat());
     let mut processes = vec![Process {
         name: "clamav".to_owned(),
-        unit: "clamav-daemon.service".to_owned(),
+        // Not the distribution's, which hands over a socket of its own; clamd then opens no other.
+        unit: "mailwright-clamav.service".to_owned(),
         prepare: vec![
             folder(DATABASE),
             folder("/run/clamav"),

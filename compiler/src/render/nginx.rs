@@ -67,7 +67,8 @@ fn configuration(http: Vec<Directive>) -> Conf {
                 Word::Expanded("$remote_addr $host \"$request\" $status $body_bytes_sent $request_time"),
             ],
         ),
-        Directive::new("access_log", [Word::Own("/dev/stdout"), Word::Own("platform")]),
+        // Not to the standard output by its name: under systemd that is a socket, which nobody can open.
+        Directive::new("access_log", [Word::Own("syslog:server=unix:/dev/log,nohostname"), Word::Own("platform")]),
         Directive::new("server_tokens", [Word::Own("off")]),
         Directive::new("sendfile", [Word::Own("on")]),
         Directive::new("keepalive_timeout", [Word::Own("65s")]),

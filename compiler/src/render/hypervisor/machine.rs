@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use blueprint::platform::COMMAND_LINE;
 use blueprint::{Blueprint, Node};
 use sha2::{Digest as _, Sha256};
 
@@ -17,9 +18,6 @@ const CONFIG: &str = "/var/lib/mailwright/config";
 
 /// Where state disks are that lie on the host's own disk.
 const STATE: &str = "/var/lib/mailwright/state";
-
-/// What the kernel is told: the root is read only, and the config disk is laid over it.
-const COMMAND_LINE: &str = "quiet loglevel=3 rootfs=erofs mode=overlay net.ifnames=0";
 
 /// The bridges of a host.
 const BRIDGES: [&str; 2] = ["br-inner", "br-front"];

@@ -93,7 +93,6 @@ impl<'b> Outlet<'b> {
             BTreeMap::from([
                 (format!("{}/main.cf", self.folder()), File::text(main_cf.to_string())),
                 (format!("{}/master.cf", self.folder()), File::text(master_cf.to_string())),
-                (format!("/etc/systemd/system/postfix-{}.service", self.instance), File::text(self.unit())),
             ])
         };
         let mut tables = Vec::new();
@@ -122,21 +121,6 @@ impl<'b> Outlet<'b> {
 
     fn data(&self) -> String {
         format!("/var/lib/postfix-{}", self.instance)
-    }
-
-    /// The distribution's unit knows an instance only where postmulti was told of it.
-    fn unit(&self) -> String {
-        let folder = self.folder();
-        format!(
-            "[Unit]\nDescription=Postfix of the outbound pool {0}\nAfter=network-online.target\nWants=network-online.target\n\n\
-             [Service]\nType=forking\nGuessMainPID=no\n\
-             ExecStartPre=/usr/bin/install -d -o root -g root {1}\nExecStartPre=/usr/bin/install -d -o postfix -g postfix {2}\n\
-             ExecStart=/usr/sbin/postfix -c {folder} start\nExecStop=/usr/sbin/postfix -c {folder} stop\n\
-             ExecReload=/usr/sbin/postfix -c {folder} reload\n\n[Install]\nWantedBy=multi-user.target\n",
-            self.instance,
-            self.spool(),
-            self.data(),
-        )
     }
 
     fn takes_forwarded(&self) -> bool {

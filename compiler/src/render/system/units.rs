@@ -20,8 +20,8 @@ const EVERYWHERE: [&str; 5] = [
     "systemd-networkd.service",
 ];
 
-/// Returns what systemd needs to run a tree's daemons: for a unit of the distribution the commands that come before it, for one that
-/// nobody wrote the whole unit, and a preset that names all that run and switches off what does not.
+/// Returns what systemd needs to run a tree's daemons: for a unit of the distribution what is run instead of its own command, for one
+/// that nobody wrote the whole unit, and a preset that names all that run and switches off what does not.
 pub(crate) fn complete(tree: &Tree) -> Tree {
     let mut files = BTreeMap::new();
     let mut own = Vec::new();
@@ -30,11 +30,12 @@ pub(crate) fn complete(tree: &Tree) -> Tree {
         if tree.files.contains_key(&path) {
             continue;
         }
-        if process.unit.starts_with("mailwright-") {
+        // The distribution's unit of Postfix knows an instance only where postmulti was told of it.
+        if ["mailwright-", "postfix-"].iter().any(|own| process.unit.starts_with(own)) {
             files.insert(path.clone(), File::text(whole(process)));
             own.push(path);
-        } else if !process.prepare.is_empty() {
-            files.insert(format!("{path}.d/mailwright.conf"), File::text(before(process)));
+        } else if process.unit.ends_with(".service") {
+            files.insert(format!("{path}.d/mailwright.conf"), File::text(over(process)));
         }
     }
     files.insert("/etc/systemd/system-preset/10-mailwright.preset".to_owned(), File::text(preset(tree)));
@@ -47,18 +48,44 @@ pub(crate) fn complete(tree: &Tree) -> Tree {
     Tree { files, checks, ..Tree::default() }
 }
 
-fn before(process: &Process) -> String {
-    let mut text = String::from("[Service]\n");
+/// Returns what is laid over a unit of the distribution: it keeps its order, its user and its bounds, and runs what runs wherever there
+/// is no systemd, since that is what the rendered files were made for and tried with. What waits for others is started until it runs.
+fn over(process: &Process) -> String {
+    // An empty value takes back what the distribution says (systemd.unit(5), systemd.service(5)); one of all conditions.
+    let mut text = String::from(
+        "[Unit]\nConditionPathExists=\nStartLimitIntervalSec=0\n\n[Service]\nType=exec\nPIDFile=\nExecStartPre=\n",
+    );
     for command in &process.prepare {
         // The daemon's own user may not do what root does for it.
         let _ = writeln!(text, "ExecStartPre=+{}", Words(command));
     }
+    let command = command(process);
+    let _ = writeln!(text, "ExecStart=\nExecStart={}\nExecStartPost=\nExecStop=\nExecReload=", Words(&command));
+    if let Some(reload) = &process.reload {
+        let _ = writeln!(text, "ExecReload=+{}", Words(reload));
+    }
+    // A daemon that drops root's rights itself may be given fewer by its unit.
+    if process.user != "root" {
+        let _ = writeln!(text, "User={}", process.user);
+    }
+    for (name, value) in &process.variables {
+        let _ = writeln!(text, "Environment={}", Words(&[format!("{name}={value}")]));
+    }
+    text.push_str("Restart=always\nRestartSec=2\n");
     text
+}
+
+/// Returns what systemd runs. Postfix opens its standard output by name, which nobody can do with the journal's socket, but with a pipe.
+fn command(process: &Process) -> Vec<String> {
+    let piped = ["/bin/bash", "-c", "set -o pipefail; \"$0\" \"$@\" 2>&1 | cat"].map(str::to_owned);
+    let mut command = if process.unit.starts_with("postfix") { piped.to_vec() } else { Vec::new() };
+    command.extend(process.command.iter().cloned());
+    command
 }
 
 fn whole(process: &Process) -> String {
     let mut text = format!(
-        "[Unit]\nDescription={} of this node\nAfter=network-online.target\nWants=network-online.target\n",
+        "[Unit]\nDescription={} of this node\nAfter=network-online.target\nWants=network-online.target\nStartLimitIntervalSec=0\n",
         process.name
     );
     let _ = writeln!(text, "\n[Service]\nUser={}", process.user);
@@ -68,7 +95,7 @@ fn whole(process: &Process) -> String {
     for command in &process.prepare {
         let _ = writeln!(text, "ExecStartPre=+{}", Words(command));
     }
-    let _ = writeln!(text, "ExecStart={}", Words(&process.command));
+    let _ = writeln!(text, "ExecStart={}", Words(&command(process)));
     if let Some(reload) = &process.reload {
         let _ = writeln!(text, "ExecReload={}", Words(reload));
     }

@@ -217,7 +217,7 @@ pub fn style(brand: &Brand) -> String {
 /// - `children`: processes at most.
 pub fn pool(children: u64) -> String {
     format!(
-        "[global]\ndaemonize = no\nerror_log = /dev/stderr\npid = /run/php-webmail.pid\n\n[webmail]\nuser = www-data\n\
+        "[global]\ndaemonize = no\nerror_log = syslog\npid = /run/php-webmail.pid\n\n[webmail]\nuser = www-data\n\
          group = www-data\nlisten = /run/php-webmail.sock\nlisten.owner = www-data\nlisten.group = www-data\npm = ondemand\n\
          pm.max_children = {children}\npm.process_idle_timeout = 60s\npm.max_requests = 1000\ncatch_workers_output = yes\n\
          decorate_workers_output = no\nclear_env = yes\nphp_admin_value[expose_php] = off\n\
