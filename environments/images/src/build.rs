@@ -82,6 +82,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Image, Im
 fn key(request: &Request<'_>) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{}\n{}\n{}\n", manifest::VERSION, hooks::VERSION, request.distribution));
+    hash.update(initrd::recipe());
     for (name, package) in request.packages {
         hash.update(format!("{name}={} {}\n", package.version, package.sha256));
     }

@@ -14,8 +14,11 @@ pub const PATHS: &str = include_str!("disk/paths");
 /// Where scripts come with a node's files, since they are made of its settings; nothing else on a disk can be run.
 const SCRIPTS: [&str; 2] = ["etc/mailwright/backup/", "etc/mailwright/directory/"];
 
-/// Where a unit is switched on by a link.
-const WANTS: &str = "etc/systemd/system/multi-user.target.wants/";
+/// Where a unit is switched on by a link, by what its name ends with.
+const WANTS: [(&str, &str); 2] = [
+    (".service", "etc/systemd/system/multi-user.target.wants/"),
+    (".timer", "etc/systemd/system/timers.target.wants/"),
+];
 
 /// The unit of a tar, in octets; a virtual disk consists of as many.
 const BLOCK: usize = 512;
@@ -82,9 +85,7 @@ pub fn disk(files: &BTreeMap<&str, Item<'_>>, units: &[&str]) -> Result<Vec<u8>,
         entries.insert(name.to_owned(), Entry::File(item));
     }
     for unit in units {
-        if !is_unit(unit) {
-            return Err(Refused::Unit((*unit).to_owned()));
-        }
+        let wants = wants(unit).ok_or_else(|| Refused::Unit((*unit).to_owned()))?;
         let own = files.contains_key(format!("/etc/systemd/system/{unit}").as_str());
         let folder = if own { "/etc/systemd/system" } else { "/lib/systemd/system" };
         // An instance is made of its template, `postfix@-.service` of `postfix@.service` (systemd.unit(5)).
@@ -94,7 +95,7 @@ pub fn disk(files: &BTreeMap<&str, Item<'_>>, units: &[&str]) -> Result<Vec<u8>,
             }
             None => (*unit).to_owned(),
         };
-        entries.insert(format!("{WANTS}{unit}"), Entry::Link(format!("{folder}/{file}")));
+        entries.insert(format!("{wants}{unit}"), Entry::Link(format!("{folder}/{file}")));
     }
     let mut bytes = Vec::new();
     for (name, entry) in &entries {
@@ -192,7 +193,8 @@ fn allowed(name: &str) -> Result<(), Refused> {
     if !plain || climbs {
         return Err(Refused::Path(format!("/{name}")));
     }
-    match !name.starts_with(WANTS) && PATHS.lines().any(|pattern| matches(pattern, name)) {
+    let link = WANTS.iter().any(|(_, wants)| name.starts_with(wants));
+    match !link && PATHS.lines().any(|pattern| matches(pattern, name)) {
         true => Ok(()),
         false => Err(Refused::Place(format!("/{name}"))),
     }
@@ -212,12 +214,12 @@ fn is_script(name: &str) -> bool {
     SCRIPTS.iter().any(|folder| name.starts_with(folder))
 }
 
-/// Whether something is the name of a unit (systemd.unit(5)).
-fn is_unit(unit: &str) -> bool {
-    unit.ends_with(".service")
-        && unit.len() < 100
+/// Returns the folder of links that switches a unit on; none for what is no name of a unit (systemd.unit(5)).
+fn wants(unit: &str) -> Option<&'static str> {
+    let plain = unit.len() < 100
         && !unit.starts_with(['.', '-'])
-        && unit.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte))
+        && unit.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte));
+    WANTS.iter().find(|(kind, _)| plain && unit.ends_with(kind)).map(|(_, wants)| *wants)
 }
 
 /// Whether a path fits a pattern, as `case` of a shell has it.
@@ -273,14 +275,15 @@ mod tests {
             (longest.as_str(), item(0o600, b"")),
             ("/etc/mailwright/directory/run", item(0o755, b"#!/bin/sh\n")),
         ]);
-        let bytes = disk(&files, &["postfix@-.service", "mailwright-policy.service"]).unwrap();
+        let bytes = disk(&files, &["postfix@-.service", "mailwright-backup.timer"]).unwrap();
         assert_eq!(bytes.len() % 512, 0);
-        assert_eq!(bytes, disk(&files, &["mailwright-policy.service", "postfix@-.service"]).unwrap());
+        assert_eq!(bytes, disk(&files, &["mailwright-backup.timer", "postfix@-.service"]).unwrap());
         let found = read(&bytes);
         for (path, item) in &files {
             assert_eq!(found.get(path.trim_start_matches('/')).map(Vec::as_slice), Some(item.content), "{path}");
         }
         assert!(found.contains_key("etc/systemd/system/multi-user.target.wants/postfix@-.service"));
+        assert!(found.contains_key("etc/systemd/system/timers.target.wants/mailwright-backup.timer"));
         assert_eq!(found.len(), 6);
     }
 
@@ -293,6 +296,8 @@ mod tests {
             "/etc/cron.d/x",
             "/etc/systemd/system/sshd.service",
             "/etc/systemd/system/multi-user.target.wants/evil.service",
+            "/etc/systemd/system/timers.target.wants/evil.timer",
+            "/etc/systemd/network/evil.network",
             "/etc/systemd/system-generators/x",
             "/usr/bin/true",
             "/usr/lib/mailwright/mailwright-serve",

@@ -42,6 +42,11 @@ const MODULES: [&str; 22] = [
     "af_packet",
 ];
 
+/// Returns what is in every initrd, whatever the kernel: another one is another image.
+pub(crate) fn recipe() -> String {
+    format!("{INIT}\n{PATHS}\n{}\n", MODULES.join(" "))
+}
+
 /// Why an initrd could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum InitrdFailure {

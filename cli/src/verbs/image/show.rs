@@ -61,12 +61,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     writeln!(out, "\nports its units open as the distribution ships them")?;
     for port in &contents.ports {
-        let starts = if port.enabled { "started at boot" } else { "not started" };
+        let starts = if port.enabled { "on every machine" } else { "where a machine's disk says so" };
         writeln!(out, "  {:>5}/{}  {} ({starts})", port.port, port.protocol, port.unit)?;
     }
     let enabled: Vec<&str> =
         contents.units.iter().filter(|(_, unit)| unit.enabled).map(|(name, _)| name.as_str()).collect();
-    writeln!(out, "\n{} units, started at boot: {}", contents.units.len(), enabled.join(", "))?;
+    writeln!(out, "\n{} units, on every machine: {}", contents.units.len(), enabled.join(", "))?;
     writeln!(out, "\nprograms with their owner's or group's rights")?;
     for (path, file) in &contents.set_uid {
         writeln!(out, "  {} {:>5}:{:<5} /{path}", file.mode, file.uid, file.gid)?;

@@ -1,7 +1,7 @@
 //! What is done to the tree beside installing packages, so that it holds no secret, no database and nothing of this machine.
 
 /// The version of what these do; another one is another image.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// What packages ask is answered before they are set up: no database, no mail system of this machine's name.
 pub(super) const BEFORE: &str = r#"#!/bin/sh
@@ -33,6 +33,10 @@ rm -f var/lib/dbus/machine-id etc/hostname etc/resolv.conf etc/mailname etc/alia
 rm -rf var/lib/ucf var/cache/debconf/* var/cache/ldconfig/* var/backups/*
 # No database that was initialised, and none that was filled.
 rm -rf var/lib/postgresql/*/main etc/postgresql/*/main var/lib/redis/* var/lib/clamav/* var/lib/etcd/*
+# What a machine runs is switched on by its config disk; what packages switch on by themselves would run on every one. Here only what
+# every machine has.
+rm -rf etc/systemd/system/*.wants
+chroot "$1" systemctl --quiet enable chrony.service nftables.service systemd-networkd.service
 # What only this build was to know.
 rm -f etc/dpkg/dpkg.cfg.d/99mmdebstrap etc/apt/sources.list
 "#;
