@@ -9,6 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use blueprint::ledger::Boot;
+use blueprint::platform::COMMAND_LINE;
 use blueprint::{Bundle, File, Process, Tree};
 use environments::{Backend, Description, Identity, LaunchRequest, Running, StateRoot};
 use spec::{Asset, SourceFile, Sources, Trust};
@@ -97,6 +99,15 @@ fn greeter(greeting: &str) -> Tree {
 
 /// Returns one node that is brought up; says why where that cannot be done here.
 fn request(state: &Path, tree: Tree) -> Option<LaunchRequest> {
+    let (mut request, _) = platform(state, &["mx-1"])?;
+    request.launch.doors.retain(|door| door.service == "mx" || door.service == "internet-imap");
+    request.bundle = Bundle { nodes: BTreeMap::from([("mx-1".to_owned(), tree)]), ..Bundle::default() };
+    Some(request)
+}
+
+/// Returns some nodes of the example with what is rendered for them, and without a door that leads to them; says why where machines
+/// cannot be brought up here.
+fn platform(state: &Path, nodes: &[&str]) -> Option<(LaunchRequest, String)> {
     let Some(image) = std::env::var_os("MAILWRIGHT_IMAGE").map(PathBuf::from) else {
         println!("skipped: MAILWRIGHT_IMAGE names no image to boot");
         return None;
@@ -108,21 +119,23 @@ fn request(state: &Path, tree: Tree) -> Option<LaunchRequest> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/northmail");
     let sources = sources(&root);
     let output = compiler::compile(&sources, &spec::parse(&sources), "qa").output.unwrap();
+    let mut bundle = compiler::render(&output, &sources);
+    bundle.nodes.retain(|node, _| nodes.contains(&node.as_str()));
     let (mut launch, mut blueprint) = (output.launch, output.blueprint);
     launch.environment = "one".parse().unwrap();
-    launch.doors.retain(|door| door.service == "mx" || door.service == "internet-imap");
-    blueprint.nodes.retain(|node| node.name.as_str() == "mx-1");
+    blueprint.nodes.retain(|node| nodes.contains(&node.name.as_str()));
     if let Some(lack) = Backend::Vm.fit(&blueprint, &launch).first() {
         println!("skipped: {lack}");
         return None;
     }
-    Some(LaunchRequest {
+    let digest = image.file_name().unwrap().to_string_lossy().into_owned();
+    let request = LaunchRequest {
         state: StateRoot::new(state),
         repository: state.to_owned(),
         blueprint,
         roster: output.roster,
         launch,
-        bundle: Bundle { nodes: BTreeMap::from([("mx-1".to_owned(), tree)]), ..Bundle::default() },
+        bundle,
         backend: Some("vm".to_owned()),
         seed: 1,
         variables: BTreeMap::new(),
@@ -130,10 +143,12 @@ fn request(state: &Path, tree: Tree) -> Option<LaunchRequest> {
         root: None,
         image: Some(image),
         snapshot: None,
+        boot: Boot::Lean,
         cache: state.join("cache"),
         packages: BTreeMap::new(),
         patience: None,
-    })
+    };
+    Some((request, digest))
 }
 
 fn up(request: LaunchRequest) -> Running {
@@ -267,4 +282,40 @@ fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
     assert!(line(&mut connect(running.description(), [127, 0, 0, 1])).ends_with("good night"));
     assert_eq!(inside(state.path(), "wc -l < /var/lib/starts"), "2");
     running.stop().unwrap();
+}
+
+/// One mx as production boots it: systemd first, the distribution's units with what is rendered for them, production's words for the
+/// kernel.
+#[test]
+fn a_machine_booted_with_stock_units_runs_what_its_disk_says_and_nothing_else() {
+    let state = tempfile::tempdir().unwrap();
+    let Some((mut request, digest)) = platform(state.path(), &["mx-1"]) else { return };
+    request.launch.doors.retain(|door| door.service == "internet-imap");
+    request.boot = Boot::Stock;
+    let begun = Instant::now();
+    let running = up(request);
+    println!("{:5.1} s  it is up", begun.elapsed().as_secs_f64());
+    // What evidence names.
+    let description = running.description();
+    assert_eq!((description.boot, description.image.as_deref()), (Some(Boot::Stock), Some(digest.as_str())));
+
+    assert_eq!(inside(state.path(), "cat /proc/1/comm; hostname"), "systemd\nmx-1");
+    let words = inside(state.path(), "cat /proc/cmdline");
+    assert!(words.contains(COMMAND_LINE) && !words.contains("mitigations"), "{words}");
+    let active = inside(state.path(), "systemctl is-active postfix@-.service postsrsd.service nftables.service");
+    assert_eq!(active, "active\nactive\nactive");
+    // The image switches nothing on by itself.
+    let others = inside(state.path(), "systemctl is-active rspamd redis-server knot nginx dovecot | sort -u");
+    assert_eq!(others, "inactive");
+    println!(
+        "{:5.1} s  {}",
+        begun.elapsed().as_secs_f64(),
+        inside(state.path(), "systemctl --failed --plain --no-legend")
+    );
+    // Its own checker finds nothing wrong with where it runs, and its log came out.
+    assert_eq!(inside(state.path(), "postfix check 2>&1"), "");
+    let log = std::fs::read_to_string(running.folder().log().join("events.jsonl")).unwrap();
+    assert!(log.contains("starting the Postfix mail system"), "{log}");
+    running.stop().unwrap();
+    println!("{:5.1} s  it has ended", begun.elapsed().as_secs_f64());
 }

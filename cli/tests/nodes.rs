@@ -120,6 +120,7 @@ fn request(state: &Path, environment: &str, tree: Tree) -> Option<LaunchRequest>
         root: Some(PathBuf::from("/")),
         image: None,
         snapshot: None,
+        boot: blueprint::ledger::Boot::Lean,
         cache: state.join("cache"),
         packages: BTreeMap::new(),
         patience: None,

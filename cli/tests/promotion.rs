@@ -8,6 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use blueprint::Ledger;
+use blueprint::ledger::{Boot, Deed, Evidence, Promotion, Subject};
 use desk::Desk;
 use serde_json::Value;
 
@@ -100,6 +102,64 @@ fn nothing_but_the_image_itself_vouches_for_the_image() {
     let (code, said) = platform.said(&["promote", "qa", "--to", "production"]);
     assert_eq!(code, Some(5), "{said}");
     assert!(said.contains("production is promoted from horizon"), "{said}");
+}
+
+/// What a run of machines is written down as.
+fn evidence(specification: &str, image: &str, boot: Boot, gates: &Value) -> Deed {
+    let passed = |gate: &Value| (gate.as_str().unwrap().to_owned(), "passed".to_owned());
+    Deed::Evidence(Evidence {
+        environment: "horizon".to_owned(),
+        subject: Subject { specification: specification.to_owned(), image: Some(image.to_owned()), revision: None },
+        backend: "vm".to_owned(),
+        boot: Some(boot),
+        scenarios: gates.as_array().unwrap().iter().map(passed).collect(),
+    })
+}
+
+#[test]
+fn a_run_with_stock_units_vouches_for_the_image_and_a_lean_one_is_refused_with_the_reason() {
+    let platform = Platform::new();
+    assert_eq!(platform.gate("horizon"), Some(0));
+    let tried = platform.ledger()["entries"][0].clone();
+    let specification = tried["subject"]["specification"].as_str().unwrap().to_owned();
+    let gates = Value::from(tried["scenarios"].as_object().unwrap().keys().cloned().collect::<Vec<_>>());
+    let image = "0eb0f34c".repeat(8);
+    let path = platform.path.join("mailwright.ledger");
+    let add = |deed: Deed| {
+        let mut bytes = fs::read(&path).unwrap();
+        let line = Ledger::parse(&bytes).unwrap().add("2026-11-23T00:00:00Z", "ann", deed);
+        bytes.extend_from_slice(line.as_bytes());
+        fs::write(&path, bytes).unwrap();
+    };
+    // The image that horizon has is the one that was promoted to it.
+    add(Deed::Promotion(Promotion {
+        from: "qa".to_owned(),
+        to: "horizon".to_owned(),
+        subject: Subject { specification: specification.clone(), image: Some(image.clone()), revision: None },
+        evidence: vec![1],
+        image_proven: false,
+        back_to: None,
+        outside: std::collections::BTreeMap::new(),
+    }));
+    let promote = || platform.said(&["promote", "horizon", "--to", "production"]);
+    let (code, said) = promote();
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("not tried with these specifications and this image"), "{said}");
+
+    add(evidence(&specification, &image, Boot::Lean, &gates));
+    let (code, said) = promote();
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("passed on vm booted lean") && said.contains("--boot stock"), "{said}");
+
+    add(evidence(&specification, &"ff40f341".repeat(8), Boot::Stock, &gates));
+    assert_eq!(promote().0, Some(5), "another image vouches for itself alone");
+
+    add(evidence(&specification, &image, Boot::Stock, &gates));
+    let (code, said) = promote();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the specifications and the image"), "{said}");
+    let ledger = platform.ledger();
+    assert_eq!(ledger["current"]["production"]["subject"]["image"], Value::from(image));
 }
 
 #[test]

@@ -61,6 +61,12 @@ pub struct Description {
     pub accounts: Vec<DescribedAccount>,
     /// Path of the CA certificate.
     pub authority: String,
+    /// How its machines were booted, where it has some: `stock` or `lean`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<blueprint::ledger::Boot>,
+    /// The digest of the image they were booted from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// A front door as programs see it.
@@ -152,6 +158,8 @@ impl Description {
             doors: record.doors.iter().cloned().map(DescribedDoor::from).collect(),
             accounts,
             authority: record.authority.clone(),
+            boot: record.boot,
+            image: record.image.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use blueprint::ledger::Boot;
 use blueprint::lock::PinnedPackage;
 use blueprint::{Blueprint, Bundle, Launch, Roster};
 use sha2::{Digest, Sha256};
@@ -48,6 +49,8 @@ pub struct LaunchRequest {
     pub root: Option<PathBuf>,
     /// The folder of an image for virtual machines, instead of the one the lock names.
     pub image: Option<PathBuf>,
+    /// How virtual machines are booted: as production's are, or in a hurry.
+    pub boot: Boot,
     /// The snapshot that virtual machines go on from, by its name.
     pub snapshot: Option<String>,
     /// Where what is built once is kept, such as `$XDG_CACHE_HOME/mailwright`.
@@ -236,6 +239,8 @@ fn beginning(
         blueprint: digest(&request.blueprint).map_err(form)?,
         roster: digest(&request.roster).map_err(form)?,
         generation: 0,
+        boot: None,
+        image: None,
     })
 }
 
@@ -267,11 +272,12 @@ fn bring_up(
         }
         Backend::Vm => {
             let image = image(request, progress)?;
+            (record.boot, record.image) = (Some(request.boot), Some(image.digest.clone()));
             // Machines stand on an image, not on an unpacked root.
             let root = rootfs::given(&request.cache, &request.cache);
             let common = order(request, folder, &brands, &passwords, root, before, avoid);
             let snapshot = request.snapshot.as_deref();
-            let order = vm::Order { common, image, cache: &request.cache, snapshot };
+            let order = vm::Order { common, image, cache: &request.cache, snapshot, boot: request.boot };
             let (vm, doors) = vm::start(&order, progress)?;
             (Platform::Vm(Box::new(vm)), doors)
         }

@@ -6,6 +6,7 @@
 mod checks;
 mod contained;
 mod daemon;
+mod journal;
 mod listening;
 mod machine;
 mod mounts;
@@ -14,6 +15,7 @@ mod runs;
 mod supervisor;
 mod syslog;
 mod tree;
+mod units;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;

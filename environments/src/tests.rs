@@ -32,6 +32,7 @@ fn request(state: &Path, environment: &str) -> LaunchRequest {
         root: None,
         image: None,
         snapshot: None,
+        boot: blueprint::ledger::Boot::Lean,
         cache: Default::default(),
         packages: Default::default(),
         patience: None,

@@ -12,6 +12,7 @@ mod accelerator;
 mod disks;
 mod entry;
 mod fit;
+mod lane;
 mod machine;
 mod programs;
 mod qmp;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use blueprint::ledger::Boot;
 use blueprint::{Node, Process, Role};
 use switch::{Switch, Wire};
 use tappers::{Interface, Tap};
@@ -44,6 +46,7 @@ use crate::namespace::{self, Shape, network};
 use crate::node::{Awakening, MachinePlan, Manifest, Order as NodeOrder};
 use crate::state::{OpenDoor, StateFailure};
 
+use lane::Beside;
 use machine::{Machine, Power};
 use snapshot::{Ground, Restoring};
 
@@ -53,13 +56,23 @@ pub(crate) use fit::lacks;
 pub use machine::{ImageFiles, MachineFailure};
 
 /// How long machines have until every daemon is ready: under emulation everything takes its time.
-const PATIENCE: Duration = Duration::from_secs(900);
+fn patience(boot: Boot) -> Duration {
+    match boot {
+        Boot::Lean => Duration::from_secs(900),
+        Boot::Stock => Duration::from_secs(2400),
+    }
+}
 
 /// How long doors have to answer once every daemon is ready.
 const ANSWERS: Duration = Duration::from_secs(180);
 
-/// How long machines have to end.
-const FAREWELL: Duration = Duration::from_secs(20);
+/// How long machines have to end: systemd ends what it has started, in order.
+fn farewell(boot: Boot) -> Duration {
+    match boot {
+        Boot::Lean => Duration::from_secs(20),
+        Boot::Stock => Duration::from_secs(90),
+    }
+}
 
 /// How long a machine's process has to open its sockets.
 const ARRIVAL: Duration = Duration::from_secs(20);
@@ -83,6 +96,8 @@ pub(crate) struct Order<'a> {
     pub(crate) cache: &'a Path,
     /// The snapshot to go on from, by its name.
     pub(crate) snapshot: Option<&'a str>,
+    /// Who runs the daemons.
+    pub(crate) boot: Boot,
 }
 
 /// A platform of virtual machines.
@@ -101,6 +116,7 @@ pub(crate) struct Vm {
     shape: Shape,
     processes: BTreeMap<String, Vec<Process>>,
     open: Vec<OpenDoor>,
+    boot: Boot,
 }
 
 /// Starts a platform; returns when every door answers.
@@ -120,7 +136,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
     let programs = programs::layer(order.cache, common.program)?;
     let (authority, _) = namespace::lay_out(common)?;
     let nodes = in_order(&common.blueprint.nodes);
-    let power = Power { image: order.image.clone(), programs, accelerator };
+    let power = Power { image: order.image.clone(), programs, accelerator, boot: order.boot };
     let ground = Ground::of(&power, &nodes);
     // What could be stored later; who stores it is another process.
     folder.write_document(GROUND, &ground)?;
@@ -145,7 +161,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
             Err(reason) => namespace::leave_out(&bound, reason, &log, progress),
         }
     }
-    agents.await_settled(PATIENCE)?;
+    agents.await_settled(patience(order.boot))?;
     let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
     let doors = Doors::open(ways, doors::lines(&common.launch.internet), fabric.inside()?, log.clone())?;
     for door in &open {
@@ -158,6 +174,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         shape: Shape::of(common),
         processes: common.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
         open: open.clone(),
+        boot: order.boot,
         doors,
         agents,
         world: Some(world),
@@ -215,10 +232,11 @@ fn switch_on(
     let together = std::thread::available_parallelism().map_or(2, usize::from) * 2;
     for (place, node) in nodes.iter().enumerate() {
         let name = node.name.as_str();
-        agents.await_few(together - 1, PATIENCE)?;
+        agents.await_few(together - 1, patience(order.boot))?;
         let folder = machine::folder(common.folder, name)?;
         let processes = common.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default();
-        let laid = disks::config(&common.folder.tree(name), &folder, name)?;
+        let beside = Beside::of(order.boot, common.blueprint, node, &processes);
+        let laid = disks::config(&common.folder.tree(name), &folder, name, &beside)?;
         disks::state(&folder, node)?;
         let machine = Machine { folder: &folder, node, waits: false };
         let child = machine.switch_on(power)?;
@@ -251,10 +269,11 @@ fn go_on(
     for node in nodes {
         let name = node.name.as_str();
         let folder = machine::folder(common.folder, name)?;
-        let laid = disks::config_bytes(&common.folder.tree(name), name)?;
+        let beside = beside(order.boot, common, node);
+        let laid = disks::config_bytes(&common.folder.tree(name), name, &beside)?;
         restoring.disks(&folder, name)?;
         if !disks::is_config(&folder, &laid) {
-            renewed.push(name);
+            renewed.push((name, beside));
         }
         let child = Machine { folder: &folder, node, waits: true }.switch_on(power)?;
         waiting.push((name, folder, child));
@@ -286,17 +305,23 @@ fn go_on(
         agents.tell(name, &NodeOrder::Awake(awakening()))?;
     }
     progress.step(&Step::Machine(format!("{} machines go on from a snapshot", nodes.len())));
-    for name in renewed {
+    for (name, beside) in renewed {
         // What has been declared since: the machine takes it over as a running one does.
         let processes = common.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default();
         let folder = machine::folder(common.folder, name)?;
-        let _ = disks::config(&common.folder.tree(name), &folder, name)?;
+        let _ = disks::config(&common.folder.tree(name), &folder, name, &beside)?;
         let (manifest, files) = tree(&common.folder.tree(name))?;
         agents.tell(name, &NodeOrder::Tree { manifest, files })?;
         agents.converge(name, processes)?;
         progress.step(&Step::Machine(format!("{name} takes over what was declared since")));
     }
     Ok(())
+}
+
+/// Returns what a node's config disk needs beside its tree.
+fn beside(boot: Boot, common: &namespace::Order<'_>, node: &Node) -> Beside {
+    let processes = common.bundle.nodes.get(node.name.as_str()).map(|tree| tree.processes.as_slice());
+    Beside::of(boot, common.blueprint, node, processes.unwrap_or_default())
 }
 
 /// Stores an environment that runs, whoever serves it.
@@ -410,13 +435,15 @@ impl Vm {
             self.processes.insert(node.clone(), processes.clone());
             let folder = machine::folder(order.folder, node)?;
             // What the machine boots from next time.
-            let _ = disks::config(&order.folder.tree(node), &folder, node)?;
+            let planned = order.blueprint.nodes.iter().find(|planned| planned.name.as_str() == node);
+            let beside = planned.map(|planned| beside(self.boot, order, planned)).unwrap_or_default();
+            let _ = disks::config(&order.folder.tree(node), &folder, node, &beside)?;
             let (manifest, files) = tree(&order.folder.tree(node))?;
             self.agents.tell(node, &NodeOrder::Tree { manifest, files })?;
             self.agents.converge(node, processes)?;
         }
-        let mut changed = self.agents.await_delivered(&touched, PATIENCE)?;
-        self.agents.await_settled(PATIENCE)?;
+        let mut changed = self.agents.await_delivered(&touched, patience(self.boot))?;
+        self.agents.await_settled(patience(self.boot))?;
         changed.retain(|_, files| !files.is_empty());
         for (node, files) in &changed {
             progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
@@ -429,7 +456,7 @@ impl Vm {
     /// Ends the platform: doors first, then the machines, then the log.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.doors.close();
-        self.agents.stop(FAREWELL);
+        self.agents.stop(farewell(self.boot));
         let stopped = self.world.take().map_or(Ok(()), World::stop);
         if let Some(log) = self.log.take() {
             log.write(Entry::now(Level::Info, None, "environment stopped"));

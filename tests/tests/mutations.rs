@@ -160,6 +160,7 @@ impl Suite {
             root: Some(root),
             image: None,
             snapshot: None,
+            boot: blueprint::ledger::Boot::Lean,
             cache: state.path().join("cache"),
             packages: BTreeMap::new(),
             patience: Some(COMES_UP),

@@ -65,6 +65,7 @@ fn carry_out_with(
         root,
         image: None,
         snapshot: None,
+        boot: blueprint::ledger::Boot::Lean,
         cache: state.path().join("cache"),
         packages: BTreeMap::new(),
         patience: None,

@@ -61,7 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let decide = |ledger: &blueprint::Ledger| match &arguments.from {
         Some(from) => {
             let source = compiled::compile(&repository.sources, Some(from))?;
-            onward(ledger, &source.launch, &target.launch, &repository, &parsed)
+            let locked = super::up::locked_image(&repository, &source.blueprint)?;
+            onward(ledger, (&source.launch, locked), &target.launch, &repository, &parsed)
         }
         None => back(ledger, arguments, &repository, &parsed),
     };
@@ -84,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// Decides whether an environment may take what another one has.
 fn onward(
     ledger: &blueprint::Ledger,
-    source: &Launch,
+    (source, locked): (&Launch, Option<String>),
     target: &Launch,
     repository: &repository::Repository,
     parsed: &spec::Parsed,
@@ -99,7 +100,8 @@ fn onward(
             refused(declared).help(format!("write `from \"{from}\"` in the environment {to}, or promote as it says"))
         );
     }
-    let image = ledger::image_of(ledger, from);
+    // What was promoted to it, or where nothing was, what the lock stands for.
+    let image = ledger::image_of(ledger, from).or(locked);
     let subject = ledger::subject(repository, parsed, image);
     let vouched = [&source.backend, &target.backend].iter().any(|backend| MACHINES.contains(&backend.as_str()))
         && (MACHINES.contains(&source.backend.as_str()) || !target.show_passwords);

@@ -100,7 +100,7 @@ fn restore(named: &Named) -> Result<Exit, Failure> {
     let snapshot = found.snapshot(&named.name).map_err(from_environments)?;
     let _ = found.stop(PATIENCE).map_err(from_environments)?;
     let begun = Instant::now();
-    let exit = up::go_on(&found, &named.name, named.image.clone(), named.json)?;
+    let exit = up::go_on(&found, &named.name, named.image.clone(), snapshot.ground.boot(), named.json)?;
     say(
         named.json,
         &format!(

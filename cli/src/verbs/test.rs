@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use blueprint::Scenario;
-use blueprint::ledger::{Deed, Evidence};
+use blueprint::ledger::{Boot, Deed, Evidence};
 use compiler::Output;
 use environments::scenarios::{Hands, NoHands, Report, ScenarioReport, Trial};
 use environments::{Description, Identity, Running, StateRoot};
@@ -64,6 +64,9 @@ pub(crate) struct Arguments {
     /// The folder of an image for virtual machines, instead of the one that is built.
     #[arg(long, value_name = "FOLDER", conflicts_with = "running")]
     image: Option<PathBuf>,
+    /// How virtual machines boot: only what passed booted `stock` vouches for an image.
+    #[arg(long, value_name = "LANE", default_value = "lean", conflicts_with = "running")]
+    boot: up::Lane,
     /// Seconds that an answer, and an expectation without `within`, may take.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience: u64,
@@ -96,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let began = std::time::Instant::now();
     let plan = Plan { arguments, scenarios: &scenarios, files: &files, stop: &stop };
     let told = shown::Told::new(arguments.json, scenarios.len());
-    let (report, log) = match arguments.running {
+    let Ran { report, log, boot, image } = match arguments.running {
         true => on_running(&plan, &repository, &output, &told)?,
         false => on_fresh(&plan, &repository, output.clone(), &told)?,
     };
@@ -108,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     shown::failures(&report, &output.origins, &repository.sources)?;
     let tally = report.tally();
     if arguments.gate && !stop.load(Ordering::Relaxed) {
-        let number = record(&repository, &output, &report)?;
+        let number = record(&repository, &output, &report, (boot, image))?;
         say(arguments.json, &format!("written to {} as entry {number}", blueprint::ledger::FILE));
     }
     if arguments.json {
@@ -141,16 +144,26 @@ fn gates(output: &Output, names: &[String]) -> Result<Vec<String>, Failure> {
 }
 
 /// Writes to the ledger how the gates ended.
-fn record(repository: &repository::Repository, output: &Output, report: &Report) -> Result<u64, Failure> {
+///
+/// - `booted`: how, and which image, where machines were.
+fn record(
+    repository: &repository::Repository,
+    output: &Output,
+    report: &Report,
+    (boot, booted): (Option<Boot>, Option<String>),
+) -> Result<u64, Failure> {
     let environment = output.launch.environment.to_string();
     let parsed = spec::parse(&repository.sources);
+    let built = up::locked_image(repository, &output.blueprint)?;
     ledger::add(&repository.path, |ledger| {
+        // What ran counts. Where nothing was booted, the specifications were tried for the image that the environment has.
+        let image = booted.or_else(|| ledger::image_of(ledger, &environment)).or(built);
         let outcomes = report.scenarios.iter().map(|it| (it.name.clone(), it.outcome.name().to_owned()));
         Ok(Deed::Evidence(Evidence {
-            subject: ledger::subject(repository, &parsed, ledger::image_of(ledger, &environment)),
+            subject: ledger::subject(repository, &parsed, image),
             environment,
             backend: report.backend.clone(),
-            boot: None,
+            boot,
             scenarios: outcomes.collect(),
         }))
     })
@@ -177,15 +190,21 @@ impl Plan<'_> {
     }
 }
 
-/// The environment's log, read before the environment is thrown away.
-type Log = Option<Vec<u8>>;
+/// What came of it.
+struct Ran {
+    report: Report,
+    /// The environment's log, read before the environment is thrown away.
+    log: Option<Vec<u8>>,
+    boot: Option<Boot>,
+    image: Option<String>,
+}
 
 fn on_running(
     plan: &Plan<'_>,
     repository: &repository::Repository,
     output: &Output,
     told: &shown::Told,
-) -> Result<(Report, Log), Failure> {
+) -> Result<Ran, Failure> {
     let root = StateRoot::new(folders::state()?);
     let identity = Identity::new(&repository.path, output.launch.environment.as_str());
     let found = environments::find(&root, &identity).map_err(from_environments)?;
@@ -195,7 +214,8 @@ fn on_running(
     };
     let description = found.description().map_err(from_environments)?;
     let report = plan.carry_out(&description, &NoHands, told)?;
-    Ok((report, evidence::log(&found.folder().log())))
+    let log = evidence::log(&found.folder().log());
+    Ok(Ran { report, log, boot: description.boot, image: description.image.clone() })
 }
 
 fn on_fresh(
@@ -203,7 +223,7 @@ fn on_fresh(
     repository: &repository::Repository,
     output: Output,
     told: &shown::Told,
-) -> Result<(Report, Log), Failure> {
+) -> Result<Ran, Failure> {
     let state = FreshState::new()?;
     let manner = Manner {
         backend: plan.arguments.backend.clone(),
@@ -211,19 +231,21 @@ fn on_fresh(
         root: plan.arguments.root.clone(),
         image: plan.arguments.image.clone(),
         snapshot: None,
+        boot: plan.arguments.boot,
     };
     let mut request = up::request(repository, output, StateRoot::new(&state.0), &manner)?;
     // Scenarios sign in, and nobody knows the passwords behind hashes that another system made.
     request.variables.retain(|name, value| !name.contains('/') || !control::password::is_meant_as_hash(value));
     say(plan.arguments.json, &format!("seed {}", plan.arguments.seed));
     let running: Running = environments::launch(request, &()).map_err(from_environments)?;
+    let (boot, image) = (running.description().boot, running.description().image.clone());
     let report = plan.carry_out(running.description(), running.hands(), told);
     let log = running.folder().log();
     let stopped = running.stop().map_err(from_environments);
     let log = evidence::log(&log);
     let report = report?;
     stopped?;
-    Ok((report, log))
+    Ok(Ran { report, log, boot, image })
 }
 
 /// A state folder that is gone afterwards.

@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use blueprint::changes::Change;
+use blueprint::ledger::Boot;
 use blueprint::lock::{Lock, PinnedPackage};
 use compiler::Output;
 use environments::{Description, Ended, Identity, LaunchRequest, Progress, StateRoot, Step};
@@ -89,6 +90,46 @@ pub(super) struct Manner {
     /// Go on from a snapshot of virtual machines instead of starting them.
     #[arg(long, value_name = "NAME")]
     pub(super) snapshot: Option<String>,
+    /// How virtual machines boot: `stock` with systemd and its units, as production's do, or `lean`, which is quicker and vouches for
+    /// no image.
+    #[arg(long, value_name = "LANE", default_value = "lean")]
+    pub(super) boot: Lane,
+}
+
+/// How virtual machines boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Lane {
+    /// As production's do.
+    Stock,
+    /// In a hurry.
+    Lean,
+}
+
+impl Lane {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Lean => "lean",
+        }
+    }
+}
+
+impl From<Lane> for Boot {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::Stock => Self::Stock,
+            Lane::Lean => Self::Lean,
+        }
+    }
+}
+
+impl From<Boot> for Lane {
+    fn from(boot: Boot) -> Self {
+        match boot {
+            Boot::Stock => Self::Stock,
+            Boot::Lean => Self::Lean,
+        }
+    }
 }
 
 /// The process behind `--detach`.
@@ -150,10 +191,17 @@ pub(super) fn go_on(
     found: &environments::Found,
     snapshot: &str,
     image: Option<PathBuf>,
+    boot: Boot,
     json: bool,
 ) -> Result<Exit, Failure> {
-    let manner =
-        Manner { backend: Some("vm".to_owned()), seed: 1, root: None, image, snapshot: Some(snapshot.to_owned()) };
+    let manner = Manner {
+        backend: Some("vm".to_owned()),
+        seed: 1,
+        root: None,
+        image,
+        snapshot: Some(snapshot.to_owned()),
+        boot: boot.into(),
+    };
     let how = How { env: None, manner, detach: true, json, allow_destroy: false };
     detach(&StateRoot::new(folders::state()?), found.identity(), &how, false)
 }
@@ -295,6 +343,10 @@ pub(super) fn request(
     // Where a container engine is, as its own programs take it.
     variables.extend(std::env::var("DOCKER_HOST").ok().map(|address| ("DOCKER_HOST".to_owned(), address)));
     let packages = pinned_packages(repository, &output.blueprint.release.distribution)?;
+    let image = match manner.image.clone().or_else(folders::image) {
+        Some(image) => Some(image),
+        None => promoted(repository, &output, manner)?,
+    };
     Ok(LaunchRequest {
         state,
         repository: repository.path.clone(),
@@ -308,8 +360,9 @@ pub(super) fn request(
         program: std::env::current_exe()
             .map_err(|error| Failure::failed("could not tell where this program lies").cause(&error))?,
         root: manner.root.clone().or_else(folders::root_file_system),
-        image: manner.image.clone().or_else(folders::image),
+        image,
         snapshot: manner.snapshot.clone(),
+        boot: manner.boot.into(),
         cache: cache()?,
         packages,
         patience: None,
@@ -334,6 +387,30 @@ pub(super) fn pinned_packages(
     let lock = lock
         .map_err(|error| Failure::usage("the lock cannot be read").cause(&error).help("write it anew, or remove it"))?;
     Ok(lock.and_then(|mut lock| lock.packages.remove(distribution)).unwrap_or_default())
+}
+
+/// Returns the digest of the image that a repository's lock stands for; none where nothing is pinned, or it is not built here.
+pub(super) fn locked_image(
+    repository: &repository::Repository,
+    blueprint: &blueprint::Blueprint,
+) -> Result<Option<String>, Failure> {
+    let distribution = &blueprint.release.distribution;
+    let packages = pinned_packages(repository, distribution)?;
+    if packages.is_empty() {
+        return Ok(None);
+    }
+    let image = images::built(&images::Request { cache: &cache()?, distribution, packages: &packages });
+    Ok(image.map_err(|failure| super::image::failed(&failure))?.map(|image| image.digest))
+}
+
+/// Returns the image that machines of an environment boot where nobody names another: the one that was promoted to it.
+fn promoted(repository: &repository::Repository, output: &Output, manner: &Manner) -> Result<Option<PathBuf>, Failure> {
+    let backend = manner.backend.as_ref().unwrap_or(&output.launch.backend);
+    if backend != "vm" {
+        return Ok(None);
+    }
+    let ledger = crate::ledger::read(&repository.path)?;
+    Ok(crate::ledger::image_of(&ledger, output.launch.environment.as_str()).map(PathBuf::from))
 }
 
 /// What a process that serves an environment is asked by a signal.
@@ -401,6 +478,7 @@ fn detach(states: &StateRoot, identity: &Identity, how: &How, built_in: bool) ->
         .args(how.manner.backend.iter().flat_map(|backend| ["--backend", backend]))
         .args(root.iter().flat_map(|root| [std::ffi::OsStr::new("--root"), root.as_os_str()]))
         .args(image.iter().flat_map(|image| [std::ffi::OsStr::new("--image"), image.as_os_str()]))
+        .args(["--boot", how.manner.boot.word()])
         .args(how.manner.snapshot.iter().flat_map(|snapshot| ["--snapshot", snapshot]))
         .current_dir("/")
         .stdin(Stdio::null())

@@ -191,6 +191,8 @@ mod tests {
             blueprint: String::new(),
             roster: String::new(),
             generation: 0,
+            boot: None,
+            image: None,
         }
     }
 

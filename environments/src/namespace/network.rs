@@ -138,6 +138,31 @@ pub(crate) fn node(blueprint: &Blueprint, node: &Node) -> String {
     batch
 }
 
+/// Returns how systemd-networkd sets a node's end up: the same as [`node`] does.
+///
+/// - Source: systemd.network(5).
+pub(crate) fn networkd(blueprint: &Blueprint, node: &Node) -> String {
+    let mut text =
+        String::from("[Match]\nName=eth0\n\n[Network]\nDHCP=no\nIPv6AcceptRA=no\nLLMNR=no\nMulticastDNS=no\n\n");
+    for address in node.addresses.iter().chain(&node.front_addresses) {
+        let nodad = if address.is_ipv6() { "DuplicateAddressDetection=none\n" } else { "" };
+        let _ = writeln!(text, "[Address]\nAddress={address}/{}\n{nodad}", bits(address));
+    }
+    let has = |six: bool| node.addresses.iter().find(|address| address.is_ipv6() == six);
+    let source = |six: bool| has(six).map_or_else(String::new, |source| format!("PreferredSource={source}\n"));
+    for network in networks(blueprint) {
+        // Routes of IPv6 have none.
+        let scope = if network.contains(':') { "" } else { "Scope=link\n" };
+        let _ = writeln!(text, "[Route]\nDestination={network}\n{scope}{}", source(network.contains(':')));
+    }
+    for (six, gateway) in [(false, WORLD), (true, WORLD_6)] {
+        if has(six).is_some() {
+            let _ = writeln!(text, "[Route]\nGateway={gateway}\nGatewayOnLink=yes\n{}", source(six));
+        }
+    }
+    text
+}
+
 /// Returns how a node has its addresses where there is no wire: daemons' checkers look whether they could be taken.
 pub(crate) fn alone(blueprint: &Blueprint, planned: &Node) -> String {
     format!("link add eth0 type veth peer name wire\nlink set wire up\n{}", node(blueprint, planned))

@@ -1,4 +1,5 @@
-//! The first process of a virtual machine in the lean lane: the same node, with a kernel of its own and no root to make.
+//! This program in a virtual machine: the same node, with a kernel of its own and no root to make. In the lean lane it is the first
+//! process and runs the daemons; in the stock lane systemd is and does, and this is a unit that tells how they are.
 //!
 //! The initrd has made the root and laid the config disk over it. Orders come in on one virtio port and tidings go out there; on
 //! another one commands are asked for. A port that ends is opened again: the machine may have been stored and started elsewhere,
@@ -21,7 +22,8 @@ use rustix::time::{ClockId, Timespec};
 
 use super::protocol::{Awakening, MachinePlan, Order, Tidings};
 use super::supervisor::{Event, Supervisor, Tell};
-use super::{RECORD, mounts, network, runs, syslog, tree};
+use super::units::Watch;
+use super::{RECORD, journal, mounts, network, runs, syslog, tree};
 
 /// The port that orders come in on.
 pub(crate) const CONTROL: &str = "mailwright.control";
@@ -40,30 +42,46 @@ const IP: &str = "/sbin/ip";
 const RESEED: &str = r#"binmode STDIN; read(STDIN, $seed, 64); open($random, "+<", "/dev/urandom") or die $!;
 ioctl($random, 0x40085203, pack("ii a*", 512, length $seed, $seed)) or die $!; ioctl($random, 0x5207, 0) or die $!"#;
 
-/// Is a virtual machine's first process until it is told to end; then the machine is switched off.
+/// Who runs a machine's daemons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// This process.
+    Lean,
+    /// systemd.
+    Stock,
+}
+
+/// Is a virtual machine's first process until it is told to end, or the one that looks after its units; then the machine is switched
+/// off.
 ///
-/// - Returns: whether it was one, which only who is no first process ever learns.
+/// - Returns: whether it could be either.
 pub fn run_machine() -> bool {
-    if std::process::id() != 1 {
-        return false;
-    }
+    let lane = if std::process::id() == 1 { Lane::Lean } else { Lane::Stock };
     // Daemons that reserve what their node has in production are given it, as long as they do not use it.
     let _ = fs::write("/proc/sys/vm/overcommit_memory", "1");
-    if let Err(failure) = mounts::complete() {
+    if lane == Lane::Lean
+        && let Err(failure) = mounts::complete()
+    {
         complain(&failure.to_string());
     }
     let Some(port) = port(CONTROL) else {
         complain("there is no port that orders could come in on");
-        off();
+        if lane == Lane::Lean {
+            off();
+        }
         return false;
     };
     let (events, inbox) = channel();
-    serve(&port, &events, &inbox);
-    off();
+    serve(lane, &port, &events, &inbox);
+    match lane {
+        Lane::Lean => off(),
+        // systemd ends this process with the others.
+        Lane::Stock => std::thread::park_timeout(Duration::from_secs(600)),
+    }
     true
 }
 
-fn serve(port: &Path, events: &Sender<Event>, inbox: &Receiver<Event>) {
+fn serve(lane: Lane, port: &Path, events: &Sender<Event>, inbox: &Receiver<Event>) {
     let Some((read, write)) = both(port) else {
         return complain("the port that orders come in on cannot be opened");
     };
@@ -93,17 +111,25 @@ fn serve(port: &Path, events: &Sender<Event>, inbox: &Receiver<Event>) {
         }
     };
     let processes = plan.processes.clone();
-    if let Err(reason) = become_node(&plan, &tell) {
+    if let Err(reason) = become_node(lane, &plan, &tell) {
         tell(Tidings::Failed { reason });
         // What is wrong can be looked into until the tool ends the machine.
         while !matches!(inbox.recv(), Ok(Event::Ordered(Some(Order::Stop))) | Err(_)) {}
         return;
     }
-    syslog::listen(Path::new("/dev/log"), &tell);
+    if lane == Lane::Lean {
+        syslog::listen(Path::new("/dev/log"), &tell);
+    }
     if let Some(port) = self::port(ENTRY) {
         runs::listen(port, events.clone());
     }
-    Supervisor::new(Path::new("/"), tell, events.clone()).run(processes, inbox);
+    match lane {
+        Lane::Lean => Supervisor::new(Path::new("/"), tell, events.clone()).run(processes, inbox),
+        Lane::Stock => {
+            journal::follow(events.clone());
+            Watch::new(processes, tell).run(inbox);
+        }
+    }
 }
 
 /// Opens a port to read and to write: it can be opened once only.
@@ -149,10 +175,13 @@ fn listen(read: File, orders: &Sender<Event>) {
     }
 }
 
-fn become_node(plan: &MachinePlan, tell: &Tell) -> Result<(), String> {
-    rustix::system::sethostname(plan.node.as_bytes())
-        .map_err(|error| format!("could not set the host name: {error}"))?;
-    network(IP, &plan.network)?;
+fn become_node(lane: Lane, plan: &MachinePlan, tell: &Tell) -> Result<(), String> {
+    // In the stock lane the name and the addresses are what systemd reads from the config disk.
+    if lane == Lane::Lean {
+        rustix::system::sethostname(plan.node.as_bytes())
+            .map_err(|error| format!("could not set the host name: {error}"))?;
+        network(IP, &plan.network)?;
+    }
     let root = Path::new("/");
     let gone = tree::settle(&plan.laid, root, &root.join(RECORD)).map_err(|failure| failure.to_string())?;
     tell(Tidings::Delivered { changed: gone });

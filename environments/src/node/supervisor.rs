@@ -18,6 +18,7 @@ use blueprint::Process;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus};
 
 use super::daemon::{Consequence, Daemon, Stage, consequence};
+use super::journal::Said;
 use super::protocol::{Order, Tidings};
 use super::runs::Run;
 use super::tree::{Accounts, User};
@@ -58,6 +59,8 @@ pub(super) enum Event {
     Answers(String),
     /// Somebody wants a command run.
     Asked(Box<Run>),
+    /// The journal said something, where systemd runs the daemons.
+    Said(Said),
 }
 
 /// Told what happens.
@@ -126,7 +129,7 @@ impl Supervisor {
                         daemon.needs.retain(|need| *need != target);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Event::Said(_)) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
         self.end(inbox);

@@ -73,4 +73,10 @@ pub struct Record {
     /// How often it was changed, or failed to be, while it ran.
     #[serde(default)]
     pub generation: u64,
+    /// How its machines were booted, where it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<blueprint::ledger::Boot>,
+    /// The digest of the image they were booted from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }

@@ -9,6 +9,7 @@ use blueprint::Node;
 use images::disk::{Item, disk};
 
 use super::Laid;
+use super::lane::Beside;
 use super::machine::MachineFailure;
 use crate::failure::Failure;
 use crate::files;
@@ -27,9 +28,10 @@ const LARGEST: u64 = 8 << 30;
 /// Writes a node's config disk from its tree.
 ///
 /// - `tree`: the folder the tree was laid out in, with its secrets.
+/// - `beside`: what it needs for the lane it boots in.
 /// - Returns: the paths it brings.
-pub(super) fn config(tree: &Path, machine: &Path, node: &str) -> Result<Laid, Failure> {
-    let bytes = config_bytes(tree, node)?;
+pub(super) fn config(tree: &Path, machine: &Path, node: &str, beside: &Beside) -> Result<Laid, Failure> {
+    let bytes = config_bytes(tree, node, beside)?;
     files::write_lightly(&machine.join(CONFIG), &bytes, 0o600).map_err(StateFailure::from)?;
     Ok(manifest(tree)?.files.into_keys().collect())
 }
@@ -40,13 +42,13 @@ pub(super) fn is_config(machine: &Path, bytes: &[u8]) -> bool {
 }
 
 /// Returns a node's config disk, of its tree.
-pub(super) fn config_bytes(tree: &Path, node: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn config_bytes(tree: &Path, node: &str, beside: &Beside) -> Result<Vec<u8>, Failure> {
     let manifest = manifest(tree)?;
     let mut contents = BTreeMap::new();
     for path in manifest.files.keys() {
         contents.insert(path.as_str(), content(tree, path)?);
     }
-    let items: BTreeMap<&str, Item<'_>> = manifest
+    let mut items: BTreeMap<&str, Item<'_>> = manifest
         .files
         .iter()
         .map(|(path, item)| {
@@ -54,7 +56,13 @@ pub(super) fn config_bytes(tree: &Path, node: &str) -> Result<Vec<u8>, Failure> 
             (path.as_str(), Item { mode: item.mode, owner: &item.owner, content })
         })
         .collect();
-    Ok(disk(&items, &[]).map_err(|source| MachineFailure::Disk { node: node.to_owned(), source })?)
+    for (path, text) in &beside.files {
+        let item = Item { mode: 0o644, owner: "root:root", content: text.as_bytes() };
+        // Where the tree says how its network is reached, it knows better.
+        items.entry(path).or_insert(item);
+    }
+    let units: Vec<&str> = beside.units.iter().map(String::as_str).collect();
+    Ok(disk(&items, &units).map_err(|source| MachineFailure::Disk { node: node.to_owned(), source })?)
 }
 
 /// Reads what a tree consists of.

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use blueprint::Node;
+use blueprint::ledger::Boot;
 use sha2::{Digest as _, Sha256};
 
 use super::accelerator::Accelerator;
-use super::disks;
+use super::{disks, lane};
 use crate::failure::Failure;
 use crate::files;
 use crate::node;
@@ -33,13 +34,6 @@ pub(super) const ENTRY: &str = "entry";
 
 /// The socket that QEMU itself is spoken to on.
 pub(super) const MONITOR: &str = "monitor";
-
-/// What the kernel is told beside the lane: nothing that only costs time under emulation.
-///
-/// The clock is HPET's, since on a busy machine the kernel measures an emulated processor's own counter wrongly, and a guest's
-/// minutes are seconds then.
-pub(super) const WORDS: &str = "console=ttyS0 quiet loglevel=3 panic=1 net.ifnames=0 mitigations=off nokaslr audit=0 apparmor=0 \
-                     no_timer_check random.trust_cpu=on nowatchdog cryptomgr.notests lpj=4000000 clocksource=hpet";
 
 /// Why a machine could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +148,14 @@ pub(super) struct Power {
     pub(super) image: ImageFiles,
     pub(super) programs: PathBuf,
     pub(super) accelerator: Accelerator,
+    pub(super) boot: Boot,
+}
+
+impl Power {
+    /// Returns what the kernel is told.
+    pub(super) fn words(&self) -> String {
+        lane::words(self.boot, &self.accelerator)
+    }
 }
 
 /// One machine.
@@ -225,7 +227,7 @@ impl Machine<'_> {
         say(&["-object", &format!("memory-backend-memfd,id=memory,size={memory}M,share=on")]);
         say(&["-M", "q35,memory-backend=memory", "-m", &format!("{memory}M")]);
         say(&["-kernel", &power.image.kernel.to_string_lossy(), "-initrd", &power.image.initrd.to_string_lossy()]);
-        say(&["-append", &format!("{WORDS} mailwright.lane=lean")]);
+        say(&["-append", &power.words()]);
         say(&["-serial", "file:console"]);
         say(&["-chardev", &format!("socket,id=monitor,path={MONITOR},server=on,wait=off")]);
         say(&["-mon", "chardev=monitor,mode=control"]);

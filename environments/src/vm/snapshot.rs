@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blueprint::Node;
+use blueprint::ledger::Boot;
 use rustix::fs::SeekFrom;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -65,13 +66,21 @@ pub struct Ground {
 }
 
 impl Ground {
+    /// Returns how its machines were booted.
+    pub fn boot(&self) -> Boot {
+        match self.words.contains("mailwright.lane=stock") {
+            true => Boot::Stock,
+            false => Boot::Lean,
+        }
+    }
+
     /// Returns what machines of these nodes stand on now.
     pub(super) fn of(power: &Power, nodes: &[&Node]) -> Self {
         Self {
             image: power.image.digest.clone(),
             qemu: power.accelerator.qemu.clone(),
             model: power.accelerator.model().to_owned(),
-            words: machine::WORDS.to_owned(),
+            words: power.words(),
             programs: power.programs.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             memory: nodes.iter().map(|node| (node.name.to_string(), machine::memory(node))).collect(),
         }

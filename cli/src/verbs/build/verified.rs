@@ -22,6 +22,7 @@ pub(super) fn ask(repository: &Repository, output: Output, root: Option<&Path>, 
         root: root.map(Path::to_owned),
         image: None,
         snapshot: None,
+        boot: up::Lane::Lean,
     };
     // No state is kept of a verification.
     let state = StateRoot::new(up::cache()?);
