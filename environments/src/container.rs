@@ -13,12 +13,14 @@
 mod engine;
 mod fit;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use blueprint::Process;
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkingConfig,
 };
@@ -67,6 +69,20 @@ const ENGINE: &str = "engine.json";
 pub(crate) struct Stage {
     engine: Engine,
     environment: String,
+    places: Mutex<BTreeMap<String, Place>>,
+    log: Log,
+    broken: watch::Sender<Option<String>>,
+}
+
+/// A container, as it is made and was told what it is.
+struct Place {
+    /// Its place among the containers.
+    number: usize,
+    wanted: Wanted,
+    listener: UnixListener,
+    /// The address that the engine gave it.
+    address: IpAddr,
+    plan: ContainerPlan,
 }
 
 /// What `engine.json` holds.
@@ -125,7 +141,8 @@ pub(crate) fn raise(
     let engine = Engine::connect(address)?;
     folder.write_document(ENGINE, &Whose { socket: engine.socket().to_owned() })?;
     let image = engine.image(&order.root, progress)?;
-    let stage = Stage { engine, environment: name(folder) };
+    let (log, broken) = (log.clone(), broken.clone());
+    let stage = Stage { engine, environment: name(folder), places: Mutex::default(), log, broken };
     stage.engine.network(&stage.environment)?;
     let (authority, _) = namespace::lay_out(order)?;
     files::make_folder(&folder.tree(INTERNET)).map_err(StateFailure::from)?;
@@ -139,38 +156,74 @@ pub(crate) fn raise(
         listeners.push(listen(folder, name)?);
         wanted.push(contained(order, &stage.environment, &image, name)?);
     }
-    let addresses = stage.engine.start(&stage.environment, wanted)?;
+    let addresses = stage.engine.start(&stage.environment, wanted.clone())?;
     progress.step(&Step::Container(format!("{} containers started", addresses.len())));
     let mut agents = Agents::none_yet(folder.nodes_document());
     let mut world = 0;
-    for ((name, listener), own) in names.iter().zip(&listeners).zip(&addresses) {
-        let (control, process) = accept(listener, name)?;
-        world = process;
-        add(&mut agents, name, control, process, log, broken)?;
-        let others = addresses.iter().filter(|other| *other != own).copied();
-        let plan = plan(order, name, *own, others);
-        agents.expect(name, &plan.processes);
-        agents.tell(name, &NodeOrder::Join(Box::new(plan)))?;
+    let made = names.iter().zip(listeners).zip(wanted).zip(&addresses).enumerate();
+    for (number, (((name, listener), wanted), address)) in made {
+        let others = addresses.iter().filter(|other| *other != address).copied();
+        let plan = plan(order, name, (number, *address), others);
+        let place = Place { number, wanted, listener, address: *address, plan };
+        world = stage.tell(&mut agents, name, &place)?;
+        stage.places().insert((*name).to_owned(), place);
     }
     // The world's doors open once it has its addresses.
     let _ = agents.await_delivered(&[INTERNET.to_owned()], WORLD)?;
     Ok((Fabric::of(world)?, agents, authority, stage))
 }
 
-fn add(
-    agents: &mut Agents,
-    name: &str,
-    control: UnixStream,
-    process: u32,
-    log: &Log,
-    broken: &watch::Sender<Option<String>>,
-) -> Result<(), Failure> {
-    let failed = |source| Failure::StartNode { node: name.to_owned(), source };
-    let tidings = control.try_clone().map_err(failed)?;
-    let state = NodeState { process, ..NodeState::default() };
-    let body = Contained(i32::try_from(process).ok().and_then(Pid::from_raw));
-    let streams = Streams { orders: Box::new(control), tidings, errors: std::io::empty() };
-    agents.add(name, state, Box::new(body), streams, log, broken)
+impl Stage {
+    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a container's first process and tells it what it is; returns it as this machine counts.
+    fn tell(&self, agents: &mut Agents, name: &str, place: &Place) -> Result<u32, Failure> {
+        let failed = |source| Failure::StartNode { node: name.to_owned(), source };
+        let (control, process) = accept(&place.listener, name)?;
+        let tidings = control.try_clone().map_err(failed)?;
+        let state = NodeState { process, ..NodeState::default() };
+        let body = Contained(i32::try_from(process).ok().and_then(Pid::from_raw));
+        let streams = Streams { orders: Box::new(control), tidings, errors: std::io::empty() };
+        agents.add(name, state, Box::new(body), streams, &self.log, &self.broken)?;
+        agents.expect(name, &place.plan.processes);
+        agents.tell(name, &NodeOrder::Join(Box::new(place.plan.clone())))?;
+        Ok(process)
+    }
+
+    /// Cuts a container off from all others, or lets it back.
+    ///
+    /// - `process`: its first process.
+    pub(crate) fn cut(&self, process: u32, off: bool) -> Result<(), Failure> {
+        Fabric::outside(process)?.ip(network::cut_tunnel(off))
+    }
+
+    /// Starts the container of a node that was killed once more, and tells the others where it is now.
+    ///
+    /// - `processes`: what it runs from now on.
+    /// - Returns: its first process.
+    pub(crate) fn again(&self, agents: &mut Agents, node: &str, processes: Vec<Process>) -> Result<u32, Failure> {
+        let mut places = self.places();
+        let missing = || Failure::NoSuchNode { node: node.to_owned(), nodes: Vec::new() };
+        let mut place = places.remove(node).ok_or_else(missing)?;
+        let begun = self.engine.once_more(&self.environment, place.wanted.clone());
+        if let Ok(address) = &begun {
+            place.address = *address;
+            place.plan.tunnel = network::tunnel(network::END, place.number, *address);
+            place.plan.others = network::flood(network::END, places.values().map(|other| other.address));
+            place.plan.processes = processes;
+        }
+        let told = begun.map_err(Failure::from).and_then(|_| self.tell(agents, node, &place));
+        for name in places.keys() {
+            // Who has no power himself asks anew when he is back.
+            let Some(process) = agents.process(name).filter(|_| told.is_ok()) else { continue };
+            let device = if name == INTERNET { network::WIRE } else { network::END };
+            Fabric::of(process)?.bridge(&network::moved(device, place.number, place.address))?;
+        }
+        places.insert(node.to_owned(), place);
+        told
+    }
 }
 
 /// Opens the socket that a container's first process comes to.
@@ -220,11 +273,16 @@ fn accept(listener: &UnixListener, name: &str) -> Result<(UnixStream, u32), Fail
 }
 
 /// Returns what a container is to be.
-fn plan(order: &Order<'_>, name: &str, own: IpAddr, others: impl Iterator<Item = IpAddr>) -> ContainerPlan {
+fn plan(
+    order: &Order<'_>,
+    name: &str,
+    (number, own): (usize, IpAddr),
+    others: impl Iterator<Item = IpAddr>,
+) -> ContainerPlan {
     let node = order.blueprint.nodes.iter().find(|node| node.name.as_str() == name);
     let device = if node.is_some() { network::END } else { network::WIRE };
     ContainerPlan {
-        tunnel: network::tunnel(device, own),
+        tunnel: network::tunnel(device, number, own),
         others: network::flood(device, others),
         network: match node {
             Some(node) => network::node(order.blueprint, node),

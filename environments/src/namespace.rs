@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::accounts::Passwords;
-use crate::container::{self, Stage};
+use crate::container;
 use crate::embedded::{self, Authority, Bound, World};
 use crate::failure::Failure;
 use crate::files;
@@ -120,7 +120,6 @@ pub(crate) struct Namespace {
     doors: Doors,
     ground: Arc<Ground>,
     world: Option<World>,
-    stage: Option<Stage>,
     runtime: Runtime,
     broke: watch::Receiver<Option<String>>,
     log: Option<Log>,
@@ -218,9 +217,8 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         processes: order.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
         open: open.clone(),
         doors,
-        ground: Ground::new(order.blueprint, plans, (agents, fabric), reach, log.clone()),
+        ground: Ground::new(order.blueprint, plans, (agents, fabric, stage), reach, log.clone()),
         world: Some(world),
-        stage,
         runtime,
         broke,
         log: Some(log),

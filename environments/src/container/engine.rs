@@ -116,6 +116,7 @@ pub(crate) struct Engine {
 }
 
 /// A container that is to run.
+#[derive(Clone)]
 pub(crate) struct Wanted {
     /// Its name.
     pub(crate) name: String,
@@ -281,6 +282,27 @@ impl Engine {
             Ok::<(), EngineFailure>(())
         })?;
         Ok(addresses.into_iter().flatten().collect())
+    }
+
+    /// Starts a container whose first process was killed once more, when the engine has cleared it away.
+    ///
+    /// - Returns: its address.
+    pub(crate) fn once_more(&self, environment: &str, wanted: Wanted) -> Result<IpAddr, EngineFailure> {
+        let name = wanted.name.clone();
+        let failed = |source| EngineFailure::Refused { what: format!("clear the container {name} away"), source };
+        self.runtime.block_on(async {
+            let deadline = Instant::now() + GONE;
+            loop {
+                let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+                match self.docker.remove_container(&name, Some(options)).await {
+                    Err(Error::DockerResponseServerError { status_code: 404, .. }) => break,
+                    Err(source) if Instant::now() > deadline => return Err(failed(source)),
+                    // It is being removed, or just was.
+                    _ => tokio::time::sleep(LOOK).await,
+                }
+            }
+            start(&self.docker, environment, wanted).await
+        })
     }
 
     /// Removes whatever of an environment is there.

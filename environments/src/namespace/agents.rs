@@ -305,14 +305,19 @@ impl Agents {
     /// Starts the process of a node that was killed once more.
     pub(super) fn again(&mut self, node: &str) -> Result<(), Failure> {
         let Some(Origin { program, log, broke }) = self.origin.clone() else { return Ok(()) };
-        self.board.lock().away.remove(node);
+        self.is_back(node);
         let agent = self.one(&program, node, &log, &broke)?;
         self.agents.push(agent);
         Ok(())
     }
 
+    /// Takes note that a node which was taken away on purpose comes back.
+    pub(super) fn is_back(&self, node: &str) {
+        self.board.lock().away.remove(node);
+    }
+
     /// Returns a node's first process, as the machine counts; `None` where it is not there.
-    pub(super) fn process(&self, node: &str) -> Option<u32> {
+    pub(crate) fn process(&self, node: &str) -> Option<u32> {
         self.board.lock().nodes.get(node).map(|state| state.process).filter(|process| *process != 0)
     }
 

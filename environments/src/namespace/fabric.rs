@@ -60,11 +60,33 @@ impl Fabric {
             .map_err(|source| Failure::Network { reason: "could not keep the network namespace".to_owned(), source })
     }
 
+    /// Takes the namespace that a container began in, which its first process keeps open and no daemon of it is in.
+    pub(crate) fn outside(process: u32) -> Result<Self, Failure> {
+        let failed = |source| Failure::Network { reason: "could not find the engine's network".to_owned(), source };
+        let own = std::fs::read_link(format!("/proc/{process}/ns/net")).map_err(failed)?;
+        for entry in std::fs::read_dir(format!("/proc/{process}/fd")).map_err(failed)?.flatten() {
+            let named = std::fs::read_link(entry.path()).unwrap_or_default();
+            if named != own && named.to_string_lossy().starts_with("net:[") {
+                return Ok(Self { holder: None, inside: File::open(entry.path()).map_err(failed)? });
+            }
+        }
+        Err(failed(std::io::ErrorKind::NotFound.into()))
+    }
+
     /// Carries out commands of `ip -batch` inside.
     pub(crate) fn ip(&self, commands: &str) -> Result<(), Failure> {
+        self.batch("ip", commands)
+    }
+
+    /// Carries out commands of `bridge -batch` inside.
+    pub(crate) fn bridge(&self, commands: &str) -> Result<(), Failure> {
+        self.batch("bridge", commands)
+    }
+
+    fn batch(&self, program: &'static str, commands: &str) -> Result<(), Failure> {
         let commands = commands.to_owned();
         self.within(move || {
-            let mut ip = Command::new("ip")
+            let mut ip = Command::new(program)
                 .args(["-batch", "-"])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())

@@ -15,6 +15,7 @@ use super::agents::Agents;
 use super::fabric::Fabric;
 use super::hands::{self, Inside, Reach};
 use super::{PATIENCE, network};
+use crate::container::Stage;
 use crate::failure::Failure;
 use crate::log::{Entry, Level, Log};
 use crate::node::Plan;
@@ -24,6 +25,8 @@ use crate::scenarios::{Cannot, Fault, Whom};
 pub(super) struct Ground {
     agents: Mutex<Agents>,
     fabric: Fabric,
+    /// The engine that has the nodes, where they are containers.
+    stage: Option<Stage>,
     reach: Mutex<Reach>,
     sites: Mutex<BTreeMap<String, Site>>,
     broken: Mutex<BTreeMap<String, Break>>,
@@ -72,7 +75,7 @@ impl Ground {
     pub(super) fn new(
         blueprint: &Blueprint,
         plans: Vec<Plan>,
-        (agents, fabric): (Agents, Fabric),
+        (agents, fabric, stage): (Agents, Fabric, Option<Stage>),
         reach: Reach,
         log: Log,
     ) -> Arc<Self> {
@@ -83,6 +86,7 @@ impl Ground {
         Arc::new(Self {
             agents: Mutex::new(agents),
             fabric,
+            stage,
             reach: Mutex::new(reach),
             sites: Mutex::new(sites.collect()),
             broken: Mutex::default(),
@@ -192,7 +196,7 @@ impl Ground {
                 self.agents().cut_power(node);
             }
             What::Breaks(Break::CutOff) => {
-                self.fabric.ip(&network::cut(place, true)).map_err(|failure| failed(&failure))?;
+                self.cut(node, place, true).map_err(|failure| failed(&failure))?;
             }
             What::Crash => return self.kill_all(node),
         }
@@ -237,7 +241,7 @@ impl Ground {
             let Some(site) = sites.get(node) else { continue };
             match how {
                 Break::CutOff => {
-                    self.fabric.ip(&network::cut(site.place, false)).map_err(|failure| failed(&failure))?
+                    self.cut(node, site.place, false).map_err(|failure| failed(&failure))?;
                 }
                 Break::PowerOff => {
                     let process = self.power(site).map_err(|failure| failed(&failure))?;
@@ -252,10 +256,24 @@ impl Ground {
         Ok(())
     }
 
+    /// Cuts a node off from all others, or lets it back.
+    fn cut(&self, node: &str, place: usize, off: bool) -> Result<(), Failure> {
+        match (&self.stage, self.agents().process(node)) {
+            (Some(stage), Some(process)) => stage.cut(process, off),
+            // Without power there is nothing to cut.
+            (Some(_), None) => Ok(()),
+            (None, _) => self.fabric.ip(&network::cut(place, off)),
+        }
+    }
+
     /// Switches a node on; returns its first process.
     fn power(&self, site: &Site) -> Result<u32, Failure> {
         let node = site.plan.node.as_str();
         let mut agents = self.agents();
+        if let Some(stage) = &self.stage {
+            agents.is_back(node);
+            return stage.again(&mut agents, node, site.plan.processes.clone());
+        }
         agents.again(node)?;
         agents.arrivals()?;
         let process = agents.process(node).unwrap_or_default();

@@ -79,12 +79,16 @@ pub(crate) fn hang(processes: &[u32]) -> String {
 /// - `place`: its place among the nodes.
 pub(super) fn hang_at(place: usize, process: u32) -> String {
     let end = wire(place);
-    // The same whenever it comes back, since others remember it.
-    let [.., third, second, first] = place.to_be_bytes();
-    let hardware = format!("02:00:00:{third:02x}:{second:02x}:{first:02x}");
+    let hardware = card(place);
     format!(
         "link add {end} type veth peer name eth0 address {hardware} netns {process}\nlink set {end} master wire up\n"
     )
+}
+
+/// Returns the address of a node's network card: the same whenever it comes back, since others remember it.
+fn card(place: usize) -> String {
+    let [.., third, second, first] = place.to_be_bytes();
+    format!("02:00:00:{third:02x}:{second:02x}:{first:02x}")
 }
 
 /// Returns how a node is cut off, or comes back.
@@ -99,11 +103,13 @@ const TUNNEL_PORT: u16 = 4789;
 /// engine gave, so that the platform's own are nothing to the engine, its filters, or another environment.
 ///
 /// - `device`: what its end is called.
+/// - `place`: its place among the containers.
 /// - `own`: the address that the engine gave it.
 /// - Source: ip-link(8), "VXLAN Type Support"; the made device goes to the namespace of process 1.
-pub(crate) fn tunnel(device: &str, own: IpAddr) -> String {
+pub(crate) fn tunnel(device: &str, place: usize, own: IpAddr) -> String {
+    let hardware = card(place);
     format!(
-        "link add tunnel type vxlan id 1 dev eth0 local {own} dstport {TUNNEL_PORT}\n\
+        "link add tunnel address {hardware} type vxlan id 1 dev eth0 local {own} dstport {TUNNEL_PORT}\n\
          link set tunnel netns 1 name {device}\n"
     )
 }
@@ -113,6 +119,21 @@ pub(crate) fn tunnel(device: &str, own: IpAddr) -> String {
 /// - `others`: the addresses that the engine gave the others.
 pub(crate) fn flood(device: &str, others: impl IntoIterator<Item = IpAddr>) -> String {
     others.into_iter().map(|other| format!("fdb append 00:00:00:00:00:00 dev {device} dst {other}\n")).collect()
+}
+
+/// Returns what a container is told of another one that has come back elsewhere, for `bridge -batch`.
+///
+/// - `place`: the other's place among the containers.
+/// - `other`: the address that the engine gave it now.
+pub(crate) fn moved(device: &str, place: usize, other: IpAddr) -> String {
+    let hardware = card(place);
+    let everybody = flood(device, [other]);
+    format!("fdb replace {hardware} dev {device} dst {other} dynamic\n{everybody}")
+}
+
+/// Returns how what the engine gave a container is cut, or comes back; the container's own end of the wire stays as it is.
+pub(crate) fn cut_tunnel(off: bool) -> &'static str {
+    if off { "link set eth0 down\n" } else { "link set eth0 up\n" }
 }
 
 /// Returns how a node sets its own end up.
@@ -210,7 +231,7 @@ mod tests {
     fn a_container_floods_to_all_others() {
         let others = ["10.0.0.2", "10.0.0.3"].map(|address| address.parse().unwrap());
         assert_eq!(flood("eth0", others).lines().count(), 2);
-        let made = tunnel("eth0", "10.0.0.1".parse().unwrap());
+        let made = tunnel("eth0", 1, "10.0.0.1".parse().unwrap());
         assert!(made.contains(" local 10.0.0.1 ") && made.contains(" name eth0\n"), "{made}");
     }
 
