@@ -3,6 +3,7 @@
 mod dot;
 mod mermaid;
 mod svg;
+mod ways;
 
 use std::collections::BTreeSet;
 

@@ -3,41 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use blueprint::{Blueprint, Role};
+use blueprint::Blueprint;
 
-use super::{End, flows};
+use super::ways::{CARD_WIDTH, Card, HEAD, MARGIN, ROW_HEIGHT, Way, lay_out};
 
-/// The column each role stands in, from the world on the left to the mailboxes on the right.
-const COLUMNS: [&[End]; 5] = [
-    &[End::Internet, End::Users],
-    &[End::Role(Role::Balancer), End::Role(Role::Dns), End::Role(Role::Monitor)],
-    &[End::Role(Role::Mx), End::Role(Role::Submission), End::Role(Role::Access), End::Role(Role::Web)],
-    &[End::Role(Role::Defense), End::Role(Role::Outbound), End::Role(Role::Control), End::Role(Role::Calendar)],
-    &[End::Role(Role::Cache), End::Role(Role::Store), End::Role(Role::Directory)],
-];
-
-const BOX_WIDTH: i32 = 190;
-const COLUMN_STEP: i32 = 300;
-const ROW_HEIGHT: i32 = 20;
-const HEAD: i32 = 34;
-const GAP: i32 = 44;
-const MARGIN: i32 = 30;
-const TOP: i32 = 96;
-
-struct Card {
-    x: i32,
-    y: i32,
-    height: i32,
-    title: &'static str,
-    rows: Vec<String>,
-}
+/// Colours that tell hosts apart; with more hosts than these, names alone do.
+const HOSTS: [&str; 8] = ["#0b4fb3", "#c2410c", "#15803d", "#7e22ce", "#b45309", "#0e7490", "#be123c", "#4d7c0f"];
 
 /// Returns the platform as an SVG document that needs no font, script or style from elsewhere.
 pub fn svg(blueprint: &Blueprint) -> String {
-    let cards = lay_out(blueprint);
-    let width = MARGIN * 2 + COLUMN_STEP * (COLUMNS.len() as i32 - 1) + BOX_WIDTH;
-    let bottom = cards.values().map(|card| card.y + card.height).max().unwrap_or(TOP);
-    let height = bottom + MARGIN * 2;
+    let layout = lay_out(blueprint);
+    let (width, height) = (layout.width, layout.height);
     let mut out = String::new();
     let title = format!("{} in {}", blueprint.platform, blueprint.environment);
     let _ = writeln!(
@@ -46,125 +22,109 @@ pub fn svg(blueprint: &Blueprint) -> String {
          font-family=\"system-ui, sans-serif\" role=\"img\" aria-label=\"{}\">",
         escaped(&title)
     );
-    out.push_str("<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">");
-    out.push_str("<path d=\"M0 0L8 4L0 8z\" fill=\"#51606f\"/></marker></defs>\n");
+    out.push_str("<defs>");
+    for (name, colour) in [("mail", MAIL), ("other", OTHER)] {
+        let _ = write!(
+            out,
+            "<marker id=\"{name}\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+             orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"{colour}\"/></marker>"
+        );
+    }
+    out.push_str("</defs>\n");
     let _ = writeln!(out, "<rect width=\"{width}\" height=\"{height}\" fill=\"#f7f9fb\"/>");
     let _ = writeln!(
         out,
         "<text x=\"{MARGIN}\" y=\"42\" font-size=\"22\" font-weight=\"600\" fill=\"#15202b\">{}</text>",
         escaped(&title)
     );
-    let hosts = blueprint.hosts.iter().filter(|host| blueprint.nodes.iter().any(|node| node.host == host.name)).count();
+    let used = blueprint.hosts.iter().filter(|host| blueprint.nodes.iter().any(|node| node.host == host.name));
+    let used: Vec<String> = used.map(|host| host.name.to_string()).collect();
     let line = format!(
-        "{} nodes on {hosts} hosts, release {} on {}; full lines carry mail, dashed ones look-ups and pages",
+        "{} nodes on {} hosts, release {} on {}; full lines carry mail, dashed ones look-ups and pages",
         blueprint.nodes.len(),
+        used.len(),
         blueprint.release.name,
         blueprint.release.distribution
     );
     let _ = writeln!(out, "<text x=\"{MARGIN}\" y=\"66\" font-size=\"13\" fill=\"#51606f\">{}</text>", escaped(&line));
-    for flow in flows(blueprint) {
-        if let (Some(from), Some(to)) = (cards.get(&flow.from), cards.get(&flow.to)) {
-            arrow(&mut out, from, to, flow.protocol, flow.mail);
-        }
-    }
-    for card in cards.values() {
-        draw(&mut out, card);
-    }
+    layout.ways.iter().for_each(|way| draw_way(&mut out, way));
+    let colours: BTreeMap<&str, &str> = match used.len() <= HOSTS.len() {
+        true => used.iter().map(String::as_str).zip(HOSTS).collect(),
+        false => BTreeMap::new(),
+    };
+    layout.cards.values().for_each(|card| draw_card(&mut out, card, &colours));
     out.push_str("</svg>\n");
     out
 }
 
-fn lay_out(blueprint: &Blueprint) -> BTreeMap<End, Card> {
-    let mut cards = BTreeMap::new();
-    for (column, ends) in COLUMNS.iter().enumerate() {
-        let mut y = TOP + if column % 2 == 1 { 30 } else { 0 };
-        for end in *ends {
-            let rows: Vec<String> = match end {
-                End::Role(role) => blueprint
-                    .nodes
-                    .iter()
-                    .filter(|node| node.role == *role)
-                    .map(|node| format!("{} on {}", node.name, node.host))
-                    .collect(),
-                End::Internet => vec!["everybody else".to_owned()],
-                End::Users => vec!["mail programs, browsers".to_owned()],
-            };
-            if rows.is_empty() {
-                continue;
-            }
-            let title = match end {
-                End::Internet => "internet",
-                End::Users => "users",
-                End::Role(role) => role.name(),
-            };
-            let height = HEAD + ROW_HEIGHT * rows.len() as i32 + 8;
-            cards.insert(*end, Card { x: MARGIN + COLUMN_STEP * column as i32, y, height, title, rows });
-            y += height + GAP;
-        }
-    }
-    cards
-}
+const MAIL: &str = "#51606f";
+const OTHER: &str = "#8593a1";
 
-fn draw(out: &mut String, card: &Card) {
+fn draw_card(out: &mut String, card: &Card, colours: &BTreeMap<&str, &str>) {
     let (x, y) = (card.x, card.y);
     let _ = writeln!(
         out,
-        "<g><rect x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{}\" rx=\"8\" fill=\"#ffffff\" stroke=\"#c3ccd6\"/>\
+        "<g><rect x=\"{x}\" y=\"{y}\" width=\"{CARD_WIDTH}\" height=\"{}\" rx=\"8\" fill=\"#ffffff\" stroke=\"#c3ccd6\"/>\
          <text x=\"{}\" y=\"{}\" font-size=\"14\" font-weight=\"600\" fill=\"#0b4fb3\">{}</text>",
         card.height,
         x + 12,
         y + 22,
         escaped(card.title)
     );
-    for (index, row) in card.rows.iter().enumerate() {
+    for (place, (name, host)) in (0..).zip(&card.rows) {
+        let base = y + HEAD + 14 + ROW_HEIGHT * place;
+        let colour = host.as_deref().and_then(|host| colours.get(host));
+        if let Some(colour) = colour {
+            let _ = write!(out, "<circle cx=\"{}\" cy=\"{}\" r=\"4\" fill=\"{colour}\"/>", x + 16, base - 4);
+        }
+        let text = host.as_ref().map_or_else(|| name.clone(), |host| format!("{name} on {host}"));
         let _ = writeln!(
             out,
-            "<text x=\"{}\" y=\"{}\" font-size=\"12\" fill=\"#15202b\">{}</text>",
-            x + 12,
-            y + HEAD + 14 + ROW_HEIGHT * index as i32,
-            escaped(row)
+            "<text x=\"{}\" y=\"{base}\" font-size=\"12\" fill=\"#15202b\">{}</text>",
+            x + if colour.is_some() { 26 } else { 12 },
+            escaped(&text)
         );
     }
     out.push_str("</g>\n");
 }
 
-/// Draws a curve between the facing sides of two cards, or round the outside where both stand in one column.
-fn arrow(out: &mut String, from: &Card, to: &Card, protocol: &str, mail: bool) {
-    let middle = |card: &Card| card.y + card.height / 2;
-    let (mut start, mut end) = ((from.x + BOX_WIDTH, middle(from)), (to.x, middle(to)));
-    let mut bend = 70;
-    if to.x < from.x {
-        (start, end) = ((from.x, middle(from) + 8), (to.x + BOX_WIDTH, middle(to) + 8));
-        bend = -70;
-    } else if to.x == from.x {
-        end = (to.x + BOX_WIDTH, middle(to));
+/// Draws a way with round corners, and what is spoken on it above its beginning.
+fn draw_way(out: &mut String, way: &Way) {
+    let (colour, name, dash) =
+        if way.flow.mail { (MAIL, "mail", "") } else { (OTHER, "other", " stroke-dasharray=\"5 4\"") };
+    let mut path = String::new();
+    for (place, corner) in way.corners.iter().enumerate() {
+        let next = way.corners.get(place + 1);
+        match (place.checked_sub(1).and_then(|before| way.corners.get(before)), next) {
+            (None, _) => {
+                let _ = write!(path, "M{} {}", corner.0, corner.1);
+            }
+            (Some(_), None) => {
+                let _ = write!(path, "L{} {}", corner.0, corner.1);
+            }
+            (Some(before), Some(next)) => {
+                let (from, to) = (towards(*corner, *before), towards(*corner, *next));
+                let _ = write!(path, "L{} {}Q{} {} {} {}", from.0, from.1, corner.0, corner.1, to.0, to.1);
+            }
+        }
     }
-    let turn = if to.x == from.x { bend } else { -bend };
-    let dash = if mail { "" } else { " stroke-dasharray=\"5 4\"" };
-    let colour = if mail { "#51606f" } else { "#9aa7b4" };
     let _ = writeln!(
         out,
-        "<path d=\"M{} {}C{} {} {} {} {} {}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.4\"{dash} \
-         marker-end=\"url(#tip)\"/>",
-        start.0,
-        start.1,
-        start.0 + bend,
-        start.1,
-        end.0 + turn,
-        end.1,
-        end.0,
-        end.1
+        "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.4\"{dash} marker-end=\"url(#{name})\"/>\
+         <text x=\"{}\" y=\"{}\" font-size=\"10\" fill=\"{colour}\">{}</text>",
+        way.label.0,
+        way.label.1,
+        escaped(way.flow.protocol)
     );
-    // The label sits a third of the way along, where arrows to different cards have not met yet.
-    let at = (start.0 + (end.0 - start.0) / 3, start.1 + (end.1 - start.1) / 4 - 4);
-    let _ = writeln!(
-        out,
-        "<text x=\"{}\" y=\"{}\" font-size=\"10\" fill=\"{colour}\" stroke=\"#f7f9fb\" stroke-width=\"3\" \
-         paint-order=\"stroke\" text-anchor=\"middle\">{}</text>",
-        at.0,
-        at.1,
-        escaped(protocol)
-    );
+}
+
+/// Returns the point where a corner's roundness begins or ends.
+fn towards(corner: (i32, i32), other: (i32, i32)) -> (i32, i32) {
+    const ROUND: i32 = 5;
+    let step = |from: i32, to: i32| {
+        from + (to - from).clamp(-ROUND, ROUND).min((to - from).abs() / 2).max(-(to - from).abs() / 2)
+    };
+    (step(corner.0, other.0), step(corner.1, other.1))
 }
 
 fn escaped(text: &str) -> String {
