@@ -84,6 +84,7 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: 
         Role::Outbound => postfix::outbound::tree(blueprint, node),
         Role::Defense => {
             let mut tree = clamav::tree(blueprint, node);
+            tree.extend(redis::way_to_master(blueprint, node));
             tree.extend(rspamd::tree(blueprint, &output.roster, node, edition.generation));
             tree
         }

@@ -63,6 +63,9 @@ pub const SASL: u16 = 12345;
 pub const REDIS: u16 = 6379;
 /// Redis's sentinels.
 pub const SENTINEL: u16 = 26379;
+
+/// Where a scanner finds the cache that takes writes: HAProxy on its own node.
+pub const CACHE_MASTER: u16 = 6380;
 /// PostgreSQL.
 pub const POSTGRESQL: u16 = 5432;
 /// `mailwright-serve api`, on loopback behind a proxy.

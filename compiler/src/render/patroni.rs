@@ -71,7 +71,7 @@ fn key(node: &Node, owner: &str) -> File {
     File::private(owner, vec![Piece::Secret(secrets::node_key(&node.name))])
 }
 
-fn unit(description: &str, user: &str, before: &str, command: &[String]) -> File {
+pub(super) fn unit(description: &str, user: &str, before: &str, command: &[String]) -> File {
     let before = if before.is_empty() { String::new() } else { format!("ExecStartPre=+{before}\n") };
     File::text(format!(
         "[Unit]\nDescription={description}\nAfter=network-online.target\nWants=network-online.target\n\n[Service]\nUser={user}\n\
@@ -209,6 +209,8 @@ fn server(blueprint: &Blueprint, node: &Node) -> Tree {
             },
             "parameters": parameters,
             "pg_hba": rules.lines().collect::<Vec<_>>(),
+            // Else a copy begins when the next checkpoint comes by itself, minutes later.
+            "basebackup": [{ "checkpoint": "fast" }],
             "callbacks": { "on_start": RENEW, "on_role_change": RENEW },
             // A node that went another way is copied anew.
             "remove_data_directory_on_diverged_timelines": true,

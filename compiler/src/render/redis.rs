@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use blueprint::{Blueprint, Check, File, Node, Process, Role, Tree};
 
 use self::conf::{Directives, Word};
-use super::place;
+use super::haproxy::config::{Config, Section, Word as Way};
+use super::{patroni, place};
 use crate::decide::{ports, secrets};
 
 /// What the sentinels call those they watch.
-pub const MASTER: &str = "cache";
+const MASTER: &str = "cache";
 
 const CONF: &str = "/etc/redis/redis.conf";
+const WAY: &str = "/etc/haproxy/cache.cfg";
 const SENTINEL: &str = "/etc/redis/sentinel.conf";
 
 /// The sentinel writes down in its file what it learns, so it runs on a copy.
@@ -51,6 +53,75 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         })
         .collect();
     Tree { files, processes, checks, packages: ["redis-server", "redis-sentinel"].map(str::to_owned).into() }
+}
+
+/// Returns HAProxy on loopback, which leads to the cache that takes writes; nothing where there is one cache.
+///
+/// Rspamd of bookworm asks sentinels without their password, and waits on a connection to a host that is gone until a message's
+/// whole time is over. HAProxy ends such connections, and looks itself whom the sentinels chose.
+pub fn way_to_master(blueprint: &Blueprint, node: &Node) -> Tree {
+    let Some(cluster) = place::nearest(blueprint, node, Role::Cache) else { return Tree::default() };
+    let caches: Vec<&Node> = place::members(blueprint, cluster, Role::Cache).collect();
+    if caches.len() < 2 {
+        return Tree::default();
+    }
+    let mut global = Section::new("global", None);
+    for line in ["log stdout format raw daemon warning", "user haproxy", "group haproxy", "maxconn 4000"] {
+        global.own(line);
+    }
+    let mut defaults = Section::new("defaults", None);
+    for line in ["log global", "mode tcp", "timeout connect 1s", "timeout client 1h", "timeout server 1h"] {
+        defaults.own(line);
+    }
+    let mut master = Section::new("listen", Some("cache"));
+    master.line([Way::Own("bind"), Way::At(std::net::Ipv4Addr::LOCALHOST.into(), ports::CACHE_MASTER)]);
+    for line in [
+        "option tcp-check",
+        "timeout check 1s",
+        "tcp-check send AUTH\\ @@cache@@\\r\\n",
+        "tcp-check expect string +OK",
+        "tcp-check send INFO\\ replication\\r\\n",
+        "tcp-check expect string role:master",
+        "tcp-check send QUIT\\r\\n",
+        "default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions",
+    ] {
+        master.own(line);
+    }
+    for cache in caches {
+        let Some(&address) = cache.addresses.first() else { continue };
+        master.line([Way::Own("server"), Way::Name(cache.name.clone()), Way::At(address, ports::REDIS)]);
+    }
+    let text = Config { sections: vec![global, defaults, master] }.to_string();
+    let marks = [("@@cache@@", secrets::password("cache"))];
+    let name = "mailwright-cache.service";
+    let command = words(&["/usr/sbin/haproxy", "-W", "-db", "-f", WAY]);
+    let files = BTreeMap::from([
+        (WAY.to_owned(), File::private("root:root", patroni::with_secrets(&text, &marks))),
+        (
+            format!("/etc/systemd/system/{name}"),
+            patroni::unit("The way to the cache that takes writes: HAProxy", "root", "", &command),
+        ),
+    ]);
+    let process = Process {
+        name: "cache".to_owned(),
+        unit: name.to_owned(),
+        prepare: Vec::new(),
+        command,
+        user: "root".to_owned(),
+        variables: BTreeMap::new(),
+        after: Vec::new(),
+        ready: vec![ports::CACHE_MASTER],
+        reload: None,
+        restart_on: Vec::new(),
+        reads: words(&[WAY]),
+    };
+    let check = Check {
+        name: "haproxy".to_owned(),
+        command: words(&["/usr/sbin/haproxy", "-c", "-q", "-f", WAY]),
+        files: words(&[WAY]),
+        harmless: Vec::new(),
+    };
+    Tree { files, processes: vec![process], checks: vec![check], packages: ["haproxy"].map(str::to_owned).into() }
 }
 
 fn words(words: &[&str]) -> Vec<String> {

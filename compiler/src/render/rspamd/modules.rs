@@ -93,19 +93,13 @@ fn redis(blueprint: &Blueprint, node: &Node) -> Object {
     let Some(cluster) = place::nearest(blueprint, node, Role::Cache) else { return Object::default() };
     let caches: Vec<&Node> = place::members(blueprint, cluster, Role::Cache).collect();
     // Rspamd finds no names in the table of hosts once it runs.
-    let at = |port: u16| -> Vec<String> {
-        caches.iter().filter_map(|cache| cache.addresses.first()).map(|address| format!("{address}:{port}")).collect()
-    };
-    let object =
-        Object::default().set("password", Value::Secret(secrets::password("cache"))).set("timeout", Value::Seconds(2));
-    match caches.len() {
-        1 => object.set("servers", at(ports::REDIS).join(",")),
-        _ => object
-            .set("servers", format!("master-slave:{}", at(ports::REDIS).join(",")))
-            .set("sentinels", at(ports::SENTINEL).join(","))
-            .set("sentinel_masters_pattern", format!("^{}$", crate::render::redis::MASTER))
-            .set("sentinel_password", Value::Secret(secrets::password("cache"))),
-    }
+    let one =
+        caches.first().and_then(|cache| cache.addresses.first()).map(|address| format!("{address}:{}", ports::REDIS));
+    let several = || format!("127.0.0.1:{}", ports::CACHE_MASTER);
+    Object::default()
+        .set("password", Value::Secret(secrets::password("cache")))
+        .set("timeout", Value::Seconds(2))
+        .set("servers", if caches.len() == 1 { one.unwrap_or_default() } else { several() })
 }
 
 fn greylist(blueprint: &Blueprint) -> Object {

@@ -9,8 +9,8 @@ use crate::scenarios::Trouble;
 use crate::scenarios::settings::{Settings, wrong};
 use crate::scenarios::stage::{Line, Play};
 
-/// How long a message that is not taken is tried.
-const AGAIN: Duration = Duration::from_secs(60);
+/// How long a message that is not taken is tried: as long as a platform may need to do without one of its hosts.
+const AGAIN: Duration = Duration::from_secs(180);
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
