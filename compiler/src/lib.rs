@@ -24,5 +24,5 @@ pub use blame::blame;
 pub use codes::{Code, codes};
 pub use compile::{Compiled, Output, check_all, check_outlines, compile, compile_without_origins, environments};
 pub use origins::Origins;
-pub use render::{manifest, render};
+pub use render::{manifest, render, render_to_compare};
 pub use specification::specification_digest;

@@ -46,6 +46,16 @@ pub fn render(output: &Output, sources: &Sources) -> Bundle {
 
 /// Renders every file of a platform as of an edition of its zones and signing keys.
 pub fn render_edition(output: &Output, sources: &Sources, edition: Edition) -> Bundle {
+    whole(output, sources, edition, &control::roster(&output.roster))
+}
+
+/// Renders every file of a platform so that it can be compared with another one: of the Roster, which may be large, only the digest
+/// is made.
+pub fn render_to_compare(output: &Output, sources: &Sources) -> Bundle {
+    whole(output, sources, Edition::FIRST, &control::roster_digest(&output.roster))
+}
+
+fn whole(output: &Output, sources: &Sources, edition: Edition, roster: &File) -> Bundle {
     let zones = zones(&output.blueprint, &output.roster, edition);
     let mut bundle = Bundle { dns: zone::files(&zones, edition), ..Bundle::default() };
     for (key, path) in &output.brand_files {
@@ -61,7 +71,7 @@ pub fn render_edition(output: &Output, sources: &Sources, edition: Edition) -> B
     for node in nodes {
         let mut role = match node.role {
             Role::Monitor => prometheus::tree(&output.blueprint, node, &answers),
-            _ => role(output, node, &zones, edition, &bundle.brands),
+            _ => role(output, node, &zones, edition, (&bundle.brands, roster)),
         };
         role.extend(backup::tree(&output.blueprint, node));
         role.extend(exporters::tree(&output.blueprint, node));
@@ -75,7 +85,15 @@ pub fn render_edition(output: &Output, sources: &Sources, edition: Edition) -> B
 }
 
 /// Returns what a node's role adds to what every node has.
-fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: &BTreeMap<String, File>) -> Tree {
+///
+/// - `brands`: brand files by their keys, and the file that holds the Roster.
+fn role(
+    output: &Output,
+    node: &Node,
+    zones: &[Zone],
+    edition: Edition,
+    (brands, roster): (&BTreeMap<String, File>, &File),
+) -> Tree {
     let blueprint = &output.blueprint;
     match node.role {
         Role::Balancer => haproxy::balancer::tree(blueprint, node),
@@ -96,7 +114,7 @@ fn role(output: &Output, node: &Node, zones: &[Zone], edition: Edition, brands: 
         }
         Role::Store => dovecot::store::tree(blueprint, node),
         Role::Access => dovecot::access::tree(blueprint, &output.roster, node),
-        Role::Control => control::tree(output, node, brands),
+        Role::Control => control::tree(output, node, brands, roster),
         Role::Directory if place::members(blueprint, &node.cluster, Role::Directory).nth(1).is_some() => {
             patroni::tree(blueprint, node)
         }

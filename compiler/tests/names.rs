@@ -31,6 +31,7 @@ fn filled(file: &File) -> String {
             blueprint::Piece::DkimRecord(_) => {
                 text.push_str("\"v=DKIM1; k=ed25519; p=AhEMCVFQzkDd1m7wrdBSpTIc9aXPciNH0ZNd4rFfp1U=\"")
             }
+            blueprint::Piece::Digest(_) => {}
             blueprint::Piece::Secret(_) => text.push_str("AhEMCVFQzkDd1m7wrdBSpTIc9aXPciNH0ZNd4rFfp1U="),
         }
     }

@@ -143,6 +143,12 @@ impl<'a> Filler<'a> {
                 Piece::Bytes(part) => bytes.extend_from_slice(part),
                 Piece::Secret(reference) => bytes.extend(self.secret(reference)?.into_bytes()),
                 Piece::DkimRecord(reference) => bytes.extend(self.dkim_record(reference)?.into_bytes()),
+                Piece::Digest(_) => {
+                    return Err(FillFailure::Path {
+                        node: file.owner.clone(),
+                        reason: "it was made to be compared, and of a file only the digest is at hand".to_owned(),
+                    });
+                }
             }
         }
         Ok(bytes)

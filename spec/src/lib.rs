@@ -29,7 +29,7 @@ pub mod yaml;
 pub use codes::{CODES, Code};
 pub use model::Spec;
 pub use outline::Outline;
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, parse, parse_like};
 pub use problem::{Problem, Related, Severity};
 pub use read::{Read, read};
 pub use sources::{Asset, Place, SourceFile, Sources, Trust};

@@ -1,9 +1,10 @@
 //! The whole way from texts to what they ask for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::decode::{Decoder, Syntax, document};
-use crate::model::Spec;
+use crate::model::{Reseller, Spec};
 use crate::problem::Problem;
 use crate::read::read;
 use crate::sources::{SourceFile, Sources};
@@ -40,6 +41,46 @@ const WORTH_A_THREAD: usize = 512 * 1024;
 pub fn parse(sources: &Sources) -> Parsed {
     let mut parsed = Parsed::default();
     for part in side_by_side(sources, parse_file) {
+        parsed.take(part);
+    }
+    parsed.problems.extend(sources.problems().iter().cloned());
+    parsed.problems.sort();
+    parsed.problems.dedup();
+    parsed
+}
+
+/// Reads all files of a repository, but takes over what another one was read as where it has the same file of resellers.
+///
+/// - `known`: the other repository, and what it was read as, whole.
+pub fn parse_like(sources: &Sources, (others, known): (&Sources, &Parsed)) -> Parsed {
+    let Spec { platforms, resellers, environments, scenarios, left_out } = &known.spec;
+    let mut read_again: BTreeSet<FileId> = (platforms.iter().map(|it| it.span.file))
+        .chain(environments.iter().map(|it| it.span.file))
+        .chain(scenarios.iter().map(|it| it.span.file))
+        .chain(known.problems.iter().map(|it| it.span.file))
+        .collect();
+    if !left_out.is_empty() {
+        return parse(sources);
+    }
+    let mut of_file: BTreeMap<FileId, Vec<&Reseller>> = BTreeMap::new();
+    for reseller in resellers {
+        of_file.entry(reseller.span.file).or_default().push(reseller);
+    }
+    // Places know their file by its number; and a file of nothing at all may be anything.
+    read_again.extend(sources.files().filter_map(|(id, file)| {
+        let same = others
+            .file(id)
+            .is_some_and(|other| other.path == file.path && other.trust == file.trust && other.bytes == file.bytes);
+        (!same || !of_file.contains_key(&id)).then_some(id)
+    }));
+    let mut parsed = Parsed::default();
+    for part in side_by_side(sources, |id, file| match of_file.get(&id).filter(|_| !read_again.contains(&id)) {
+        Some(resellers) => {
+            let resellers = resellers.iter().map(|reseller| (*reseller).clone()).collect();
+            Parsed { spec: Spec { resellers, ..Spec::default() }, problems: Vec::new() }
+        }
+        None => parse_file(id, file),
+    }) {
         parsed.take(part);
     }
     parsed.problems.extend(sources.problems().iter().cloned());

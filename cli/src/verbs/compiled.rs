@@ -55,6 +55,13 @@ impl<'s> Ready<'s> {
         Ok(Self { sources, parsed, environment })
     }
 
+    /// Reads another revision of the repository; files that both have are read once.
+    pub(crate) fn other<'o>(&self, sources: &'o Sources) -> Result<Ready<'o>, Failure> {
+        let parsed = spec::parse_like(sources, (self.sources, &self.parsed));
+        let environment = choose(&compiler::environments(&parsed), Some(&self.environment))?;
+        Ok(Ready { sources, parsed, environment })
+    }
+
     pub(crate) fn compile(self) -> Done {
         Done(compiler::compile_without_origins(self.sources, &self.parsed, &self.environment))
     }

@@ -120,23 +120,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// Compares with other sources of the same platform; both are compiled at the same time.
 fn with_sources(
-    read: impl Fn() -> Result<Sources, Failure> + Sync,
+    read: impl Fn() -> Result<Sources, Failure>,
     name: &str,
     ready: Ready<'_>,
     repository: &Repository,
 ) -> Result<Changes, Failure> {
-    let environment = ready.environment.clone();
-    let (before, after) = std::thread::scope(|scope| {
-        let before = scope.spawn(|| {
-            let sources = read()?;
-            let done = Ready::of(&sources, Some(&environment))?.compile();
-            Ok::<_, Failure>((sources, done))
-        });
-        let after = ready.compile();
-        (before.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), after)
-    });
+    let sources = read();
+    let other = sources.as_ref().ok().map(|sources| ready.other(sources));
+    let (before, after) = both(|| other.map(|other| other.map(Ready::compile)), || ready.compile());
     let after = &after.told(&repository.sources)?;
-    let (sources, before) = before?;
+    let sources = sources?;
+    let Some(before) = before else { return Err(Failure::fault("there is nothing to compare with")) };
+    let before = before?;
     let before = before.told(&sources).map_err(|failure| match failure.exit {
         Exit::Problems => {
             let mut failure = Failure::usage(format!("the problems above are those of {name}"))
@@ -146,12 +141,26 @@ fn with_sources(
         }
         _ => failure,
     })?;
-    let old = compiler::render(&before, &sources);
-    let new = compiler::render(after, &repository.sources);
-    Ok(blueprint::diff(
+    let (old, new) = both(
+        || compiler::render_to_compare(&before, &sources),
+        || compiler::render_to_compare(after, &repository.sources),
+    );
+    let changes = blueprint::diff(
         Revision { blueprint: &before.blueprint, roster: &before.roster, bundle: Some(&old) },
         Revision { blueprint: &after.blueprint, roster: &after.roster, bundle: Some(&new) },
-    ))
+    );
+    // The process ends soon; giving two large repositories back piece by piece would only take time.
+    std::mem::forget((before, sources, old, new));
+    Ok(changes)
+}
+
+/// Does two things at the same time.
+fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        (first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), second)
+    })
 }
 
 fn recorded(repository: &Repository, after: &Output) -> Result<(Found, Recorded), Failure> {
@@ -176,9 +185,9 @@ pub(crate) fn with_record(recorded: &Recorded, after: &Output, sources: &Sources
         brand_files: after.brand_files.clone(),
         ..after.clone()
     };
-    let mut old = compiler::render(&before, sources);
+    let mut old = compiler::render_to_compare(&before, sources);
     old.brands.clear();
-    let mut new = compiler::render(after, sources);
+    let mut new = compiler::render_to_compare(after, sources);
     let brands = std::mem::take(&mut new.brands);
     let mut changes = blueprint::diff(
         Revision { blueprint: &before.blueprint, roster: &before.roster, bundle: Some(&old) },

@@ -1,6 +1,7 @@
 //! The Bundle: every file of every node as bytes with typed holes for secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -132,6 +133,9 @@ pub enum Piece {
     /// The public half of a signing key as the quoted strings of a DKIM record (RFC 6376 §3.6.1, RFC 8463 §3), which only
     /// `environments` knows.
     DkimRecord(SecretReference),
+    /// Bytes that are not at hand: [`File::digest`] of the whole file stands for them. Such a file can be compared with
+    /// others, and not be written.
+    Digest(String),
 }
 
 impl File {
@@ -145,6 +149,20 @@ impl File {
     /// - `owner`: `user:group`.
     pub fn private(owner: &str, pieces: Vec<Piece>) -> Self {
         Self { mode: 0o600, owner: owner.to_owned(), pieces }
+    }
+
+    /// Makes a file without keeping its bytes, which are only digested.
+    ///
+    /// - `write`: writes the bytes; it cannot fail but through the document itself.
+    pub fn digested(
+        mode: u32,
+        owner: &str,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let mut digest = io::BufWriter::with_capacity(64 * 1024, Digesting(begin(mode, owner)));
+        write(&mut digest)?;
+        let Digesting(hash) = digest.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(Self { mode, owner: owner.to_owned(), pieces: vec![Piece::Digest(hexadecimal(hash))] })
     }
 
     /// Returns the file's bytes, with each secret as a readable hole, and whether it has holes.
@@ -163,6 +181,7 @@ impl File {
                     holes = true;
                     bytes.extend_from_slice(format!("{{{{dkim:{}/{}}}}}", reference.owner, reference.name).as_bytes());
                 }
+                Piece::Digest(_) => holes = true,
             }
         }
         (bytes, holes)
@@ -170,9 +189,51 @@ impl File {
 
     /// Returns the SHA-256 of mode, owner and unfilled bytes, in lower-case hexadecimal.
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update(format!("{:o} {}\n", self.mode, self.owner));
+        if let [Piece::Digest(known)] = self.pieces.as_slice() {
+            return known.clone();
+        }
+        let mut hash = begin(self.mode, &self.owner);
         hash.update(self.unfilled().0);
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(hash)
+    }
+}
+
+/// Begins the digest of a file.
+fn begin(mode: u32, owner: &str) -> Sha256 {
+    let mut hash = Sha256::new();
+    hash.update(format!("{mode:o} {owner}\n"));
+    hash
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Digests what is written.
+struct Digesting(Sha256);
+
+impl io::Write for Digesting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_which_only_the_digest_is_kept_compares_as_the_whole_one() {
+        let whole =
+            File { mode: 0o640, owner: "root:mail".to_owned(), pieces: vec![Piece::Bytes(b"some text".to_vec())] };
+        let digested = |bytes: &[u8]| File::digested(0o640, "root:mail", |out| out.write_all(bytes)).unwrap();
+        assert_eq!(digested(b"some text").digest(), whole.digest());
+        assert_eq!(digested(b"some text"), digested(b"some text"));
+        assert_ne!(digested(b"some text"), digested(b"other text"));
     }
 }

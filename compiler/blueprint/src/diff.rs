@@ -20,6 +20,7 @@ use crate::roster::Roster;
 use fields::value;
 
 pub(crate) use nodes::MOVES_LIVE;
+pub(crate) use pair::apart;
 pub(crate) use renames::Renames;
 
 /// One revision of a platform.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use values::{HostName, Name};
 
 use crate::changes::{Action, Change, Impact};
-use crate::diff::{Renames, Revision};
+use crate::diff::{Renames, Revision, apart};
 use crate::effective::{EffectiveMailbox, effective_mailbox};
 use crate::platform::{Defense, Node, Role};
 use crate::roster::{Domain, MailService, Mailbox, Tier, TierKind};
@@ -196,10 +196,22 @@ fn noticed(role: Role, every: bool, services: &[MailService]) -> Option<&'static
 /// Mailboxes whose own values change.
 fn accounts<'a>(source: Revision<'a>, target: Revision<'a>, renames: &Renames<'_>, counts: &mut Counts<'a>) {
     let (before, after) = (Book::of(source), Book::of(target));
+    let (olds, news) = (&source.roster.mailboxes, &target.roster.mailboxes);
+    let (olds, news): (Vec<&Mailbox>, Vec<&Mailbox>) = match renames.any("mailbox") {
+        true => (olds.iter().collect(), news.iter().collect()),
+        false => apart(
+            olds,
+            news,
+            |mailbox| mailbox.address.key(),
+            |old, new| {
+                // Where what holds for a mailbox stands in the same words on both sides, nothing changes for it.
+                old == new && before.says_the_same(&after, old)
+            },
+        ),
+    };
     let mut left: BTreeMap<String, &Mailbox> =
-        source.roster.mailboxes.iter().map(|mailbox| (mailbox.address.key(), mailbox)).collect();
-    let right: BTreeMap<String, &Mailbox> =
-        target.roster.mailboxes.iter().map(|mailbox| (mailbox.address.key(), mailbox)).collect();
+        olds.into_iter().map(|mailbox| (mailbox.address.key(), mailbox)).collect();
+    let right: BTreeMap<String, &Mailbox> = news.into_iter().map(|mailbox| (mailbox.address.key(), mailbox)).collect();
     for (key, new) in &right {
         let renamed = renames.former("mailbox", key).filter(|former| !right.contains_key(*former));
         match left.remove(key).or_else(|| left.remove(renamed?)) {
@@ -304,6 +316,17 @@ impl<'a> Book<'a> {
 
     fn domain(&self, mailbox: &Mailbox) -> Option<&'a Domain> {
         self.domains.get(mailbox.address.domain()).copied()
+    }
+
+    /// Tells whether everything that a mailbox inherits is the same in another revision.
+    fn says_the_same(&self, other: &Self, mailbox: &Mailbox) -> bool {
+        self.defense == other.defense
+            && self.find(mailbox).is_some_and(|(domain, tier)| {
+                let found = other.find(mailbox);
+                found.is_some_and(|(its, other)| {
+                    its.name.as_str() == domain.name.as_str() && *its == *domain && *other == *tier
+                })
+            })
     }
 
     fn find(&self, mailbox: &Mailbox) -> Option<(&'a Domain, &'a Tier)> {

@@ -1,12 +1,13 @@
 //! The control role: API and console by `mailwright-serve`, behind nginx on the same node.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use blueprint::launch::AccountKind;
 use blueprint::platform::SecretReference;
 use blueprint::serve::{Api, Server};
-use blueprint::{File, Node, Piece, Process, Role, Tree, secret};
+use blueprint::{File, Node, Piece, Process, Role, Roster, Tree, secret};
 use serde::Serialize;
 use values::MailAddress;
 
@@ -34,8 +35,9 @@ const UNIT_TEXT: &str = "[Unit]\nDescription=Provisioning API and console\nAfter
 /// Returns what a control node is made of.
 ///
 /// - `brands`: brand files by their keys.
-pub fn tree(output: &Output, node: &Node, brands: &BTreeMap<String, File>) -> Tree {
-    let mut tree = serve(output, node, brands);
+/// - `roster`: the file that holds the Roster, the same on all of them.
+pub fn tree(output: &Output, node: &Node, brands: &BTreeMap<String, File>, roster: &File) -> Tree {
+    let mut tree = serve(output, node, brands, roster);
     let listen = format!("127.0.0.1:{}", ports::SERVE);
     tree.extend(nginx::tree(node, front(output, node), vec![listen]));
     tree
@@ -56,8 +58,27 @@ fn passwords(output: &Output) -> BTreeMap<MailAddress, SecretReference> {
     found
 }
 
-fn serve(output: &Output, node: &Node, brands: &BTreeMap<String, File>) -> Tree {
-    let own = |pieces: Vec<Piece>| File { mode: 0o640, owner: format!("root:{USER}"), pieces };
+/// Returns the file that holds a Roster.
+pub fn roster(roster: &Roster) -> File {
+    own(vec![Piece::Bytes(plain(roster).into_bytes())])
+}
+
+/// Returns the same file without its bytes.
+pub fn roster_digest(roster: &Roster) -> File {
+    let File { mode, owner, .. } = own(Vec::new());
+    let write = |mut out: &mut dyn io::Write| {
+        serde_json::to_writer(&mut out, roster)?;
+        out.write_all(b"\n")
+    };
+    File::digested(mode, &owner, write).expect("plain data becomes JSON")
+}
+
+/// Makes a file that the program alone may read.
+fn own(pieces: Vec<Piece>) -> File {
+    File { mode: 0o640, owner: format!("root:{USER}"), pieces }
+}
+
+fn serve(output: &Output, node: &Node, brands: &BTreeMap<String, File>, roster: &File) -> Tree {
     let data = |text: String| own(vec![Piece::Bytes(text.into_bytes())]);
     let passwords = passwords(output);
     let place_of = |secret: &SecretReference| format!("{PASSWORDS}/{}--{}", secret.owner, secret.name);
@@ -81,7 +102,7 @@ fn serve(output: &Output, node: &Node, brands: &BTreeMap<String, File>) -> Tree 
     let mut files = BTreeMap::from([
         (SETTINGS.to_owned(), data(pretty(&settings))),
         (BLUEPRINT.to_owned(), data(plain(&output.blueprint))),
-        (ROSTER.to_owned(), data(plain(&output.roster))),
+        (ROSTER.to_owned(), roster.clone()),
         (PASSWORD.to_owned(), own(vec![Piece::Secret(secrets::password("directory-control"))])),
         (format!("/etc/systemd/system/{UNIT}"), File::text(UNIT_TEXT)),
     ]);

@@ -141,6 +141,7 @@ fn describe(file: &File) -> Value {
             Piece::DkimRecord(key) => {
                 secrets.push(format!("public half of {}/{} at byte {offset}", key.owner, key.name))
             }
+            Piece::Digest(_) => {}
         }
     }
     json!({

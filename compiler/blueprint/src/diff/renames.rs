@@ -35,6 +35,11 @@ impl<'a> Renames<'a> {
         Self { former }
     }
 
+    /// Tells whether anything of a kind has another name in the target.
+    pub(crate) fn any(&self, kind: &str) -> bool {
+        self.former.get(kind).is_some_and(|renamed| !renamed.is_empty())
+    }
+
     /// Returns what a thing of the target was called in the source.
     pub(crate) fn former(&self, kind: &str, name: &str) -> Option<&str> {
         self.former.get(kind)?.get(name).map(AsRef::as_ref)
