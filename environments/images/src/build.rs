@@ -297,7 +297,10 @@ const NAMESPACES: [&str; 3] = ["--user", "--map-root-user", "--map-auto"];
 ///
 /// - `memory`: a folder to lay a file system in memory over, where there is memory to spare.
 fn apart(script: &str, memory: &Path) -> Command {
-    let mut command = Command::new("unshare");
+    // It ends with the thread that starts it, which waits for it: nothing works on for a build that was killed. Becoming root of
+    // a namespace takes that back, and then it ends when it has nobody to write to.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", "unshare"]);
     if !rustix::process::geteuid().is_root() {
         command.args(NAMESPACES);
     }

@@ -72,7 +72,7 @@ impl Machine {
         for (key, value) in [
             ("name", &self.name),
             ("uuid", &self.uuid),
-            ("kernel", &format!("{}/vmlinuz", self.image)),
+            ("kernel", &format!("{}/kernel", self.image)),
             ("ramdisk", &format!("{}/initrd", self.image)),
             ("extra", &format!("console=hvc0 {COMMAND_LINE}")),
         ] {
@@ -107,7 +107,7 @@ impl Machine {
                     .attribute("machine", if xen { "xenpvh" } else { "q35" })
                     .text(if xen { "xenpvh" } else { "hvm" }),
             )
-            .child(text("kernel", format!("{}/vmlinuz", self.image)))
+            .child(text("kernel", format!("{}/kernel", self.image)))
             .child(text("initrd", format!("{}/initrd", self.image)))
             .child(text("cmdline", format!("{console} {COMMAND_LINE}")));
         let disk = |path: &str, device: &str, writable: bool| {
@@ -165,7 +165,7 @@ impl Machine {
         add("-uuid", self.uuid.clone());
         add("-smp", self.cores.to_string());
         add("-m", format!("{}M", self.mebibytes));
-        add("-kernel", format!("{}/vmlinuz", self.image));
+        add("-kernel", format!("{}/kernel", self.image));
         add("-initrd", format!("{}/initrd", self.image));
         add("-append", format!("console=ttyS0 {COMMAND_LINE}"));
         add("-display", "none".to_owned());
