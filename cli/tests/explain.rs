@@ -67,10 +67,15 @@ fn domains_and_tiers_are_explained_and_what_is_not_there_is_told() {
         (["tier", "premum"], "did you mean `premium`?"),
         (["mailbox", "nobody@nowhere.example"], "what there is: "),
         (["tear", "premium"], "name a thing: mailbox, domain, tier, node"),
+        (["domian", "acme.example"], "did you mean `domain`?"),
     ] {
         let output = desk.call(&[&["explain"], &arguments[..], &[example.to_str().unwrap()]].concat());
         assert_eq!(output.status.code(), Some(2));
         let shown = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(shown.contains(help), "{shown}");
     }
+    let output = desk.call(&["explain", "spec::unknwon-tier"]);
+    assert_eq!(output.status.code(), Some(2));
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(shown.contains("did you mean `spec::unknown-tier`?"), "{shown}");
 }

@@ -66,8 +66,12 @@ fn explain_code(code: &str, arguments: &Arguments) -> Result<Exit, Failure> {
         } else {
             Failure::usage(format!("no problem has the code `{code}`"))
         };
-        let things = Thing::ALL.map(Thing::name).join(", ");
-        return Err(failure.help(format!("list all codes with: mailwright explain; or name a thing: {things}")));
+        let things = Thing::ALL.map(Thing::name);
+        let known = compiler::codes().iter().map(|entry| entry.code).chain(things);
+        return Err(failure.help(match nearest(code, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("list all codes with: mailwright explain; or name a thing: {}", things.join(", ")),
+        }));
     };
     if let Some(name) = &arguments.name {
         return Err(Failure::usage(format!("nothing stands behind a code, and here stands `{name}`"))

@@ -313,6 +313,8 @@ mod tests {
         assert_eq!(rows, [(1, vec!["a".to_owned(), "b".to_owned()]), (3, vec!["1\t2".to_owned(), "\\x\n".to_owned()])]);
     }
 
+    type Reader = fn(&mut Accounts, &str, &str, &mut Vec<Problem>);
+
     /// Text that looks like what is exported, broken anywhere.
     fn any_export() -> impl Strategy<Value = String> {
         let parts = [
@@ -364,7 +366,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_reader_panics_and_each_problem_has_a_line_of_the_text(text in any_export()) {
-            let readers: [(&str, fn(&mut Accounts, &str, &str, &mut Vec<Problem>)); 5] = [
+            let readers: [(&str, Reader); 5] = [
                 ("json", Accounts::read_json),
                 ("csv", Accounts::read_csv),
                 ("tsv", Accounts::read_tabs),
