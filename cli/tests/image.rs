@@ -1,4 +1,5 @@
 //! Images, built twice: the one that real daemons' root comes from, and the same again elsewhere.
+#![expect(clippy::print_stderr, reason = "what was skipped is told")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;

@@ -77,6 +77,9 @@ fn farewell(boot: Boot) -> Duration {
 /// How long a machine's process has to open its sockets.
 const ARRIVAL: Duration = Duration::from_secs(20);
 
+/// How long an emulated machine is given to come to rest before the next one is switched on.
+const CALM: Duration = Duration::from_secs(180);
+
 /// The address of the world's network card; the nodes' own begin otherwise.
 const WORLD_CARD: &str = "52:54:01:00:00:fe";
 
@@ -233,6 +236,10 @@ fn switch_on(
     for (place, node) in nodes.iter().enumerate() {
         let name = node.name.as_str();
         agents.await_few(together - 1, patience(order.boot))?;
+        if order.boot == Boot::Stock && power.accelerator.instead.is_some() {
+            // All at once they would all be late for systemd.
+            agents.await_calm(together / 2, CALM);
+        }
         let folder = machine::folder(common.folder, name)?;
         let processes = common.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default();
         let beside = Beside::of(order.boot, common.blueprint, node, &processes);

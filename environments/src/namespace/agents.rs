@@ -349,6 +349,21 @@ impl Agents {
         }
     }
 
+    /// Waits until at most so many nodes have not come to rest, or the time is up: they may need others.
+    pub(crate) fn await_calm(&self, most: usize, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut known = self.board.lock();
+        loop {
+            let restless = |agent: &&Agent| known.nodes.get(&agent.node).is_none_or(|state| !state.settled);
+            let now = Instant::now();
+            if self.agents.iter().filter(restless).count() < most.max(1) || now >= deadline || known.trouble().is_some()
+            {
+                return;
+            }
+            known = self.board.changed.wait_timeout(known, deadline - now).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Tells a node what it is.
     pub(crate) fn begin(&mut self, plan: Plan) -> Result<(), Failure> {
         let node = plan.node.clone();
