@@ -374,14 +374,19 @@ fn copied(blueprint: &Blueprint) -> Vec<Value> {
         let Some((kind, copies)) = backup::copies(blueprint, role).filter(|_| there) else { continue };
         let late = copies.every.as_seconds().saturating_mul(2).saturating_add(600);
         // Of several nodes of a directory only the one that takes writes copies.
-        let by = if role == Role::Directory { "cluster, kind" } else { "node, cluster, kind" };
+        let (by, labelled) = match role {
+            Role::Directory => ("cluster, kind", "cluster"),
+            _ => ("node, cluster, kind", "node"),
+        };
+        // Where there is no copy at all, nobody knows whose.
+        let of = format!("{{{{ with $labels.{labelled} }}}} of {{{{ . }}}}{{{{ end }}}}");
         let last = |what: &str| format!("max by ({by}) (mailwright_backup_{what}_time_seconds{{kind=\"{kind}\"}})");
         rules.push(rule(
             &format!("{name}CopyLate"),
             format!("time() - {} > {late} or absent({})", last("success"), last("success")),
             "10m",
             "page",
-            &format!("The last copy of {kind} of {{{{ $labels.node }}}} is older than twice {}.", copies.every),
+            &format!("The last copy of {kind}{of} is older than twice {}.", copies.every),
         ));
         if let Some(every) = blueprint.backup.restore_test {
             rules.push(rule(
@@ -389,7 +394,7 @@ fn copied(blueprint: &Blueprint) -> Vec<Value> {
                 format!("time() - {} > {}", last("try"), every.as_seconds().saturating_mul(2)),
                 "1h",
                 "ticket",
-                &format!("No copy of {kind} of {{{{ $labels.node }}}} was restored for twice {every}."),
+                &format!("No copy of {kind}{of} was restored for twice {every}."),
             ));
         }
     }
