@@ -56,6 +56,17 @@ impl<'b> Site<'b> {
         self.group(Role::Directory, if several { ports::PGBOUNCER } else { ports::POSTGRESQL })
     }
 
+    /// Returns every node of the directory where there are several, so that one can be asked while another is gone.
+    pub fn directories(self) -> Vec<Endpoint> {
+        let cluster = place::nearest(self.blueprint, self.node, Role::Directory);
+        let nodes: Vec<&Node> =
+            cluster.map_or(Vec::new(), |cluster| place::members(self.blueprint, cluster, Role::Directory).collect());
+        match nodes.len() {
+            0 | 1 => self.directory().into_iter().collect(),
+            _ => (nodes.iter()).map(|node| Endpoint { host: node.hostname.clone(), port: ports::PGBOUNCER }).collect(),
+        }
+    }
+
     /// Tells whether the world reaches this node through balancers.
     pub fn balanced(self) -> bool {
         place::has(self.blueprint, &self.node.cluster, Role::Balancer)
@@ -206,8 +217,9 @@ pub fn files(site: Site<'_>, main_cf: &MainCf, master_cf: &MasterCf, lookups: &[
             File::private("root:root", vec![Piece::Secret(secrets::node_key(&site.node.name))]),
         ),
     ]);
-    if let Some(directory) = site.directory() {
-        files.extend(lookups.iter().map(|lookup| (lookup.path.to_owned(), lookup.file(site.version, &directory))));
+    let directories = site.directories();
+    if !directories.is_empty() {
+        files.extend(lookups.iter().map(|lookup| (lookup.path.to_owned(), lookup.file(site.version, &directories))));
     }
     files
 }

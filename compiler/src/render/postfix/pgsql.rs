@@ -6,7 +6,6 @@
 use std::fmt;
 
 use blueprint::{File, Piece};
-use values::HostName;
 
 use super::main_cf::{Endpoint, Table};
 use super::release::Version;
@@ -63,8 +62,10 @@ impl Lookup {
     }
 
     /// Returns the table's file.
-    pub fn file(self, version: Version, directory: &Endpoint) -> File {
-        let before = Settings { lookup: self, version, host: &directory.host, port: directory.port }.to_string();
+    ///
+    /// - `directories`: where it may be asked; one that fails is left alone for a minute, and the next is asked at once.
+    pub fn file(self, version: Version, directories: &[Endpoint]) -> File {
+        let before = Settings { lookup: self, version, directories }.to_string();
         let pieces = vec![
             Piece::Bytes(before.into_bytes()),
             Piece::Bytes(b"password = ".to_vec()),
@@ -79,8 +80,7 @@ impl Lookup {
 struct Settings<'h> {
     lookup: Lookup,
     version: Version,
-    host: &'h HostName,
-    port: u16,
+    directories: &'h [Endpoint],
 }
 
 impl fmt::Display for Settings<'_> {
@@ -90,7 +90,9 @@ impl fmt::Display for Settings<'_> {
             Key::Address => "%u@%d",
         };
         let function = self.lookup.function;
-        writeln!(f, "hosts = {}:{}", self.host, self.port)?;
+        f.write_str("hosts =")?;
+        self.directories.iter().try_for_each(|at| write!(f, " {}:{}", at.host, at.port))?;
+        writeln!(f)?;
         writeln!(f, "user = postfix")?;
         writeln!(f, "dbname = mailwright")?;
         match self.version {
@@ -113,7 +115,7 @@ mod tests {
 
     fn written(lookup: Lookup, version: Version) -> String {
         let at = Endpoint { host: "directory.a.northmail.example".parse().unwrap(), port: 5432 };
-        let file = lookup.file(version, &at);
+        let file = lookup.file(version, &[at]);
         assert_eq!((file.mode, file.owner.as_str()), (0o640, "root:postfix"));
         String::from_utf8(file.unfilled().0).unwrap()
     }
