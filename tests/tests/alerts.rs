@@ -1,7 +1,5 @@
 //! Each alert that is rendered for Prometheus fires on a series that it is meant for, and on none that is well: asked of promtool.
 
-#![expect(clippy::print_stdout, reason = "what was skipped is told")]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
