@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p mailwright --bench check [-- MAILBOXES]`. Prints whole processes' time and memory: checked cold, checked again with
 //! one file changed, planned with one file changed, and the example; then how fast the kdl crate reads one of the generated files and
-//! what that would mean for all of them.
+//! what that would mean for all of them; then every file of a platform with 20,000 mailboxes, written by `build` and, where
+//! `ansible-playbook` is installed, the same accounts and as many nodes templated by it.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fmt::Write;
@@ -49,6 +50,7 @@ fn main() {
     );
     example(&cache);
     peer(&repository, bytes);
+    templates(folder.path(), &cache);
 }
 
 /// What a whole process took.
@@ -61,17 +63,24 @@ struct Figures {
 
 /// Runs the program as `VERB PATH HOW`.
 fn measure(cache: &Path, verb: &[&str], path: &Path, how: &[&str]) -> Figures {
+    timed(env!("CARGO_BIN_EXE_mailwright"), |command| {
+        command.args(verb).arg(path).args(how).env("XDG_CACHE_HOME", cache);
+    })
+}
+
+/// Runs a program as a whole process.
+fn timed(program: &str, arguments: impl FnOnce(&mut Command)) -> Figures {
     let mut command = match Path::new("/usr/bin/time").exists() {
         true => {
             let mut command = Command::new("/usr/bin/time");
-            command.args(["-f", "%e %U %S %M"]).arg(env!("CARGO_BIN_EXE_mailwright"));
+            command.args(["-f", "%e %U %S %M", program]);
             command
         }
-        false => Command::new(env!("CARGO_BIN_EXE_mailwright")),
+        false => Command::new(program),
     };
-    command.args(verb).arg(path).args(how).env("XDG_CACHE_HOME", cache);
+    arguments(&mut command);
     let begin = Instant::now();
-    let output = command.output().expect("mailwright starts");
+    let output = command.output().expect("it starts");
     let wall = begin.elapsed().as_secs_f64();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let mut lines: Vec<&str> = said.lines().collect();
@@ -131,6 +140,64 @@ fn peer(repository: &Path, bytes: usize) {
         theirs / own,
         theirs * bytes as f64 / text.len() as f64
     );
+}
+
+/// Writes the files of a platform with 20,000 mailboxes, and has Ansible template the same accounts for as many nodes.
+fn templates(folder: &Path, cache: &Path) {
+    const RESELLERS: usize = 20;
+    let repository = folder.join("templated");
+    generate(&repository, RESELLERS);
+    let out = folder.join("built");
+    let own = measure(cache, &["build"], &repository, &["--out", &out.to_string_lossy()]);
+    let nodes = fs::read_dir(out.join("nodes")).map_or(0, Iterator::count);
+    assert!(nodes >= 14, "{}: {}", out.display(), own.said);
+    let (wall, cpu) = (own.wall, own.cpu);
+    row("build, 20,000 mailboxes: checked, decided, written", own);
+    if Command::new("ansible-playbook").arg("--version").output().is_err() {
+        return println!("skipped: the same by Ansible: no program `ansible-playbook`");
+    }
+    let play = folder.join("play");
+    let written = play.join("written");
+    let hosts: Vec<String> = (0..nodes).map(|node| format!("node-{node}")).collect();
+    let mut inventory = format!("[all:vars]\nansible_connection=local\nwritten={}\n[all]\n", written.display());
+    hosts.iter().for_each(|host| inventory.push_str(&format!("{host}\n")));
+    // Who routes, who keeps and who authenticates mail needs the accounts; everybody has settings.
+    inventory.push_str("[accounts]\n");
+    hosts.iter().take(4).for_each(|host| inventory.push_str(&format!("{host}\n")));
+    put(&play.join("inventory"), &inventory);
+    let domains: Vec<serde_json::Value> = (0..RESELLERS * DOMAINS_EACH)
+        .map(|domain| {
+            let name = format!("d{}.r{}.example", domain % DOMAINS_EACH, domain / DOMAINS_EACH);
+            let mailboxes: Vec<_> = (0..MAILBOXES_EACH)
+                .map(|m| serde_json::json!({"user": format!("user{m}"), "alias": format!("u{m}")}))
+                .collect();
+            serde_json::json!({"name": name, "mailboxes": mailboxes})
+        })
+        .collect();
+    put(&play.join("accounts.json"), &serde_json::json!({ "domains": domains }).to_string());
+    let settings: String =
+        (0..120).map(|line| format!("setting_{line} = {{{{ inventory_hostname }}}}-{line}\n")).collect();
+    put(&play.join("main.cf.j2"), &settings);
+    put(
+        &play.join("accounts.j2"),
+        "{% for domain in domains %}{% for mailbox in domain.mailboxes %}\n{{ mailbox.user }}@{{ domain.name }} \
+         /var/vmail/{{ domain.name }}/{{ mailbox.user }}\n{{ mailbox.alias }}@{{ domain.name }} \
+         {{ mailbox.user }}@{{ domain.name }}\n{% endfor %}{% endfor %}\n",
+    );
+    put(
+        &play.join("play.yml"),
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - file: {path: \"{{ written }}/{{ inventory_hostname }}\", state: directory}\n    \
+         - template: {src: main.cf.j2, dest: \"{{ written }}/{{ inventory_hostname }}/main.cf\"}\n- hosts: accounts\n  \
+         gather_facts: false\n  vars_files: [accounts.json]\n  tasks:\n    - template: {src: accounts.j2, dest: \
+         \"{{ written }}/{{ inventory_hostname }}/accounts\"}\n",
+    );
+    let theirs = timed("ansible-playbook", |command| {
+        command.arg("-i").arg(play.join("inventory")).arg(play.join("play.yml")).env("ANSIBLE_NOCOWS", "1");
+    });
+    let accounts = fs::read_to_string(written.join("node-0/accounts")).unwrap_or_default();
+    assert!(accounts.lines().count() >= 2 * RESELLERS * DOMAINS_EACH * MAILBOXES_EACH, "Ansible: {}", theirs.said);
+    println!("Ansible takes {:.1} times as long, {:.1} times the processor", theirs.wall / wall, theirs.cpu / cpu);
+    row("the same accounts and nodes, templated by Ansible", theirs);
 }
 
 /// Writes the repository and returns its size in bytes.

@@ -115,6 +115,22 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFailure> {
     written.map_err(failed)
 }
 
+/// Writes a file whole where there is none yet; of several who do so at once, one does.
+///
+/// - Returns: whether it was this one.
+pub fn write_first(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, FileFailure> {
+    let failed = |source| FileFailure::Write { path: path.to_owned(), source };
+    let (temporary, mut file) = temporary_beside(path, mode).map_err(failed)?;
+    // A link is made only where nothing is, which a renamed file is not.
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&temporary, path));
+    let _ = fs::remove_file(&temporary);
+    match written.and_then(|()| sync_folder_of(path)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}
+
 /// Writes a file that is made again when it is lost: nothing is synced, and a reader may see half of it.
 pub fn write_lightly(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileFailure> {
     let failed = |source| FileFailure::Write { path: path.to_owned(), source };

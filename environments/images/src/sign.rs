@@ -70,7 +70,10 @@ impl SigningKey {
         let pair = random.ok().and_then(|()| Ed25519KeyPair::from_seed_unchecked(&seed).ok());
         let pair = pair.ok_or_else(|| wrong("no key could be made", "see that this machine has randomness"))?;
         let key = Self { pair, number };
-        files::write(path, key.text(&seed).as_bytes(), 0o600)?;
+        if !files::write_first(path, key.text(&seed).as_bytes(), 0o600)? {
+            // Somebody else was quicker, and what that one signs must hold for everybody.
+            return Self::open(path);
+        }
         files::write(&public_beside(path), key.public().text().as_bytes(), 0o644)?;
         Ok(key)
     }
@@ -241,6 +244,26 @@ mod tests {
         assert!(files::private(&folder.path().join("image.key")).unwrap());
         std::fs::write(folder.path().join("bad.key"), "untrusted comment: x\nAAAA\n").unwrap();
         assert!(SigningKey::open(&folder.path().join("bad.key")).is_err());
+    }
+
+    #[test]
+    fn all_who_make_a_key_at_once_have_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.key");
+        let together = std::sync::Barrier::new(8);
+        let made: Vec<PublicKey> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        together.wait();
+                        SigningKey::open(&path).unwrap().public()
+                    })
+                })
+                .collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+        });
+        let kept = PublicKey::open(&public_beside(&path)).unwrap();
+        assert!(made.iter().all(|public| *public == kept));
     }
 
     #[test]
