@@ -159,7 +159,10 @@ fn templates(folder: &Path, cache: &Path) {
     let play = folder.join("play");
     let written = play.join("written");
     let hosts: Vec<String> = (0..nodes).map(|node| format!("node-{node}")).collect();
-    let mut inventory = format!("[all:vars]\nansible_connection=local\nwritten={}\n[all]\n", written.display());
+    let mut inventory = format!(
+        "[all:vars]\nansible_connection=local\nansible_python_interpreter={{{{ ansible_playbook_python }}}}\nwritten={}\n[all]\n",
+        written.display()
+    );
     hosts.iter().for_each(|host| inventory.push_str(&format!("{host}\n")));
     // Who routes, who keeps and who authenticates mail needs the accounts; everybody has settings.
     inventory.push_str("[accounts]\n");
