@@ -18,19 +18,31 @@ use engine::Engine;
 use environments::scenarios::{Known, Outcome, Report, Trial, compare, judge};
 use environments::{Backend, LaunchRequest, StateRoot};
 use platform::{files, folder, program, sources};
+use spec::{SourceFile, Sources};
 
 /// Brings the suite's platform up and carries out what is chosen; says why where the backend cannot run here.
 fn carry_out(backend: Backend, patience: Duration, chosen: impl Fn(&Scenario) -> bool) -> Result<Report, String> {
-    carry_out_with(backend, patience, chosen, BTreeMap::new())
+    carry_out_with(backend, &BOOKWORM, patience, chosen, BTreeMap::new())
 }
+
+/// A release of the distribution whose daemons are run.
+struct Release {
+    name: &'static str,
+    /// The variable that names its root file system.
+    root: &'static str,
+}
+
+const BOOKWORM: Release = Release { name: "bookworm", root: "MAILWRIGHT_ROOT" };
+const TRIXIE: Release = Release { name: "trixie", root: "MAILWRIGHT_ROOT_TRIXIE" };
 
 fn carry_out_with(
     backend: Backend,
+    release: &Release,
     patience: Duration,
     chosen: impl Fn(&Scenario) -> bool,
     variables: BTreeMap<String, String>,
 ) -> Result<Report, String> {
-    let sources = sources(&folder());
+    let sources = released(sources(&folder()), release);
     let parsed = spec::parse(&sources);
     let compiled = compiler::compile(&sources, &parsed, "dev");
     let output = compiled.output.unwrap_or_else(|| panic!("the suite has problems: {:?}", compiled.problems));
@@ -38,10 +50,10 @@ fn carry_out_with(
     if let Some(lack) = lacks.first() {
         return Err(lack.to_string());
     }
-    let root = std::env::var_os("MAILWRIGHT_ROOT").map(PathBuf::from);
+    let root = std::env::var_os(release.root).map(PathBuf::from);
     // A root file system is built with a minute of work and packages from the network; tests take one that is there.
     if backend != Backend::Embedded && root.is_none() {
-        return Err("MAILWRIGHT_ROOT names no root file system".to_owned());
+        return Err(format!("{} names no root file system", release.root));
     }
     let program = program();
     if backend != Backend::Embedded && program.is_none() {
@@ -83,7 +95,8 @@ fn carry_out_with(
     };
     let report = trial.run(&|_| ()).expect("the environment can be spoken to");
     running.stop().expect("it ends");
-    println!("{}: {} in {:.1} s", backend.name(), report.tally(), began.elapsed().as_secs_f64());
+    let took = began.elapsed().as_secs_f64();
+    println!("{}, {}: {} in {took:.1} s", backend.name(), release.name, report.tally());
     for scenario in &report.scenarios {
         match &scenario.outcome {
             Outcome::Passed => {}
@@ -92,6 +105,45 @@ fn carry_out_with(
         }
     }
     Ok(report)
+}
+
+/// Returns the suite's platform as it is on a release.
+fn released(sources: Sources, release: &Release) -> Sources {
+    let asked = format!("distribution=\"{}\"", release.name);
+    let files = sources.files().map(|(_, file)| {
+        let text = String::from_utf8_lossy(&file.bytes).replace("distribution=\"bookworm\"", &asked);
+        SourceFile { bytes: text.into_bytes(), ..file.clone() }
+    });
+    let released = Sources::new(files.collect(), sources.assets().to_vec());
+    assert!(released.files().any(|(_, file)| String::from_utf8_lossy(&file.bytes).contains(&asked)), "it names one");
+    released
+}
+
+/// Tells which scenarios are carried out where not all are, and says so: a tenth, another one with each commit.
+fn share() -> impl Fn(&Scenario) -> bool {
+    let all = std::env::var_os("MAILWRIGHT_ALL").is_some();
+    let share: usize = std::env::var("MAILWRIGHT_SHARE").ok().and_then(|share| share.parse().ok()).unwrap_or(0);
+    match all {
+        true => println!("all scenarios"),
+        false => println!(
+            "what breaks, and the scenarios of share {share} of 10 (MAILWRIGHT_SHARE; all of them with MAILWRIGHT_ALL)"
+        ),
+    }
+    let names = names();
+    move |scenario| {
+        let place = names.iter().position(|known| *known == scenario.name).unwrap_or(0);
+        all || breaks(scenario) || place % 10 == share % 10
+    }
+}
+
+/// Holds a share of the scenarios on real daemons against the same on the embedded backend, where only differences of the table may be.
+fn hold_alike(real: &Report, chosen: impl Fn(&Scenario) -> bool) {
+    let embedded = carry_out(Backend::Embedded, Duration::from_secs(60), chosen).expect("it runs everywhere");
+    assert_eq!(unmet(real), [""; 0]);
+    let tried = |known: &Known| real.scenarios.iter().any(|scenario| scenario.name == known.scenario);
+    let known: Vec<Known> = known().into_iter().filter(tried).collect();
+    let wrong: Vec<String> = judge(&compare(&embedded, real), &known).iter().map(ToString::to_string).collect();
+    assert_eq!(wrong, [""; 0], "differences that tests/suite/differences.md does not name, or no longer should");
 }
 
 /// Reads the table of differences that are known.
@@ -155,29 +207,21 @@ fn containers_do_the_same_in_a_share_of_the_scenarios_that_moves() {
         Ok(engine) => engine,
         Err(why) => return println!("skipped: the backend `container`: {why}"),
     };
-    // A tenth, another one with each commit.
-    let all = std::env::var_os("MAILWRIGHT_ALL").is_some();
-    let share: usize = std::env::var("MAILWRIGHT_SHARE").ok().and_then(|share| share.parse().ok()).unwrap_or(0);
-    let names = names();
-    let place = |name: &str| names.iter().position(|known| known == name).unwrap_or(0);
-    let chosen = |scenario: &Scenario| all || breaks(scenario) || place(&scenario.name) % 10 == share % 10;
-    match all {
-        true => println!("all scenarios"),
-        false => println!(
-            "what breaks, and the scenarios of share {share} of 10 (MAILWRIGHT_SHARE; all of them with MAILWRIGHT_ALL)"
-        ),
-    }
+    let chosen = share();
     let variables = BTreeMap::from([("DOCKER_HOST".to_owned(), engine.address())]);
-    let real = match carry_out_with(Backend::Container, Duration::from_secs(60), chosen, variables) {
-        Ok(report) => report,
-        Err(why) => return println!("skipped: the backend `container`: {why}"),
-    };
-    let embedded = carry_out(Backend::Embedded, Duration::from_secs(60), chosen).expect("it runs everywhere");
-    assert_eq!(unmet(&real), [""; 0]);
-    let tried = |known: &Known| real.scenarios.iter().any(|scenario| scenario.name == known.scenario);
-    let known: Vec<Known> = known().into_iter().filter(tried).collect();
-    let wrong: Vec<String> = judge(&compare(&embedded, &real), &known).iter().map(ToString::to_string).collect();
-    assert_eq!(wrong, [""; 0], "differences that tests/suite/differences.md does not name, or no longer should");
+    match carry_out_with(Backend::Container, &BOOKWORM, Duration::from_secs(60), &chosen, variables) {
+        Ok(real) => hold_alike(&real, &chosen),
+        Err(why) => println!("skipped: the backend `container`: {why}"),
+    }
+}
+
+#[test]
+fn the_next_releases_daemons_do_the_same_in_a_share_of_the_scenarios_that_moves() {
+    let chosen = share();
+    match carry_out_with(Backend::Namespace, &TRIXIE, Duration::from_secs(60), &chosen, BTreeMap::new()) {
+        Ok(real) => hold_alike(&real, &chosen),
+        Err(why) => println!("skipped: the backend `namespace` on {}: {why}", TRIXIE.name),
+    }
 }
 
 #[test]

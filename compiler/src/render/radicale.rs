@@ -117,6 +117,8 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
             "-m",
             "0750",
             "/var/lib/radicale/collections",
+            // What 3.5 warns of making itself.
+            "/var/lib/radicale/collections/collection-root",
         ])],
         command: words(&["/usr/bin/radicale", "-C", CONFIG]),
         user: "radicale".to_owned(),

@@ -49,7 +49,7 @@ pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node, generation: u32
         let file = File { mode: 0o640, owner: format!("root:{USER}"), pieces: object.file() };
         files.insert(format!("{folder}{name}"), file);
     };
-    add(LOCAL, "worker-proxy.inc", proxy(blueprint, node));
+    add(LOCAL, "worker-proxy.inc", proxy(node));
     add(LOCAL, "worker-controller.inc", controller(node));
     add(LOCAL, "worker-normal.inc", Object::default().set("enabled", false));
     add(LOCAL, "worker-fuzzy.inc", Object::default().set("enabled", false));
@@ -68,12 +68,16 @@ pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node, generation: u32
         LEVELS.to_owned(),
         File { mode: 0o640, owner: format!("root:{USER}"), pieces: vec![Piece::Bytes(levels::map(blueprint, roster))] },
     );
-    files.extend(modules::keys(blueprint, roster, generation));
+    // What names no file is about settings rather than about keys.
+    let settings: Vec<String> = files.keys().cloned().collect();
+    let keys = modules::keys(blueprint, roster, generation);
+    let looked_at = settings.into_iter().chain(keys.keys().cloned()).collect();
+    files.extend(keys);
     let reads = vec!["/etc/rspamd/".to_owned()];
     let checks = vec![Check {
         name: "rspamd".to_owned(),
         command: words(&["/usr/bin/rspamadm", "configtest", "-s"]),
-        files: files.keys().cloned().collect(),
+        files: looked_at,
         harmless: vec!["syntax OK".to_owned()],
     }];
     let asks = policy::levels(Site::new(blueprint, node), USER);
@@ -127,7 +131,7 @@ fn endpoints(node: &Node, port: u16) -> Vec<String> {
     std::iter::once(format!("127.0.0.1:{port}")).chain(own).collect()
 }
 
-fn proxy(blueprint: &Blueprint, node: &Node) -> Object {
+fn proxy(node: &Node) -> Object {
     Object::default()
         .set("bind_socket", endpoints(node, ports::MILTER))
         .set("milter", true)
@@ -138,7 +142,6 @@ fn proxy(blueprint: &Blueprint, node: &Node) -> Object {
         .set("quarantine_on_reject", false)
         .set("discard_on_reject", false)
         .set("spam_header", "X-Spam")
-        .set("max_message", blueprint.mail.max_message.as_bytes().saturating_mul(2))
 }
 
 fn controller(node: &Node) -> Object {
@@ -165,6 +168,7 @@ fn options(blueprint: &Blueprint) -> Object {
         .set("local_addrs", own)
         .set("task_timeout", Value::Seconds(TASK_SECONDS))
         .set("soft_reject_on_timeout", true)
+        // An attribute of workers by this name was never heeded, and 3.12 complains of it.
         .set("max_message", blueprint.mail.max_message.as_bytes().saturating_mul(2))
         .set("map_watch_interval", Value::Seconds(30))
 }
