@@ -258,7 +258,7 @@ impl Bench {
     /// Writes the config disk of every node of what was built; returns how many.
     fn disks(&self, out: &Path, manifest: &[u8]) -> usize {
         let manifest: serde_json::Value = serde_json::from_slice(manifest).expect("a manifest");
-        let mut nodes: BTreeMap<&str, BTreeMap<String, (u32, &str, Vec<u8>)>> = BTreeMap::new();
+        let mut nodes: BTreeMap<&str, BTreeMap<String, Written<'_>>> = BTreeMap::new();
         for (path, about) in manifest.get("files").and_then(|files| files.as_object()).expect("files") {
             let Some((node, file)) = path.strip_prefix("nodes/").and_then(|rest| rest.split_once('/')) else {
                 continue;
@@ -266,15 +266,14 @@ impl Bench {
             let word = |name: &str| about.get(name).and_then(|value| value.as_str()).expect("a word");
             let mode = u32::from_str_radix(word("mode"), 8).expect("a mode");
             let content = fs::read(out.join(path)).expect("it was written");
-            nodes.entry(node).or_default().insert(format!("/{file}"), (mode, word("owner"), content));
+            nodes.entry(node).or_default().insert(format!("/{file}"), Written { mode, owner: word("owner"), content });
         }
         let folder = self.path("disks");
         fs::create_dir_all(&folder).expect("a folder");
         for (node, files) in &nodes {
-            let item = |(mode, owner, content)| Item { mode, owner, content };
-            let items = files
-                .iter()
-                .map(|(path, (mode, owner, content))| (path.as_str(), item((*mode, *owner, content.as_slice()))));
+            let items = files.iter().map(|(path, file)| {
+                (path.as_str(), Item { mode: file.mode, owner: file.owner, content: &file.content })
+            });
             let disk = disk(&items.collect(), &[]).expect("what is rendered may be on a disk");
             fs::write(folder.join(format!("{node}.tar")), disk).expect("a file");
         }
@@ -293,6 +292,13 @@ fn told(what: &str, took: Option<f64>, more: &str) -> Option<f64> {
         None => println!("{what}: it failed: {more}"),
     }
     took
+}
+
+/// A file of a node as `build` wrote it.
+struct Written<'a> {
+    mode: u32,
+    owner: &'a str,
+    content: Vec<u8>,
 }
 
 /// A file system in memory, until it is dropped.

@@ -51,3 +51,23 @@ fn every_checker_passes_the_example_and_a_warning_is_an_error_at_its_line() {
     assert!(said.contains("the rendered line is: myhostname"), "{said}");
     assert!(!nothing.exists());
 }
+
+#[test]
+fn every_checker_of_the_next_release_passes_the_example_on_it_without_a_warning() {
+    let Some(root) = std::env::var_os("MAILWRIGHT_ROOT_TRIXIE") else {
+        println!("skipped: no root file system of trixie (MAILWRIGHT_ROOT_TRIXIE names none)");
+        return;
+    };
+    let desk = Desk::new();
+    let example = desk.example("northmail");
+    let platform = example.join("platform.kdl");
+    let text = std::fs::read_to_string(&platform).expect("the example has a platform");
+    std::fs::write(&platform, text.replace("distribution=\"bookworm\"", "distribution=\"trixie\"")).expect("a file");
+    for environment in ["qa", "production"] {
+        let out = desk.path(environment);
+        let mut call = desk.command(&["build", example.to_str().unwrap(), "--env", environment, "--verify", "--root"]);
+        let output = call.arg(&root).arg("--out").arg(&out).output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("nodes passed"), "{said}");
+    }
+}

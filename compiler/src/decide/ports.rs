@@ -66,6 +66,12 @@ pub const SENTINEL: u16 = 26379;
 
 /// Where a scanner finds the cache that takes writes: HAProxy on its own node.
 pub const CACHE_MASTER: u16 = 6380;
+/// The first port on loopback at which an access node finds the stores' IMAP, where HAProxy leads to them.
+pub const STORES_IMAP: u16 = 20000;
+/// The same for POP3.
+pub const STORES_POP3: u16 = 21000;
+/// The same for ManageSieve.
+pub const STORES_MANAGESIEVE: u16 = 22000;
 /// PostgreSQL.
 pub const POSTGRESQL: u16 = 5432;
 /// `mailwright-serve api`, on loopback behind a proxy.

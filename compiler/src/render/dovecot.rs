@@ -11,6 +11,7 @@ pub mod filing;
 pub mod settings;
 pub mod sieve;
 pub mod store;
+pub mod ways;
 
 use blueprint::Blueprint;
 

@@ -9,6 +9,7 @@ use super::base::{self, words};
 use super::conf::{Block, Value};
 use super::directory::{Directory, Questions};
 use super::store::{base_protocols, several_clients};
+use super::{Version, ways};
 use crate::decide::ports;
 use crate::render::place;
 
@@ -21,7 +22,10 @@ pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node) -> Tree {
     base::signing_in(&mut conf);
     let store = place::members(blueprint, &node.cluster, Role::Store).next();
     if let (Some(directory), Some(store)) = (&directory, store) {
-        tree.files.extend(Questions::of_access(conf.version(), &store.hostname).write(&mut conf, directory));
+        tree.files.extend(Questions::of_access(blueprint, &store.hostname).write(&mut conf, directory));
+    }
+    if conf.version() == Version::V2_4 {
+        tree.extend(ways::tree(blueprint));
     }
     base::tls(&mut conf, blueprint);
     for brand in &roster.brands {
@@ -56,7 +60,7 @@ pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node) -> Tree {
         files: vec![base::CONF.to_owned()],
         harmless: Vec::new(),
     });
-    tree.packages = ["core", "imapd", "managesieved", "pgsql", "pop3d"].map(|name| format!("dovecot-{name}")).into();
+    tree.packages.extend(["core", "imapd", "managesieved", "pgsql", "pop3d"].map(|name| format!("dovecot-{name}")));
     tree
 }
 

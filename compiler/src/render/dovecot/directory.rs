@@ -11,8 +11,8 @@ use std::net::IpAddr;
 use blueprint::{Blueprint, File, Node, Piece, Role};
 use values::HostName;
 
-use super::Version;
 use super::conf::{Block, SectionName, Value};
+use super::{Version, ways};
 use crate::decide::{ports, secrets};
 use crate::render::place;
 use crate::render::system::AUTHORITY;
@@ -179,11 +179,17 @@ impl Questions {
     /// Returns what an access node asks: where to.
     ///
     /// - `otherwise`: the store that unknown users are sent to.
-    pub fn of_access(version: Version, otherwise: &HostName) -> Self {
+    pub fn of_access(blueprint: &Blueprint, otherwise: &HostName) -> Self {
+        let version = Version::of(blueprint);
         let (login, service) = (version.pick("%u", "%{user}"), service(version, &[]));
+        let host = format!("coalesce(max(host), '{otherwise}')");
+        let way = match version {
+            Version::V2_3 => format!("'yes' AS starttls, {host} AS host"),
+            Version::V2_4 => ways::fields(blueprint, &host, "%{protocol}"),
+        };
         let password = format!(
             "SELECT coalesce(max(username), '{login}') AS \"user\", NULL AS password, 'y' AS nopassword, 'y' AS proxy, \
-             'yes' AS starttls, coalesce(max(host), '{otherwise}') AS host FROM lookup.passdb('{login}', {service})"
+             {way} FROM lookup.passdb('{login}', {service})"
         );
         Self { version, password, token: None, user: None, iterate: None }
     }

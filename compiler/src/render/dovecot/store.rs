@@ -14,7 +14,7 @@ use values::ByteSize;
 use super::base::{self, words};
 use super::conf::{Block, Part, SectionName, Value};
 use super::directory::{Directory, Questions};
-use super::{Version, filing};
+use super::{Version, filing, ways};
 use crate::decide::ports;
 use crate::render::place;
 
@@ -64,7 +64,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
             words(&["/bin/chmod", "0644", &compiled]),
         ],
         directory.as_ref(),
-        vec![ports::LMTP, ports::POP3, ports::IMAP, ports::MANAGESIEVE, ports::QUOTA_STATUS, ports::SASL],
+        ready(conf.version()),
         &[
             "/bin/sh",
             "-c",
@@ -280,6 +280,14 @@ fn sieve(conf: &mut Block, blueprint: &Blueprint) {
     }
 }
 
+fn ready(version: Version) -> Vec<u16> {
+    let mut ports = vec![ports::LMTP, ports::POP3, ports::IMAP, ports::MANAGESIEVE, ports::QUOTA_STATUS, ports::SASL];
+    if version == Version::V2_4 {
+        ports.extend(ways::PROTOCOLS.map(|(_, _, port)| port));
+    }
+    ports
+}
+
 fn listeners(conf: &mut Block) {
     conf.heading("Where it answers");
     let listener = |conf: &mut Block, service: &'static str, on: &[(&'static str, u16)]| {
@@ -287,15 +295,28 @@ fn listeners(conf: &mut Block) {
             for &(name, port) in on {
                 section.own_section("inet_listener", name, |listener| {
                     listener.set("port", Value::Number(u64::from(port)));
+                    if port != 0 && ["imaps", "pop3s", "sieves"].contains(&name) {
+                        listener.set("ssl", Value::Flag(true));
+                    }
                 });
             }
             several_clients(section);
         });
     };
     // A port of zero switches a listener off: the outside speaks to access nodes only.
-    listener(conf, "imap-login", &[("imap", ports::IMAP), ("imaps", 0)]);
-    listener(conf, "pop3-login", &[("pop3", ports::POP3), ("pop3s", 0)]);
-    listener(conf, "managesieve-login", &[("sieve", ports::MANAGESIEVE)]);
+    match conf.version() {
+        Version::V2_3 => {
+            listener(conf, "imap-login", &[("imap", ports::IMAP), ("imaps", 0)]);
+            listener(conf, "pop3-login", &[("pop3", ports::POP3), ("pop3s", 0)]);
+            listener(conf, "managesieve-login", &[("sieve", ports::MANAGESIEVE)]);
+        }
+        // Access nodes begin with TLS: see `ways`.
+        Version::V2_4 => {
+            listener(conf, "imap-login", &[("imap", ports::IMAP), ("imaps", ports::IMAPS)]);
+            listener(conf, "pop3-login", &[("pop3", ports::POP3), ("pop3s", ports::POP3S)]);
+            listener(conf, "managesieve-login", &[("sieve", ports::MANAGESIEVE), ("sieves", ports::INNER_MANAGESIEVE)]);
+        }
+    }
     conf.own_section("service", "lmtp", |section| {
         section.own_section("inet_listener", "lmtp", |listener| {
             listener.set("port", Value::Number(u64::from(ports::LMTP)));
