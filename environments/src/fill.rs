@@ -23,6 +23,7 @@ use crate::accounts;
 use crate::embedded::{self, AuthorityFailure};
 use crate::files::{self, FileFailure};
 use crate::node::{Item, Manifest, TreeFailure, below};
+use crate::spare::Spares;
 use crate::state::{Folder, SecretFailure, Secrets};
 
 /// Octets of a character string in a TXT record (RFC 1035 §3.3).
@@ -85,6 +86,8 @@ pub(crate) struct Filler<'a> {
     accounts: BTreeMap<String, MailAddress>,
     /// Days since 1970.
     today: i64,
+    /// Keys that were made ahead.
+    spares: Option<Spares>,
 }
 
 impl<'a> Filler<'a> {
@@ -104,7 +107,21 @@ impl<'a> Filler<'a> {
             .iter()
             .map(|it| (secret::account(&it.address).name.to_string(), it.address.clone()))
             .collect();
-        Ok(Self { folder, source: &launch.secrets, variables, secrets: folder.secrets()?, names, accounts, today })
+        Ok(Self {
+            folder,
+            source: &launch.secrets,
+            variables,
+            secrets: folder.secrets()?,
+            names,
+            accounts,
+            today,
+            spares: None,
+        })
+    }
+
+    /// Takes keys that were made ahead where there are some.
+    pub(crate) fn with_spares(self, spares: Spares) -> Self {
+        Self { spares: Some(spares), ..self }
     }
 
     /// Lays a node's tree out in a folder, with its secrets; the folder is the owner's only.
@@ -189,7 +206,10 @@ impl<'a> Filler<'a> {
             return KeyPair::from_pem(&String::from_utf8_lossy(&kept)).map_err(failed);
         }
         let key = match Kind::of(reference) {
-            Kind::DkimRsa2048 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+            Kind::DkimRsa2048 => match self.spares.as_ref().and_then(Spares::take) {
+                Some(key) => Ok(key),
+                None => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+            },
             _ => KeyPair::generate_for(&rcgen::PKCS_ED25519),
         };
         let key = key.map_err(failed)?;

@@ -19,6 +19,7 @@ use crate::files::FileFailure;
 use crate::namespace::{self, Maker, Namespace};
 use crate::rootfs::{self, Root, Wanted};
 use crate::scenarios::{Hands, NoHands};
+use crate::spare::Spares;
 use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest, hexadecimal};
 use crate::vm::{self, ImageFiles, Vm};
 
@@ -336,6 +337,7 @@ fn order<'a>(
         before,
         avoid,
         patience: request.patience,
+        spares: Spares::of(&request.cache),
     }
 }
 
@@ -400,6 +402,16 @@ impl Running {
             Some(Platform::Namespace(namespace)) => namespace.wait(signal),
             Some(Platform::Vm(vm)) => vm.wait(signal),
             None => Ended::Asked,
+        }
+    }
+
+    /// Waits until what nobody's door leads to is ready, too: monitors, calendars.
+    ///
+    /// - Errors: a node failed or did not come up in time.
+    pub fn await_rest(&self) -> Result<(), Failure> {
+        match &self.platform {
+            Some(Platform::Namespace(namespace)) => namespace.await_rest(),
+            _ => Ok(()),
         }
     }
 

@@ -36,6 +36,7 @@ pub mod pack;
 mod probe;
 mod rootfs;
 pub mod scenarios;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod verify;

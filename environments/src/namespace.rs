@@ -20,12 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use blueprint::launch::{Door, Internet};
-use blueprint::{Blueprint, Bundle, Launch, Node, Process, Role, Roster};
+use blueprint::{Blueprint, Bundle, Launch, Node, Process, Role, Roster, Tree};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -40,6 +40,7 @@ use crate::log::{Entry, Level, Log, LogWriter};
 use crate::node::Plan;
 use crate::probe::probe_all;
 use crate::rootfs::{self, Root};
+use crate::spare::Spares;
 use crate::state::{Folder, OpenDoor, Record, StateFailure};
 
 use agents::Agents;
@@ -95,6 +96,8 @@ pub(crate) struct Order<'a> {
     pub(crate) avoid: BTreeSet<u16>,
     /// How long nodes may take to come up, instead of [`PATIENCE`].
     pub(crate) patience: Option<Duration>,
+    /// Signing keys that were made ahead.
+    pub(crate) spares: Spares,
 }
 
 impl Order<'_> {
@@ -127,10 +130,36 @@ pub(crate) struct Namespace {
     /// Where what daemons worked out is kept for others, and what they wrote.
     warm: (PathBuf, Vec<PathBuf>),
     keeping: Option<JoinHandle<()>>,
+    /// Rung when nothing more is to be made ahead.
+    idle: Arc<Idle>,
     shape: Shape,
     /// What runs on each node.
     processes: BTreeMap<String, Vec<Process>>,
     open: Vec<OpenDoor>,
+}
+
+/// How long a platform has been up, or the last thing was made ahead, before the next one is.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Whether it is over, for a thread that has time.
+#[derive(Default)]
+struct Idle {
+    over: Mutex<bool>,
+    ended: Condvar,
+}
+
+impl Idle {
+    /// Waits; returns whether it is not over yet.
+    fn wait(&self, pause: Duration) -> bool {
+        let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.ended.wait_timeout_while(over, pause, |over| !*over);
+        !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn end(&self) {
+        *self.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.ended.notify_all();
+    }
 }
 
 /// What can only be changed by bringing an environment up anew: nodes and their addresses, doors, the world outside.
@@ -164,6 +193,7 @@ impl Shape {
 pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namespace, Vec<OpenDoor>), Failure> {
     let folder = order.folder;
     let (log, writer) = Log::open(&folder.log()).map_err(StateFailure::from)?;
+    log.write(Entry::now(Level::Info, None, "environment begins"));
     let mut bound = embedded::open_ports(order.launch, order.before, &order.avoid)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -172,7 +202,9 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         .map_err(|source| Failure::Thread { thread: "probes", source })?;
     let (broken, broke) = watch::channel(None);
     let names: Vec<&str> = order.blueprint.nodes.iter().map(|node| node.name.as_str()).collect();
-    let (fabric, agents, authority, stage) = match order.maker {
+    let rest: BTreeSet<String> =
+        order.blueprint.nodes.iter().filter(|node| can_wait(&order, node)).map(|node| node.name.to_string()).collect();
+    let (fabric, mut agents, authority, stage) = match order.maker {
         Maker::Kernel => {
             let (fabric, agents, authority) = raise(&order, &log, &broken)?;
             (fabric, agents, authority, None)
@@ -182,6 +214,8 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
             (fabric, agents, authority, Some(stage))
         }
     };
+    agents.let_wait(&rest);
+    log.write(Entry::now(Level::Info, None, "nodes are begun"));
     let plans = order.blueprint.nodes.iter().map(|node| plan(&order, node)).collect::<Result<Vec<_>, _>>()?;
     let world = World::start(&order.world(), authority, fabric.inside()?, runtime.handle(), &log, &broken, progress)?;
     fabric.ip(&network::silent(world.unreachable()))?;
@@ -194,7 +228,9 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
             Err(reason) => leave_out(&bound, reason, &log, progress),
         }
     }
-    agents.await_settled(order.patience.unwrap_or(PATIENCE))?;
+    let patience = order.patience.unwrap_or(PATIENCE);
+    agents.await_settled_but(&rest, patience)?;
+    log.write(Entry::now(Level::Info, None, "every daemon behind a door is ready"));
     let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
     let doors = Doors::open(ways, doors::lines(&order.launch.internet), fabric.inside()?, log.clone())?;
     for door in &open {
@@ -203,15 +239,27 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         progress.step(&Step::DoorOpened(door.clone()));
     }
     answering(&runtime, &open, &trust, order.patience.unwrap_or(ANSWERS))?;
+    log.write(Entry::now(Level::Info, None, "every door answers"));
+    if order.maker == Maker::Kernel {
+        begin_rest(&order, &mut agents, &rest)?;
+    }
     let states = names.iter().map(|node| folder.node(node).join("state/var")).collect();
     let warm = (order.root.warm.clone(), states);
+    let idle = Arc::new(Idle::default());
     let keeping = {
         let (warm, states): (PathBuf, Vec<PathBuf>) = warm.clone();
-        // Now, since nobody knows how it ends; a failure costs time later and nothing else.
-        std::thread::Builder::new().name("warm".to_owned()).spawn(move || rootfs::keep_warm(&warm, &states)).ok()
+        let (spares, idle) = (order.spares.clone(), Arc::clone(&idle));
+        let keep = move || {
+            // Now, since nobody knows how it ends; a failure costs time later and nothing else.
+            rootfs::keep_warm(&warm, &states);
+            // Not before those who use the platform have had their turn.
+            spares.fill(|| idle.wait(IDLE));
+        };
+        std::thread::Builder::new().name("warm".to_owned()).spawn(keep).ok()
     };
     let namespace = Namespace {
         warm,
+        idle,
         keeping,
         shape: Shape::of(&order),
         processes: order.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
@@ -227,7 +275,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
     Ok((namespace, open))
 }
 
-/// Starts the first process of each node in namespaces of its own, and tells each what it is.
+/// Starts the first process of each node in namespaces of its own, and tells each what it is but those that can wait.
 fn raise(
     order: &Order<'_>,
     log: &Log,
@@ -236,14 +284,56 @@ fn raise(
     let names: Vec<&str> = order.blueprint.nodes.iter().map(|node| node.name.as_str()).collect();
     let fabric = Fabric::make(order.program)?;
     let mut agents = Agents::start(order.program, &names, order.folder.nodes_document(), log, broken)?;
-    // While the processes come up.
-    let (authority, _) = lay_out(order)?;
-    fabric.ip(&network::fabric(order.blueprint, network::BRIDGE))?;
-    fabric.ip(&network::hang(&agents.arrivals()?))?;
-    for node in &order.blueprint.nodes {
+    let mut nodes: Vec<&Node> = order.blueprint.nodes.iter().filter(|node| !can_wait(order, node)).collect();
+    nodes.sort_by_key(|node| urgency(node.role));
+    let (authority, mut filler) = open_secrets(order)?;
+    let mut nodes = nodes.into_iter();
+    // The first tree while the processes come up and are hung on the wire; the others while daemons start already.
+    let first = nodes.next();
+    std::thread::scope(|scope| {
+        let wire = || {
+            fabric.ip(&network::fabric(order.blueprint, network::BRIDGE))?;
+            fabric.ip(&network::hang(&agents.arrivals()?))
+        };
+        let wire = scope.spawn(wire);
+        let laid = first.map_or(Ok(false), |node| lay_out_one(order, &mut filler, node));
+        wire.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        laid
+    })?;
+    if let Some(node) = first {
+        agents.begin(plan(order, node)?)?;
+    }
+    for node in nodes {
+        lay_out_one(order, &mut filler, node)?;
         agents.begin(plan(order, node)?)?;
     }
     Ok((fabric, agents, authority))
+}
+
+/// Whether nobody who uses the platform through its doors needs a node: it is begun once they answer.
+fn can_wait(order: &Order<'_>, node: &Node) -> bool {
+    matches!(node.role, Role::Monitor | Role::Calendar | Role::Web)
+        && !order.launch.doors.iter().any(|door| door.node == node.name)
+}
+
+/// Returns which nodes are begun first: those that others wait for, and those that take long.
+fn urgency(role: Role) -> u8 {
+    match role {
+        Role::Directory => 0,
+        Role::Defense => 1,
+        Role::Cache | Role::Dns => 2,
+        _ => 3,
+    }
+}
+
+/// Begins the nodes that could wait.
+fn begin_rest(order: &Order<'_>, agents: &mut Agents, rest: &BTreeSet<String>) -> Result<(), Failure> {
+    let (_, mut filler) = open_secrets(order)?;
+    for node in order.blueprint.nodes.iter().filter(|node| rest.contains(node.name.as_str())) {
+        lay_out_one(order, &mut filler, node)?;
+        agents.begin(plan(order, node)?)?;
+    }
+    Ok(())
 }
 
 /// Waits until every door answers.
@@ -275,6 +365,18 @@ pub(crate) fn answering(
 ///
 /// - Returns: the authority that certificates are from, and the nodes whose tree is another than before.
 pub(crate) fn lay_out(order: &Order<'_>) -> Result<(Authority, BTreeSet<String>), Failure> {
+    let (authority, mut filler) = open_secrets(order)?;
+    let mut changed = BTreeSet::new();
+    for node in &order.blueprint.nodes {
+        if lay_out_one(order, &mut filler, node)? {
+            changed.insert(node.name.to_string());
+        }
+    }
+    Ok((authority, changed))
+}
+
+/// Opens the authority, and makes ready to fill trees.
+fn open_secrets<'a>(order: &Order<'a>) -> Result<(Authority, Filler<'a>), Failure> {
     let folder = order.folder;
     let names = BTreeSet::from([order.blueprint.service_domain.to_string(), order.launch.address.to_string()]);
     let today = jiff::Timestamp::now().as_second() / 86_400;
@@ -287,16 +389,16 @@ pub(crate) fn lay_out(order: &Order<'_>) -> Result<(Authority, BTreeSet<String>)
         &order.blueprint.mail.tls_minimum,
         today,
     )?;
-    let mut filler = Filler::new(folder, order.blueprint, order.roster, order.launch, order.variables)?;
-    let mut changed = BTreeSet::new();
-    for node in &order.blueprint.nodes {
-        let name = node.name.as_str();
-        let tree = order.bundle.nodes.get(name).cloned().unwrap_or_default();
-        if filler.lay_out(name, &tree, &folder.tree(name))? {
-            changed.insert(name.to_owned());
-        }
-    }
-    Ok((authority, changed))
+    let filler = Filler::new(folder, order.blueprint, order.roster, order.launch, order.variables)?;
+    Ok((authority, filler.with_spares(order.spares.clone())))
+}
+
+/// Writes one node's tree; returns whether it is another than before.
+fn lay_out_one(order: &Order<'_>, filler: &mut Filler<'_>, node: &Node) -> Result<bool, Failure> {
+    let name = node.name.as_str();
+    let nothing = Tree::default();
+    let tree = order.bundle.nodes.get(name).unwrap_or(&nothing);
+    Ok(filler.lay_out(name, tree, &order.folder.tree(name))?)
 }
 
 /// Returns the nodes that scenarios look into.
@@ -413,6 +515,11 @@ impl Namespace {
         Ok(changed)
     }
 
+    /// Waits until the nodes that could wait are ready, too.
+    pub(crate) fn await_rest(&self) -> Result<(), Failure> {
+        self.ground.agents().await_settled(PATIENCE)
+    }
+
     /// Ends the platform: doors first, then the nodes, then the log.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.doors.close();
@@ -423,6 +530,7 @@ impl Namespace {
         }
         // Whoever writes to the log is gone before it is finished.
         drop(self.ground);
+        self.idle.end();
         if let Some(keeping) = self.keeping.take() {
             let _ = keeping.join();
         }

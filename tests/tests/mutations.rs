@@ -169,6 +169,9 @@ impl Suite {
             Ok(running) => running,
             Err(failure) => return Some((NOT_UP.to_owned(), failure.to_string())),
         };
+        if let Err(failure) = running.await_rest() {
+            return Some((NOT_UP.to_owned(), failure.to_string()));
+        }
         let stop = AtomicBool::new(false);
         let trial = Trial {
             description: running.description(),

@@ -169,6 +169,7 @@ fn platform(state: &Path) -> Result<Platform, String> {
         patience: None,
     };
     let running = environments::launch(request, &()).unwrap_or_else(|failure| panic!("{failure:?}"));
+    running.await_rest().expect("what is behind no door comes up, too");
     Ok(Platform { running, scenarios: output.scenarios, state: state.to_owned() })
 }
 

@@ -83,6 +83,7 @@ fn carry_out_with(
         patience: None,
     };
     let running = environments::launch(request, &()).unwrap_or_else(|failure| panic!("{failure:?}"));
+    running.await_rest().expect("what is behind no door comes up, too");
     let began = Instant::now();
     let stop = AtomicBool::new(false);
     let trial = Trial {

@@ -52,10 +52,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 writeln!(out, "\nnodes in this process: {}", names.join(", "))?;
             } else {
                 writeln!(out, "\n{}", daemons(&nodes))?;
+                let coming: Vec<&str> =
+                    nodes.iter().filter(|(_, node)| node.is_coming()).map(|(name, _)| name.as_str()).collect();
+                if !coming.is_empty() {
+                    writeln!(out, "\nstill coming up, behind no door: {}", coming.join(", "))?;
+                }
             }
         }
     }
-    if status.state == State::Ready && nodes.values().any(|node| !node.settled) {
+    if status.state == State::Ready && nodes.values().any(|node| !node.settled && !node.is_coming()) {
         return Ok(Exit::Environment);
     }
     Ok(match status.state {

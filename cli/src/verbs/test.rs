@@ -238,6 +238,7 @@ fn on_fresh(
     request.variables.retain(|name, value| !name.contains('/') || !control::password::is_meant_as_hash(value));
     say(plan.arguments.json, &format!("seed {}", plan.arguments.seed));
     let running: Running = environments::launch(request, &()).map_err(from_environments)?;
+    running.await_rest().map_err(from_environments)?;
     let (boot, image) = (running.description().boot, running.description().image.clone());
     let report = plan.carry_out(running.description(), running.hands(), told);
     let log = running.folder().log();

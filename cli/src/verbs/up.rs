@@ -2,6 +2,7 @@
 
 mod kept_secrets;
 pub(crate) mod shown;
+mod timings;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -69,6 +70,9 @@ struct How {
     /// Carry out what destroys: declarations that are gone, and what they hold with them.
     #[arg(long)]
     allow_destroy: bool,
+    /// Tell where the time went while it came up, on stderr or in the JSON document.
+    #[arg(long)]
+    timings: bool,
 }
 
 /// How an environment is run, for the process that serves it.
@@ -151,6 +155,7 @@ pub(crate) fn run_try(arguments: &TryArguments) -> Result<Exit, Failure> {
 }
 
 fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
+    let begun = jiff::Timestamp::now();
     let repository = repository::read(path)?;
     let output = compiled::compile(&repository.sources, how.env.as_deref())?;
     let root = StateRoot::new(folders::state()?);
@@ -180,10 +185,12 @@ fn bring_up(path: &Path, how: &How, built_in: bool) -> Result<Exit, Failure> {
         say(how.json, "the specification has changed: the environment is brought up anew");
         let _ = found.stop(STOP_PATIENCE).map_err(from_environments)?;
     }
+    let log = how.timings.then(|| root.folder(&identity).log());
+    let log = log.as_deref().map(|log| (log, begun));
     if how.detach {
-        return detach(&root, &identity, how, built_in);
+        return detach(&root, &identity, how, built_in, log);
     }
-    serve(&repository, output, &how.manner, !how.json, &|description| print(description, how.json, built_in))
+    serve(&repository, output, &how.manner, !how.json, &|description| print_timed(description, how.json, built_in, log))
 }
 
 /// Brings an environment of virtual machines up from a snapshot, in the background.
@@ -202,8 +209,8 @@ pub(super) fn go_on(
         snapshot: Some(snapshot.to_owned()),
         boot: boot.into(),
     };
-    let how = How { env: None, manner, detach: true, json, allow_destroy: false };
-    detach(&StateRoot::new(folders::state()?), found.identity(), &how, false)
+    let how = How { env: None, manner, detach: true, json, allow_destroy: false, timings: false };
+    detach(&StateRoot::new(folders::state()?), found.identity(), &how, false, None)
 }
 
 /// Has an environment of real daemons take the changed specification over; `None` where that takes bringing it up anew.
@@ -457,7 +464,15 @@ impl Progress for Told {
 }
 
 /// Starts a process of its own that serves the environment, and waits until everything answers.
-fn detach(states: &StateRoot, identity: &Identity, how: &How, built_in: bool) -> Result<Exit, Failure> {
+///
+/// - `log`: where the environment's log is and when the verb began, to tell where the time went.
+fn detach(
+    states: &StateRoot,
+    identity: &Identity,
+    how: &How,
+    built_in: bool,
+    log: Option<(&Path, jiff::Timestamp)>,
+) -> Result<Exit, Failure> {
     let failed = |error: &std::io::Error| Failure::failed("could not start a process for the environment").cause(error);
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let errors = errors_file(&folders::state()?).map_err(|error| failed(&error))?;
@@ -505,7 +520,7 @@ fn detach(states: &StateRoot, identity: &Identity, how: &How, built_in: bool) ->
     let _ = std::fs::remove_file(&errors.0);
     match waited {
         Ok(description) => {
-            print(&description, how.json, built_in)?;
+            print_timed(&description, how.json, built_in, log)?;
             Ok(Exit::Done)
         }
         Err(failure) => {
@@ -530,13 +545,30 @@ fn errors_file(state: &Path) -> std::io::Result<(PathBuf, std::fs::File)> {
 }
 
 fn print(description: &Description, json: bool, built_in: bool) -> Result<(), Failure> {
+    print_timed(description, json, built_in, None)
+}
+
+fn print_timed(
+    description: &Description,
+    json: bool,
+    built_in: bool,
+    log: Option<(&Path, jiff::Timestamp)>,
+) -> Result<(), Failure> {
+    let moments = log.map(|(log, begun)| timings::read(log, begun));
     let mut out = std::io::stdout().lock();
     if json {
-        let document = serde_json::to_value(description)
+        let mut document = serde_json::to_value(description)
             .map_err(|error| Failure::fault("the description does not serialize").cause(&error))?;
+        if let (Some(object), Some(moments)) = (document.as_object_mut(), moments) {
+            object.insert("timings".to_owned(), serde_json::json!(moments));
+        }
         writeln!(out, "{document:#}")?;
     } else {
         shown::write(&mut out, description, built_in)?;
+        if let Some(moments) = moments {
+            let (stretches, daemons) = timings::tables(&moments);
+            say(false, &format!("\n{stretches}\n\n{daemons}"));
+        }
     }
     out.flush()?;
     Ok(())

@@ -12,6 +12,7 @@ mod impact;
 pub mod launch;
 pub mod ledger;
 pub mod lock;
+pub mod offices;
 pub mod platform;
 pub mod rename;
 pub mod roster;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use blueprint::Roster;
 use blueprint::launch::{Account, AccountKind, Internet};
 use blueprint::roster::{Mailbox, TierKind};
+use blueprint::{Blueprint, Roster, offices};
 use values::{MailAddress, Name};
 
 /// Accounts that are listed at most.
@@ -12,22 +12,23 @@ const MOST: usize = 100;
 /// Of these, so many may be the simulated internet's.
 const MOST_INTERNET: usize = 20;
 
-/// Returns each reseller's admins and first mailboxes, then those of the simulated internet.
-pub fn accounts(roster: &Roster, internet: &Internet) -> Vec<Account> {
+/// Returns each reseller's admins and first mailboxes, the operator's own, then those of the simulated internet.
+pub fn accounts(blueprint: &Blueprint, roster: &Roster, internet: &Internet) -> Vec<Account> {
     let outside: Vec<MailAddress> = internet
         .domains
         .iter()
         .flat_map(|domain| domain.mailboxes.iter().map(|local| MailAddress::new(local.clone(), domain.name.clone())))
         .take(MOST_INTERNET)
         .collect();
+    let own: Vec<MailAddress> = offices::mailboxes(blueprint, roster);
     let mut accounts: Vec<Account> = roster
         .resellers
         .iter()
         .flat_map(|reseller| &reseller.admins)
-        .take(MOST - outside.len())
+        .take(MOST - outside.len() - own.len())
         .map(|address| Account { address: address.clone(), kind: AccountKind::Reseller })
         .collect();
-    let room = MOST - outside.len() - accounts.len();
+    let room = MOST - outside.len() - own.len() - accounts.len();
     let share = room.checked_div(roster.resellers.len()).unwrap_or(0).max(usize::from(room > 0));
     let mut left = room;
     let mut taken: BTreeMap<&Name, usize> = BTreeMap::new();
@@ -47,6 +48,7 @@ pub fn accounts(roster: &Roster, internet: &Internet) -> Vec<Account> {
     accounts.extend(
         first.into_iter().map(|(_, mailbox)| Account { address: mailbox.address.clone(), kind: AccountKind::Mailbox }),
     );
+    accounts.extend(own.into_iter().map(|address| Account { address, kind: AccountKind::Mailbox }));
     accounts.extend(outside.into_iter().map(|address| Account { address, kind: AccountKind::Internet }));
     accounts
 }

@@ -27,7 +27,7 @@ pub fn launch(model: &Model<'_>, environment: &Environment, blueprint: &Blueprin
         base_port: expose.map_or(BASE_PORT, |expose| u16::try_from(expose.base_port.value).unwrap_or(BASE_PORT)),
         doors: doors::doors(blueprint, !production),
         // Where real people have accounts, none is to be tried.
-        accounts: if production { Vec::new() } else { accounts::accounts(roster, &internet) },
+        accounts: if production { Vec::new() } else { accounts::accounts(blueprint, roster, &internet) },
         secrets: secrets(model, environment),
         internet,
         show_passwords: !production,

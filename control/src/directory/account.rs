@@ -1,9 +1,9 @@
 //! Accounts: mailboxes, filtered addresses, and addresses that only send on.
 
 use sqlx::Row as _;
-use values::MailAddress;
+use values::{LocalPart, MailAddress};
 
-use super::{Connection, Directory, DirectoryError, Row, Settings, Write};
+use super::{Connection, Directory, DirectoryError, DomainRow, Row, Settings, Write};
 
 /// What an account is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,6 +96,35 @@ pub(super) fn read(row: &Row) -> Result<Account, sqlx::Error> {
         declared: row.try_get("declared")?,
         created_at: row.try_get("created_at")?,
         deleted_at: row.try_get("deleted_at")?,
+    })
+}
+
+/// Offices that every domain has, and the numbers of accounts that no row stands for, under which their readers are kept.
+pub(super) const OFFICES: [(&str, i64); 2] = [("postmaster", -1), ("abuse", -2)];
+
+/// Returns the account that an office of a domain is where nobody has named one; `None` where a local part is no office.
+pub(super) fn office(local: &LocalPart, domain: &DomainRow) -> Option<Account> {
+    let address = MailAddress::new(local.clone(), domain.name.clone());
+    let key = address.key();
+    let (office, _) = key.split_once('@')?;
+    let (_, id) = *OFFICES.iter().find(|(name, _)| *name == office)?;
+    Some(Account {
+        id,
+        reseller: domain.reseller.clone(),
+        domain: domain.name.to_string(),
+        address,
+        kind: Kind::Forward,
+        workgroup: None,
+        tier: None,
+        brand: None,
+        password: None,
+        quota: None,
+        store: None,
+        status: Status::Active,
+        settings: Settings::default(),
+        declared: None,
+        created_at: 0,
+        deleted_at: None,
     })
 }
 

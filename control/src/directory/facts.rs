@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use blueprint::platform::{Defense, Role};
 use blueprint::roster::{Reseller, Tier, TierKind};
-use blueprint::{Blueprint, Roster};
+use blueprint::{Blueprint, Roster, offices};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use values::MailAddress;
@@ -73,7 +73,9 @@ impl Facts {
 
     /// Returns the first tier of a kind that a reseller may use.
     pub(crate) fn tier_of_kind(&self, reseller: &str, kind: TierKind) -> Option<&Tier> {
-        self.tiers.values().find(|tier| tier.kind == kind && self.allows_tier(reseller, tier.name.as_str()))
+        let allowed =
+            |tier: &&Tier| tier.name.as_str() != offices::TIER && self.allows_tier(reseller, tier.name.as_str());
+        self.tiers.values().filter(allowed).find(|tier| tier.kind == kind)
     }
 
     /// Tells whether a reseller's contract allows a tier; one without a contract may use all.

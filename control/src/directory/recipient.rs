@@ -38,9 +38,8 @@ impl Directory {
     /// Returns where mail for an address goes, already expanded.
     ///
     /// Looks for the address itself, an alias, the same without its detail, the domain's catch-all, in this order; domains that are
-    /// aliases stand for their domain. Loops of forwards end where they close.
-    ///
-    /// Gap: RFC 5321 §4.5.1, `postmaster` of a customer's domain is taken only where it exists or a catch-all does.
+    /// aliases stand for their domain. Loops of forwards end where they close. What a domain has no address for and RFC 5321 §4.5.1 or
+    /// RFC 2142 wants read (`postmaster`, `abuse`) goes to the operator.
     pub async fn recipient(&self, address: &MailAddress) -> Result<RecipientAnswer, DirectoryError> {
         let (key, now) = (address.key(), self.now());
         let generation = {
@@ -127,6 +126,7 @@ async fn resolve(
         }
         found = find(connection, catch_all.local(), catch_all.domain()).await?;
     }
+    let found = found.or_else(|| account::office(address.local(), &domain));
     Ok(found.map_or(Resolved::Unknown { until: i64::MAX }, |account| Resolved::Account(Box::new((account, domain)))))
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use blueprint::roster::{self, Roster, TierKind};
-use blueprint::{Blueprint, Role};
+use blueprint::{Blueprint, Role, offices};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -175,6 +175,8 @@ impl Directory {
     ///
     /// - Errors: the database's. Nothing is half done then.
     pub async fn seed(&self, seed: Seed<'_>) -> Result<SeedReport, DirectoryError> {
+        let roster = offices::with_own(seed.blueprint, seed.roster);
+        let seed = Seed { roster: &roster, ..seed };
         let facts = Facts::of(seed.blueprint, seed.roster);
         let declared = declared_accounts(seed.roster);
         let admins: BTreeMap<String, (MailAddress, Option<String>)> = admins(&seed);
@@ -194,6 +196,7 @@ impl Directory {
             seed_account(&mut transaction, &facts, (address, it), password, now, &mut report).await?;
         }
         remove_undeclared(&mut transaction, &declared, now, &mut report).await?;
+        seed_offices(&mut transaction, seed.blueprint).await?;
         self.commit(transaction).await?;
         self.set_facts(Some(facts));
         self.forget();
@@ -243,6 +246,15 @@ impl Directory {
         }
         Ok(hashes)
     }
+}
+
+/// Writes who reads the mail of offices that a domain has no address for.
+async fn seed_offices(connection: &mut Connection, blueprint: &Blueprint) -> Result<(), DirectoryError> {
+    for (office, account) in account::OFFICES {
+        let reader: Vec<String> = offices::reader(blueprint, office).map(ToString::to_string).into_iter().collect();
+        account::set_forwards(connection, account, &reader).await?;
+    }
+    Ok(())
 }
 
 fn admins(seed: &Seed<'_>) -> BTreeMap<String, (MailAddress, Option<String>)> {

@@ -65,6 +65,9 @@ pub struct NodeState {
     pub here: bool,
     /// Whether every daemon is ready.
     pub settled: bool,
+    /// Whether it is begun after the doors answer, and has not been ready yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub later: bool,
     /// Whether it is a machine with a kernel of its own, so that nothing of it can be seen from outside.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub machine: bool,
@@ -73,6 +76,13 @@ pub struct NodeState {
     pub failed: Option<String>,
     /// Its daemons, by name.
     pub daemons: BTreeMap<String, DaemonStatus>,
+}
+
+impl NodeState {
+    /// Whether it is still on its way, as is meant: nobody's door leads to it, and nothing has gone wrong.
+    pub fn is_coming(&self) -> bool {
+        self.later && self.failed.is_none() && self.daemons.values().all(|daemon| daemon.failures < PATIENCE_FALLS)
+    }
 }
 
 /// How a daemon is.
@@ -364,6 +374,14 @@ impl Agents {
         }
     }
 
+    /// Notes of nodes that nobody waits for them.
+    pub(crate) fn let_wait(&self, nodes: &BTreeSet<String>) {
+        let mut known = self.board.lock();
+        for node in nodes {
+            known.nodes.entry(node.clone()).or_default().later = true;
+        }
+    }
+
     /// Tells a node what it is.
     pub(crate) fn begin(&mut self, plan: Plan) -> Result<(), Failure> {
         let node = plan.node.clone();
@@ -406,8 +424,14 @@ impl Agents {
     ///
     /// - Errors: a node failed, a daemon keeps falling over, or the time is up; with what it said last.
     pub(crate) fn await_settled(&self, patience: Duration) -> Result<(), Failure> {
+        self.await_settled_but(&BTreeSet::new(), patience)
+    }
+
+    /// Waits until every daemon of every node is ready, some nodes apart.
+    pub(crate) fn await_settled_but(&self, apart: &BTreeSet<String>, patience: Duration) -> Result<(), Failure> {
         let deadline = Instant::now() + patience;
-        self.await_all(deadline, |known, node| known.nodes.get(node).is_some_and(|state| state.settled))?;
+        let settled = |known: &Known, node: &str| known.nodes.get(node).is_some_and(|state| state.settled);
+        self.await_all(deadline, |known, node| apart.contains(node) || settled(known, node))?;
         self.write_status();
         Ok(())
     }
@@ -629,6 +653,7 @@ impl Reader {
             Tidings::Checked { .. } => {}
             Tidings::Settled => {
                 state.settled = true;
+                state.later = false;
                 write_status(&self.status, &known);
             }
         }

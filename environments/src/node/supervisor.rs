@@ -37,7 +37,7 @@ const KNOCK: Duration = Duration::from_millis(10);
 const RAREST_KNOCK: Duration = Duration::from_millis(200);
 
 /// How long after everything else what runs aside is started.
-const ASIDE: Duration = Duration::from_secs(3);
+const ASIDE: Duration = Duration::from_secs(8);
 
 /// How long daemons have to end by themselves.
 const FAREWELL: Duration = Duration::from_secs(4);

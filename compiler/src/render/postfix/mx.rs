@@ -37,7 +37,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     let mut files = foundation::files(site, &main_cf, &master_cf, &LOOKUPS);
     files.insert(PLATFORM.path.into_owned(), File::text(platform(blueprint).to_string()));
     files.insert(OFFICES.path.into_owned(), File::text(offices(site).to_string()));
-    let waits = foundation::waits_for(site, &[milter(site)]);
+    let waits = foundation::waits_for(site, &[awaited_milter(site)]);
     let mut tree = Tree::default();
     if let Some(domain) = &blueprint.mail.srs {
         tree.extend(srs::tree(domain));
@@ -187,6 +187,11 @@ pub(super) fn known_recipients() -> Vec<Item> {
 pub(super) fn milter(site: Site<'_>) -> Option<Endpoint> {
     let asked = site.blueprint.defense.hookup == Hookup::Milter;
     site.group(Role::Defense, ports::MILTER).filter(|_| asked)
+}
+
+/// Returns the scanner where it has to answer before any mail comes in: elsewhere senders are asked to come again until it does.
+pub(super) fn awaited_milter(site: Site<'_>) -> Option<Endpoint> {
+    milter(site).filter(|_| site.blueprint.defense.on_unavailable != Unavailable::Defer)
 }
 
 /// Says what happens while a milter does not answer.

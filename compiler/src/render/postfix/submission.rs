@@ -10,7 +10,7 @@ use super::foundation::{self, FOLDER, Site};
 use super::main_cf::{Item, MainCf, Part, Table, Value};
 use super::maps::{Key, Map};
 use super::master_cf::{Entry, Kind, MasterCf, inner_services};
-use super::mx::{before_recipients, known_recipients, milter, unavailable};
+use super::mx::{awaited_milter, before_recipients, known_recipients, milter, unavailable};
 use super::{pgsql, policy, ways_out};
 use crate::decide::ports;
 use crate::render::place;
@@ -43,7 +43,7 @@ pub fn tree(blueprint: &Blueprint, roster: &Roster, node: &Node) -> Tree {
         checks.push(foundation::table_check(&POOLS.path));
     }
     checks.splice(0..0, foundation::checks(FOLDER, &files));
-    let waits = foundation::waits_for(site, &[milter(site), site.group(Role::Store, ports::SASL)]);
+    let waits = foundation::waits_for(site, &[awaited_milter(site), site.group(Role::Store, ports::SASL)]);
     let mut tree = policy::tree(site);
     tree.extend(Tree {
         checks,
