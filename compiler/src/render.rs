@@ -104,6 +104,7 @@ fn role(
             let mut tree = clamav::tree(blueprint, node);
             tree.extend(redis::way_to_master(blueprint, node));
             tree.extend(rspamd::tree(blueprint, &output.roster, node, edition.generation));
+            tree.extend(postfix::gateway::tree(blueprint, node));
             tree
         }
         Role::Cache => redis::tree(blueprint, node),

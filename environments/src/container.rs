@@ -141,6 +141,7 @@ pub(crate) fn raise(
     let engine = Engine::connect(address)?;
     folder.write_document(ENGINE, &Whose { socket: engine.socket().to_owned() })?;
     let image = engine.image(&order.root, progress)?;
+    wanted_still(progress)?;
     let (log, broken) = (log.clone(), broken.clone());
     let stage = Stage { engine, environment: name(folder), places: Mutex::default(), log, broken };
     stage.engine.network(&stage.environment)?;
@@ -157,6 +158,8 @@ pub(crate) fn raise(
         wanted.push(contained(order, &stage.environment, &image, name)?);
     }
     let addresses = stage.engine.start(&stage.environment, wanted.clone())?;
+    // The stage takes them away again.
+    wanted_still(progress)?;
     progress.step(&Step::Container(format!("{} containers started", addresses.len())));
     let mut agents = Agents::none_yet(folder.nodes_document());
     let mut world = 0;
@@ -171,6 +174,14 @@ pub(crate) fn raise(
     // The world's doors open once it has its addresses.
     let _ = agents.await_delivered(&[INTERNET.to_owned()], WORLD)?;
     Ok((Fabric::of(world)?, agents, authority, stage))
+}
+
+/// Ends a start that nobody wants any more.
+fn wanted_still(progress: &dyn Progress) -> Result<(), Failure> {
+    match progress.goes_on() {
+        true => Ok(()),
+        false => Err(Failure::Interrupted),
+    }
 }
 
 impl Stage {

@@ -20,6 +20,9 @@ pub enum Failure {
         /// The name that was asked for.
         name: String,
     },
+    /// Nobody wants it any more.
+    #[error("it was interrupted while it came up; what had been begun is ended")]
+    Interrupted,
     /// The backend lacks what the platform needs.
     #[error("the backend `{backend}` does not fit: {}", lacks.iter().map(|lack| lack.what.as_str()).collect::<Vec<_>>().join("; "))]
     Unfit {
@@ -202,6 +205,7 @@ impl Failure {
     /// Returns what to do about it.
     pub fn help(&self) -> String {
         match self {
+            Self::Interrupted => String::new(),
             Self::NoSuchBackend { .. } => {
                 let names: Vec<&str> = Backend::ALL.into_iter().map(Backend::name).collect();
                 format!("backends: {}", names.join(", "))

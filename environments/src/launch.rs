@@ -136,6 +136,11 @@ impl std::fmt::Display for Step {
 pub trait Progress: Sync {
     /// Takes a step; called from one thread at a time.
     fn step(&self, step: &Step);
+
+    /// Whether it is still wanted; asked now and then. What was begun is ended again where it is not.
+    fn goes_on(&self) -> bool {
+        true
+    }
 }
 
 /// Tells nobody.

@@ -101,6 +101,11 @@ pub(crate) struct Order<'a> {
 }
 
 impl Order<'_> {
+    /// Returns what a node runs.
+    pub(crate) fn processes(&self, node: &Node) -> &[Process] {
+        self.bundle.nodes.get(node.name.as_str()).map_or(&[], |tree| &tree.processes)
+    }
+
     /// Returns what the world outside is made from.
     pub(crate) fn world(&self) -> embedded::Order<'_> {
         embedded::Order {
@@ -139,7 +144,10 @@ pub(crate) struct Namespace {
 }
 
 /// How long a platform has been up, or the last thing was made ahead, before the next one is.
-const IDLE: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_millis(200);
+
+/// How much everybody else comes before a thread that makes things ahead, as nice(1) counts.
+const LAST: i32 = 19;
 
 /// Whether it is over, for a thread that has time.
 #[derive(Default)]
@@ -229,7 +237,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         }
     }
     let patience = order.patience.unwrap_or(PATIENCE);
-    agents.await_settled_but(&rest, patience)?;
+    agents.await_settled_but(&rest, patience, &|| progress.goes_on())?;
     log.write(Entry::now(Level::Info, None, "every daemon behind a door is ready"));
     let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
     let doors = Doors::open(ways, doors::lines(&order.launch.internet), fabric.inside()?, log.clone())?;
@@ -252,7 +260,8 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         let keep = move || {
             // Now, since nobody knows how it ends; a failure costs time later and nothing else.
             rootfs::keep_warm(&warm, &states);
-            // Not before those who use the platform have had their turn.
+            // Only while nobody who uses the platform wants the processor; the kernel knows priorities by thread.
+            let _ = rustix::process::setpriority_process(None, LAST);
             spares.fill(|| idle.wait(IDLE));
         };
         std::thread::Builder::new().name("warm".to_owned()).spawn(keep).ok()
@@ -405,7 +414,12 @@ fn lay_out_one(order: &Order<'_>, filler: &mut Filler<'_>, node: &Node) -> Resul
 ///
 /// - `processes`: the first process of each node, in the nodes' order.
 fn reach(order: &Order<'_>, processes: &[u32]) -> hands::Reach {
-    let nodes = order.blueprint.nodes.iter().zip(processes).filter(|(node, _)| hands::has_queue(node.role));
+    let nodes = order
+        .blueprint
+        .nodes
+        .iter()
+        .zip(processes)
+        .filter(|(node, _)| hands::has_queue(node.role, order.processes(node)));
     hands::Reach {
         queues: nodes
             .map(|(node, process)| (node.name.to_string(), (node.role, hands::Inside::Process(*process))))

@@ -394,7 +394,8 @@ fn awakening() -> Awakening {
 
 fn reach(order: &Order<'_>) -> Reach {
     let common = &order.common;
-    let nodes = common.blueprint.nodes.iter().filter(|node| namespace::hands::has_queue(node.role));
+    let nodes =
+        common.blueprint.nodes.iter().filter(|node| namespace::hands::has_queue(node.role, common.processes(node)));
     let inside = |node: &Node| Inside::Machine(common.folder.machine(node.name.as_str()));
     Reach {
         queues: nodes.map(|node| (node.name.to_string(), (node.role, inside(node)))).collect(),

@@ -42,7 +42,17 @@ fn carry_out_with(
     chosen: impl Fn(&Scenario) -> bool,
     variables: BTreeMap<String, String>,
 ) -> Result<Report, String> {
-    let sources = released(sources(&folder()), release);
+    carry_out_on(released(sources(&folder()), release), backend, release, patience, chosen, variables)
+}
+
+fn carry_out_on(
+    sources: Sources,
+    backend: Backend,
+    release: &Release,
+    patience: Duration,
+    chosen: impl Fn(&Scenario) -> bool,
+    variables: BTreeMap<String, String>,
+) -> Result<Report, String> {
     let parsed = spec::parse(&sources);
     let compiled = compiler::compile(&sources, &parsed, "dev");
     let output = compiled.output.unwrap_or_else(|| panic!("the suite has problems: {:?}", compiled.problems));
@@ -223,6 +233,46 @@ fn the_next_releases_daemons_do_the_same_in_a_share_of_the_scenarios_that_moves(
         Ok(real) => hold_alike(&real, &chosen),
         Err(why) => println!("skipped: the backend `namespace` on {}: {why}", TRIXIE.name),
     }
+}
+
+/// Returns the suite's platform with mail that comes in through a gateway of the defense, instead of a milter.
+fn through_a_gateway() -> Sources {
+    let plain = sources(&folder());
+    let changed = |file: &SourceFile| {
+        let text = String::from_utf8_lossy(&file.bytes).replace("hookup \"milter\"", "hookup \"gateway\"");
+        SourceFile { bytes: text.into_bytes(), ..file.clone() }
+    };
+    Sources::new(plain.files().map(|(_, file)| changed(file)).collect(), plain.assets().to_vec())
+}
+
+/// Returns the titles of the scenarios in files whose names begin so.
+fn titles(beginnings: &[&str]) -> Vec<String> {
+    let plain = sources(&folder());
+    let about = |file: &&SourceFile| {
+        let name = file.path.strip_prefix("scenarios/").unwrap_or_default();
+        beginnings.iter().any(|beginning| name.starts_with(beginning))
+    };
+    let title = |file: &SourceFile| {
+        let text = String::from_utf8_lossy(&file.bytes).into_owned();
+        Some(text.split_once("scenario \"")?.1.split_once('"')?.0.to_owned())
+    };
+    plain.files().map(|(_, file)| file).filter(about).filter_map(title).collect()
+}
+
+#[test]
+fn a_gateway_in_front_of_the_mx_judges_as_a_milter_does() {
+    let titles = titles(&["defense-", "virus", "spf-", "dkim-", "dmarc-", "delivery", "bounce-", "quota-recipient"]);
+    assert!(titles.len() >= 40, "{}", titles.len());
+    let chosen = |scenario: &Scenario| titles.contains(&scenario.name);
+    let patience = Duration::from_secs(60);
+    let embedded = carry_out_on(through_a_gateway(), Backend::Embedded, &BOOKWORM, patience, chosen, BTreeMap::new())
+        .expect("it runs everywhere");
+    assert_eq!(unmet(&embedded), [""; 0]);
+    let real = match carry_out_on(through_a_gateway(), Backend::Namespace, &BOOKWORM, patience, chosen, BTreeMap::new()) {
+        Ok(report) => report,
+        Err(why) => return println!("skipped: the backend `namespace`: {why}"),
+    };
+    assert_eq!(unmet(&real), [""; 0]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         image::lock(&platform, arguments.json)?;
     }
     let pinned = platform.pinned()?;
-    let told = Told { tell: !arguments.json };
+    let told = Told::new(!arguments.json);
     let distribution = &platform.distribution;
     let (folder, packages) = environments::build_root(&up::cache()?, distribution, &platform.packages, &pinned, &told)
         .map_err(|failure| image::failed(&failure))?;

@@ -10,6 +10,8 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use blueprint::changes::Change;
@@ -272,7 +274,21 @@ fn serve(
     let state = StateRoot::new(folders::state()?);
     let environment = output.launch.environment.to_string();
     let request = request(repository, output, state, manner)?;
-    let mut running = environments::launch(request, &Told { tell }).map_err(from_environments)?;
+    let (wanted, up) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+    watch_while_it_starts(&wanted, &up)?;
+    let told = Told { tell, wanted: Some(Arc::clone(&wanted)) };
+    let mut running = match environments::launch(request, &told) {
+        Err(environments::Failure::Interrupted) => {
+            say(!tell, "ended before it was up: nothing of it is left");
+            return Ok(Exit::Interrupted);
+        }
+        launched => launched.map_err(from_environments)?,
+    };
+    up.store(true, Ordering::Relaxed);
+    if !wanted.load(Ordering::Relaxed) {
+        running.stop().map_err(from_environments)?;
+        return Ok(Exit::Interrupted);
+    }
     if let Err(failure) = ready(running.description()) {
         running.stop().map_err(from_environments)?;
         return Err(failure);
@@ -324,7 +340,7 @@ fn take_over(
     });
     match prepared {
         Ok(request) => {
-            running.converge(&request, &Told { tell }).map_err(from_environments)?;
+            running.converge(&request, &Told { tell, wanted: None }).map_err(from_environments)?;
             say(!tell, "the environment serves the changed specification");
             Ok(())
         }
@@ -452,6 +468,38 @@ async fn asked_for() -> Asked {
 
 pub(super) struct Told {
     pub(super) tell: bool,
+    /// Turns false when the process is asked to end.
+    wanted: Option<Arc<AtomicBool>>,
+}
+
+impl Told {
+    pub(super) fn new(tell: bool) -> Self {
+        Self { tell, wanted: None }
+    }
+}
+
+/// Notes that the process is asked to end while an environment comes up, so that what was begun is ended in its order; where that
+/// takes too long, or on a second signal, the process ends at once.
+///
+/// - `up`: turns true when it is up, and ending it is no longer this one's business.
+fn watch_while_it_starts(wanted: &Arc<AtomicBool>, up: &Arc<AtomicBool>) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::failed("could not wait for Ctrl-C").cause(&error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let (wanted, up) = (Arc::clone(wanted), Arc::clone(up));
+    let watch = move || {
+        runtime.block_on(environments::interruption());
+        wanted.store(false, Ordering::Relaxed);
+        if up.load(Ordering::Relaxed) {
+            return;
+        }
+        runtime.block_on(async {
+            let _ = tokio::time::timeout(STOP_PATIENCE, environments::interruption()).await;
+        });
+        if !up.load(Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    };
+    std::thread::Builder::new().name("interruption".to_owned()).spawn(watch).map(drop).map_err(failed)
 }
 
 impl Progress for Told {
@@ -460,6 +508,10 @@ impl Progress for Told {
             Step::DoorOpened(_) | Step::Ready => {}
             _ => say(!self.tell, &format!("  {step}")),
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| wanted.load(Ordering::Relaxed))
     }
 }
 
@@ -524,7 +576,10 @@ fn detach(
             Ok(Exit::Done)
         }
         Err(failure) => {
-            // What is not ready is not left behind.
+            // What is not ready is not left behind: it clears away itself, where it can.
+            if let Ok(Some(found)) = environments::find(states, identity) {
+                let _ = found.stop(STOP_PATIENCE);
+            }
             let _ = child.kill();
             let _ = child.wait();
             let failure = from_environments(failure);

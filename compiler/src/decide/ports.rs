@@ -49,6 +49,8 @@ pub const LEVELS: u16 = 10033;
 pub const SRS_FORWARD: u16 = 10001;
 /// Where rewritten senders are read back, on the node itself.
 pub const SRS_REVERSE: u16 = 10002;
+/// Where an mx takes back what the gateway form of the defense has looked at.
+pub const RETURNED: u16 = 10027;
 /// The gateway form of the defense, where an mx hands a message over before it answers.
 pub const GATEWAY: u16 = 10024;
 /// The milter form of the defense.

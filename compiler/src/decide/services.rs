@@ -13,11 +13,9 @@ pub fn services(role: Role, hookup: Hookup) -> Vec<Service> {
     let mut services = match role {
         Role::Balancer => vec![inner("balancer-status", "http", ports::BALANCER_STATUS, None)],
         Role::Mx => vec![front("mx", "smtp", ports::SMTP, Starttls), inner("relay", "smtp", ports::RELAY, Starttls)],
+        // Mail of the platform's own users is asked about as a milter, whatever form strangers' mail comes in by.
         Role::Defense => vec![
-            match hookup {
-                Hookup::Milter => inner("defense", "milter", ports::MILTER, None),
-                Hookup::Gateway => inner("defense", "smtp", ports::GATEWAY, None),
-            },
+            inner("defense", "milter", ports::MILTER, None),
             inner("defense-controller", "http", ports::DEFENSE_CONTROLLER, None),
         ],
         Role::Cache => {
@@ -64,6 +62,11 @@ pub fn services(role: Role, hookup: Hookup) -> Vec<Service> {
             inner("journal", "http", ports::JOURNAL, None),
         ],
     };
+    match (role, hookup) {
+        (Role::Defense, Hookup::Gateway) => services.push(inner("gateway", "smtp", ports::GATEWAY, None)),
+        (Role::Mx, Hookup::Gateway) => services.push(inner("returned", "smtp", ports::RETURNED, Starttls)),
+        _ => {}
+    }
     services.sort_by(|a, b| (a.port, &a.name).cmp(&(b.port, &b.name)));
     services
 }

@@ -2,6 +2,7 @@
 
 pub mod bounce;
 pub mod foundation;
+pub mod gateway;
 pub mod main_cf;
 pub mod maps;
 pub mod master_cf;

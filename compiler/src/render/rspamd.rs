@@ -197,6 +197,7 @@ fn recipients(blueprint: &Blueprint) -> Object {
         .set("map", LEVELS)
         .set("service", format!("http://127.0.0.1:{}/levels", ports::LEVELS))
         .set("default", default)
+        .set_some("relays", is_gateway(blueprint).then(|| relays(blueprint)))
         .set_some("separator", blueprint.mail.subaddressing.map(String::from))
         .set_some("subject", Some(encoded(&defense.subject)).filter(|subject| !subject.is_empty()))
         .set_some("greylist", defense.greylist.as_ref().map(|greylist| greylist.above))
@@ -239,6 +240,12 @@ fn encoded(tag: &str) -> String {
 /// Tells whether nobody outside may be asked anything.
 fn is_simulated(blueprint: &Blueprint) -> bool {
     blueprint.world == World::Simulated
+}
+
+/// Returns the addresses that strangers' mail comes from where it comes through a gateway: the mx's.
+fn relays(blueprint: &Blueprint) -> Vec<String> {
+    let nodes = blueprint.nodes.iter().filter(|node| node.role == Role::Mx);
+    nodes.flat_map(|node| &node.addresses).map(ToString::to_string).collect()
 }
 
 /// Tells whether a filtering hop stands on the node as well.

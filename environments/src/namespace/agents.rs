@@ -26,6 +26,9 @@ const PATIENCE_FALLS: u32 = 6;
 /// How long a process has to come up in its namespaces.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
+/// How often who waits asks whether it is still wanted.
+const SLICE: Duration = Duration::from_millis(200);
+
 /// How long nodes in namespaces have to end.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -424,14 +427,21 @@ impl Agents {
     ///
     /// - Errors: a node failed, a daemon keeps falling over, or the time is up; with what it said last.
     pub(crate) fn await_settled(&self, patience: Duration) -> Result<(), Failure> {
-        self.await_settled_but(&BTreeSet::new(), patience)
+        self.await_settled_but(&BTreeSet::new(), patience, &|| true)
     }
 
     /// Waits until every daemon of every node is ready, some nodes apart.
-    pub(crate) fn await_settled_but(&self, apart: &BTreeSet<String>, patience: Duration) -> Result<(), Failure> {
+    ///
+    /// - `go_on`: whether anybody still wants it.
+    pub(crate) fn await_settled_but(
+        &self,
+        apart: &BTreeSet<String>,
+        patience: Duration,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<(), Failure> {
         let deadline = Instant::now() + patience;
         let settled = |known: &Known, node: &str| known.nodes.get(node).is_some_and(|state| state.settled);
-        self.await_all(deadline, |known, node| apart.contains(node) || settled(known, node))?;
+        self.await_all_while(deadline, go_on, |known, node| apart.contains(node) || settled(known, node))?;
         self.write_status();
         Ok(())
     }
@@ -451,17 +461,30 @@ impl Agents {
     }
 
     fn await_all(&self, deadline: Instant, done: impl Fn(&Known, &str) -> bool) -> Result<(), Failure> {
+        self.await_all_while(deadline, &|| true, done)
+    }
+
+    fn await_all_while(
+        &self,
+        deadline: Instant,
+        go_on: &dyn Fn() -> bool,
+        done: impl Fn(&Known, &str) -> bool,
+    ) -> Result<(), Failure> {
         let mut known = self.board.lock();
         loop {
             if let Some(failure) = known.trouble() {
                 return Err(failure);
+            }
+            if !go_on() {
+                return Err(Failure::Interrupted);
             }
             let Some(late) = self.agents.iter().find(|agent| !done(&known, &agent.node)) else { return Ok(()) };
             let now = Instant::now();
             if now >= deadline {
                 return Err(known.lateness(&late.node));
             }
-            known = self.board.changed.wait_timeout(known, deadline - now).unwrap_or_else(PoisonError::into_inner).0;
+            let slice = (deadline - now).min(SLICE);
+            known = self.board.changed.wait_timeout(known, slice).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -245,7 +245,7 @@ impl Ground {
                 }
                 Break::PowerOff => {
                     let process = self.power(site).map_err(|failure| failed(&failure))?;
-                    if hands::has_queue(site.role) {
+                    if hands::has_queue(site.role, &site.plan.processes) {
                         self.reach().queues.insert(node.clone(), (site.role, Inside::Process(process)));
                     }
                 }

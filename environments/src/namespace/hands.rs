@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use blueprint::Role;
 use blueprint::launch::Internet;
+use blueprint::{Process, Role};
 use serde::Deserialize;
 use values::{HostName, MailAddress};
 
@@ -39,8 +39,10 @@ pub(crate) enum Inside {
 }
 
 /// Returns whether a node's queue is looked into.
-pub(crate) fn has_queue(role: Role) -> bool {
-    QUEUES.contains(&role)
+///
+/// - `processes`: what it runs; a scanner's node has a queue where mail comes through it.
+pub(crate) fn has_queue(role: Role, processes: &[Process]) -> bool {
+    QUEUES.contains(&role) || (role == Role::Defense && processes.iter().any(|process| process.name == "postfix"))
 }
 
 /// A message in a queue, as `postqueue -j` tells it (postqueue(1)).
@@ -96,7 +98,7 @@ impl Reach {
     fn held(&self, mailbox: &MailAddress) -> Result<Vec<(&Inside, String)>, Cannot> {
         let about = BTreeSet::from([mailbox.key()]);
         let mut found = Vec::new();
-        for (_, inside) in self.queues.values().filter(|(role, _)| *role == Role::Mx) {
+        for (_, inside) in self.queues.values().filter(|(role, _)| matches!(role, Role::Mx | Role::Defense)) {
             let queue = self.queue(inside)?;
             let held = queue.iter().filter(|message| message.queue_name == "hold" && message.is_for(&about));
             found.extend(held.map(|message| (inside, message.queue_id.clone())));
@@ -183,7 +185,7 @@ impl Hands for Namespace {
         Ok(())
     }
 
-    /// What the defense holds apart lies in the hold queue of the mx that took it.
+    /// What the defense holds apart lies in the hold queue of the mx that took it, or of the gateway.
     fn held(&self, mailbox: &MailAddress) -> Result<Vec<Vec<u8>>, Cannot> {
         let reach = self.ground.reach();
         let held = reach.held(mailbox)?;

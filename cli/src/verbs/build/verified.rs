@@ -28,7 +28,7 @@ pub(super) fn ask(repository: &Repository, output: Output, root: Option<&Path>, 
     let state = StateRoot::new(up::cache()?);
     let request = up::request(repository, output.clone(), state, &manner)?;
     let verdict =
-        environments::verify(&request, &Told { tell: !json }).map_err(crate::verbs::address::from_environments)?;
+        environments::verify(&request, &Told::new(!json)).map_err(crate::verbs::address::from_environments)?;
     if verdict.complaints.is_empty() {
         say(json, &format!("{} checks on {} nodes passed", verdict.checks, verdict.nodes));
         return Ok(());

@@ -12,7 +12,6 @@ use super::maps::{Key, Map};
 use super::master_cf::{Entry, Kind, MasterCf, inner_services, only_own_nodes};
 use super::{pgsql, policy, srs, ways_out};
 use crate::decide::ports;
-use crate::render::place;
 
 const PLATFORM: Table = Table::fixed("texthash", "/etc/postfix/maps/platform");
 
@@ -43,13 +42,15 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         tree.extend(srs::tree(domain));
     }
     tree.extend(policy::tree(site));
+    let mut ready = vec![ports::SMTP, ports::RELAY];
+    ready.extend(gateway(site).map(|_| ports::RETURNED));
     let mut checks = foundation::checks(FOLDER, &files);
     checks.push(foundation::table_check(&PLATFORM.path));
     checks.push(foundation::table_check(&OFFICES.path));
     tree.extend(Tree {
         checks,
         files,
-        processes: vec![foundation::process("", waits, vec![ports::SMTP, ports::RELAY])],
+        processes: vec![foundation::process("", waits, ready)],
         packages: foundation::packages(),
     });
     tree
@@ -185,8 +186,13 @@ pub(super) fn known_recipients() -> Vec<Item> {
 
 /// Returns where the scanner answers, where it is asked as a milter.
 pub(super) fn milter(site: Site<'_>) -> Option<Endpoint> {
-    let asked = site.blueprint.defense.hookup == Hookup::Milter;
-    site.group(Role::Defense, ports::MILTER).filter(|_| asked)
+    site.group(Role::Defense, ports::MILTER)
+}
+
+/// Returns the filtering hop in front of this node, where there is one.
+fn gateway(site: Site<'_>) -> Option<Endpoint> {
+    let asked = site.blueprint.defense.hookup == Hookup::Gateway;
+    site.group(Role::Defense, ports::GATEWAY).filter(|_| asked)
 }
 
 /// Returns the scanner where it has to answer before any mail comes in: elsewhere senders are asked to come again until it does.
@@ -208,16 +214,17 @@ pub(super) fn unavailable(file: &mut MainCf, defense: &Defense) {
 fn defense(file: &mut MainCf, site: Site<'_>) {
     let defense = &site.blueprint.defense;
     file.heading("Email Defense");
-    if let Some(milter) = milter(site) {
-        file.set("smtpd_milters", Item::Inet(milter.clone()));
-        // What this node says itself is signed, not judged.
-        file.set("non_smtpd_milters", Item::Inet(milter));
-        file.set("internal_mail_filter_classes", Item::Word("bounce"));
-        unavailable(file, defense);
-    } else if let Some(gateway) = site.group(Role::Defense, ports::GATEWAY) {
+    let Some(milter) = milter(site) else { return };
+    if let Some(gateway) = gateway(site) {
         file.set("smtpd_proxy_filter", Item::Inet(gateway));
         file.set("smtpd_proxy_options", Item::Word("speed_adjust"));
+    } else {
+        file.set("smtpd_milters", Item::Inet(milter.clone()));
     }
+    // What this node says itself is signed, not judged.
+    file.set("non_smtpd_milters", Item::Inet(milter));
+    file.set("internal_mail_filter_classes", Item::Word("bounce"));
+    unavailable(file, defense);
 }
 
 fn delivery(file: &mut MainCf, site: Site<'_>) {
@@ -243,16 +250,23 @@ fn master_cf(site: Site<'_>) -> MasterCf {
         .option("smtpd_client_restrictions", only_own_nodes())
         // What stores send on or answer by themselves goes out into the world from here.
         .option("smtpd_relay_restrictions", only_own_nodes());
-    if site.blueprint.defense.hookup == Hookup::Gateway && place::has(site.blueprint, &site.node.cluster, Role::Defense)
-    {
-        // What comes back from the gateway must not be sent through it again.
-        relay = relay.option("smtpd_proxy_filter", Vec::new());
-    } else {
-        relay = relay
+    relay = relay
+        .option("smtpd_tls_security_level", Item::Word("encrypt"))
+        .option("milter_macro_daemon_name", Item::Word("RELAY"));
+    let mut returned = None;
+    if let (Some(_), Some(milter)) = (gateway(site), milter(site)) {
+        // Own mail is looked at without the detour, and what comes back from the gateway not once more.
+        relay = relay.option("smtpd_proxy_filter", Vec::new()).option("smtpd_milters", Item::Inet(milter));
+        let entry = Entry::new(Kind::Inet(ports::RETURNED), "smtpd")
+            .option("syslog_name", Item::Word("postfix/returned"))
+            .option("smtpd_client_restrictions", only_own_nodes())
+            .option("smtpd_relay_restrictions", only_own_nodes())
             .option("smtpd_tls_security_level", Item::Word("encrypt"))
-            .option("milter_macro_daemon_name", Item::Word("RELAY"));
+            .option("smtpd_proxy_filter", Vec::new());
+        returned = Some(entry);
     }
     entries.push(relay);
+    entries.extend(returned);
     entries.extend(inner_services());
     MasterCf { entries }
 }
@@ -307,7 +321,10 @@ mod tests {
             Some("inet:defense.a.northmail.example:10024")
         );
         assert_eq!(setting(&blueprint, "smtpd_milters"), None);
-        assert!(written(&blueprint, "/etc/postfix/master.cf").contains("-o smtpd_proxy_filter=\n"));
+        let master = written(&blueprint, "/etc/postfix/master.cf");
+        assert_eq!(master.matches("-o smtpd_proxy_filter=\n").count(), 2, "{master}");
+        assert!(master.contains("-o smtpd_milters=inet:defense.a.northmail.example:11332\n"), "{master}");
+        assert!(master.contains("\n10027 "), "{master}");
     }
 
     #[test]

@@ -40,6 +40,38 @@ rspamd_config:add_map({
   end
 })
 
+-- Where an mx brings strangers' mail through a gateway, whom it came from stands in the field that the mx put on top.
+if options.relays then
+  local relays = {}
+  for _, address in ipairs(options.relays) do
+    relays[address] = true
+  end
+  rspamd_config:register_symbol({
+    name = "GATEWAY_ORIGIN",
+    type = "prefilter",
+    priority = lua_util.symbols_priorities.top + 1,
+    group = N,
+    callback = function(task)
+      local ip = task:get_ip()
+      if not ip or not ip:is_valid() or not relays[ip:to_string()] then
+        return
+      end
+      for _, received in ipairs(task:get_received_headers() or {}) do
+        -- The scanner has a field of its own for the connection it sees.
+        if not (received.flags or {}).artificial then
+          local origin = received.real_ip
+          if origin and origin:is_valid() then
+            task:set_from_ip(origin)
+            task:set_helo(received.from_hostname or "unknown")
+            task:set_hostname(received.real_hostname or received.from_hostname or "unknown")
+          end
+          return
+        end
+      end
+    end
+  })
+end
+
 -- Mail of the platform's own users and nodes was looked at where it came in.
 local function is_own(task)
   local ip = task:get_ip()

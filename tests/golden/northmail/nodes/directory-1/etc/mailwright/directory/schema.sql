@@ -406,6 +406,15 @@ BEGIN
     END IF;
 END $$;
 
+-- What every domain has, whether anybody named it or not (RFC 5321 §4.5.1, RFC 2142): mail for it goes to the operator, whose
+-- addresses are kept as forwards of accounts that no row stands for.
+CREATE FUNCTION lookup.office(office text, domain public.domains) RETURNS public.mailboxes LANGUAGE sql STABLE AS $$
+    SELECT jsonb_populate_record(NULL::public.mailboxes, jsonb_build_object(
+        'id', CASE office WHEN 'postmaster' THEN -1 ELSE -2 END, 'reseller', domain.reseller, 'domain', domain.name,
+        'address', lookup.key(office, domain.name), 'kind', 'forward', 'status', 'active', 'settings', '{}', 'created_at', 0))
+    WHERE office IN ('postmaster', 'abuse')
+$$;
+
 -- What an address is: `elsewhere`, `unknown` or `account`.
 CREATE FUNCTION lookup.resolved(
     address text, OUT what text, OUT account public.mailboxes, OUT domain public.domains, OUT detail text
@@ -440,6 +449,9 @@ BEGIN
         END IF;
         SELECT parts.local, parts.domain INTO local, name FROM lookup.parts(domain.catch_all) AS parts;
         account := lookup.find(local, name);
+    END IF;
+    IF account.id IS NULL THEN
+        account := lookup.office(lower(local), domain);
     END IF;
     IF account.id IS NOT NULL THEN
         what := 'account';
@@ -968,5 +980,5 @@ BEGIN
     END LOOP;
 END $$;
 
-INSERT INTO platform (name, value) VALUES ('lookups', '9ea078651fd35ffd6e862bfda3ccd47f4ea8512de9dee44fd57930810dd1bd61');
+INSERT INTO platform (name, value) VALUES ('lookups', '1ad9bbbf408b0aea6a495d1b72e8e42133a46144e9d9d98945e9500a755a1b33');
 
