@@ -268,7 +268,8 @@ fn a_gateway_in_front_of_the_mx_judges_as_a_milter_does() {
     let embedded = carry_out_on(through_a_gateway(), Backend::Embedded, &BOOKWORM, patience, chosen, BTreeMap::new())
         .expect("it runs everywhere");
     assert_eq!(unmet(&embedded), [""; 0]);
-    let real = match carry_out_on(through_a_gateway(), Backend::Namespace, &BOOKWORM, patience, chosen, BTreeMap::new()) {
+    let real = match carry_out_on(through_a_gateway(), Backend::Namespace, &BOOKWORM, patience, chosen, BTreeMap::new())
+    {
         Ok(report) => report,
         Err(why) => return println!("skipped: the backend `namespace`: {why}"),
     };

@@ -51,8 +51,6 @@ fn main_cf(site: Site<'_>) -> MainCf {
     file.clear("virtual_alias_maps");
     file.clear("virtual_alias_domains");
     file.clear("virtual_mailbox_domains");
-    // Logs tell the world's clients, not the mx.
-    file.set("smtpd_authorized_xforward_hosts", Item::Word("$mynetworks"));
     file.heading("Email Defense");
     if let Some(milter) = milter(site) {
         file.set("smtpd_milters", Item::Inet(milter));
