@@ -10,6 +10,7 @@
 //! Nothing that is secret stands in a pack in the clear. What a pack says of itself is only believed when its end proves it.
 
 mod crypt;
+mod holes;
 mod stream;
 mod tree;
 
@@ -52,6 +53,12 @@ pub struct About {
     pub packed: String,
     /// Whether its secrets are in it, encrypted.
     pub secrets: bool,
+    /// The image that its virtual machines ran, by its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The snapshot that goes along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// What is to be packed.
@@ -66,6 +73,8 @@ pub struct PackRequest<'a> {
     pub specification: BTreeMap<String, Vec<u8>>,
     /// Public keys of age that may read its secrets; none leaves them behind.
     pub recipients: &'a [String],
+    /// The snapshot of virtual machines that goes along: their memory, and mail in flight.
+    pub snapshot: Option<&'a str>,
 }
 
 /// Why an environment could not be packed or unpacked.
@@ -96,6 +105,9 @@ pub enum PackFailure {
         /// What it asks for.
         reason: TreeRefusal,
     },
+    /// There is no such snapshot.
+    #[error("the environment has no snapshot {0} that could go along")]
+    NoSnapshot(String),
     /// Its secrets are encrypted, and nobody said with what they are read.
     #[error("the secrets of this pack are encrypted")]
     Sealed,
@@ -138,6 +150,7 @@ impl PackFailure {
                     .to_owned()
             }
             Self::Pack { .. } | Self::Refused { .. } => "fetch the pack again; nothing of it was kept".to_owned(),
+            Self::NoSnapshot(_) => "see which there are: mailwright snapshot list".to_owned(),
             Self::Sealed => "name the key that reads them: --identity FILE, as age-keygen wrote it".to_owned(),
             Self::Crypt(failure) => failure.help(),
             Self::There(_) => "name another folder with --into".to_owned(),
@@ -178,7 +191,14 @@ pub fn pack(request: PackRequest<'_>, out: &Path) -> Result<About, PackFailure> 
     if !secrets && record.backend != "embedded" {
         return Err(PackFailure::Inseparable(request.identity));
     }
-    let about = About { packed: timestamp(), secrets, backend: record.backend, ..request.about };
+    let snapshot = request.snapshot.map(str::to_owned);
+    if let Some(name) = &snapshot
+        && crate::vm::snapshot::read(&folder, name).is_err()
+    {
+        return Err(PackFailure::NoSnapshot(name.clone()));
+    }
+    let (backend, image) = (record.backend, record.image);
+    let about = About { packed: timestamp(), secrets, backend, image, snapshot, ..request.about };
     let name = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let partial = out.with_file_name(format!(".{name}.{}.partial", std::process::id()));
     let written = write(&folder, &about, &request.specification, request.recipients, &partial)
@@ -207,7 +227,8 @@ fn write(
     if recipients.is_empty() {
         let accounts = without_passwords(folder)?;
         let mut add = |header: &Header, content: &mut dyn Read| writer.add(header, content);
-        tree::walk(folder.path(), tree::In::TheClear, &mut add).map_err(failed("read the environment's state"))?;
+        tree::walk(folder.path(), tree::In::TheClear, None, &mut add)
+            .map_err(failed("read the environment's state"))?;
         if let Some(bytes) = accounts {
             let path = ["state", "directory.sqlite"].map(str::to_owned).to_vec();
             let header = Header { mode: 0o600, ..plain(path, Kind::File, bytes.len() as u64) };
@@ -217,7 +238,9 @@ fn write(
         let sealed = place.with_extension("sealed");
         let outcome = crypt::encrypt(recipients, &sealed, |to| {
             let mut inner = Writer::new(to)?;
-            tree::walk(folder.path(), tree::In::Secret, &mut |header, content| inner.add(header, content))?;
+            tree::walk(folder.path(), tree::In::Secret, about.snapshot.as_deref(), &mut |header, content| {
+                inner.add(header, content)
+            })?;
             inner.end()?.flush()
         });
         let added = outcome.map_err(PackFailure::from).and_then(|()| {

@@ -83,6 +83,18 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Returns the SHA-256 of a file, in lower-case hexadecimal.
+pub(crate) fn digest_of_file(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut hash, mut bytes) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match std::io::Read::read(&mut file, &mut bytes)? {
+            0 => return Ok(hexadecimal(&hash.finalize())),
+            count => hash.update(bytes.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
 /// Returns the SHA-256 of a document as it is written, in lower-case hexadecimal.
 pub(crate) fn digest<T: Serialize>(document: &T) -> Result<String, serde_json::Error> {
     Ok(hexadecimal(&Sha256::digest(serde_json::to_vec(document)?)))

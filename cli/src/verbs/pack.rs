@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// A public key of age whose holder may read the secrets; may be given several times.
     #[arg(long, value_name = "AGE-PUBLIC-KEY")]
     secrets_for: Vec<String>,
+    /// A snapshot of virtual machines that goes along, with what was in flight then; it goes on there on the same QEMU, image and
+    /// program only. Disks go along without it, too.
+    #[arg(long, value_name = "NAME", requires = "secrets_for")]
+    snapshot: Option<String>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -75,6 +79,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         specification: ledger::digest(&repository.sources, &spec::parse(&repository.sources)),
         packed: String::new(),
         secrets: false,
+        image: None,
+        snapshot: None,
     };
     let request = PackRequest {
         state: StateRoot::new(folders::state()?),
@@ -82,6 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         about,
         specification: specification(&repository.path)?,
         recipients: &arguments.secrets_for,
+        snapshot: arguments.snapshot.as_deref(),
     };
     let about = pack(request, &arguments.out).map_err(told)?;
     let size = std::fs::metadata(&arguments.out).map(|about| about.len()).unwrap_or_default();
@@ -120,8 +127,10 @@ pub(crate) fn run_unpack(arguments: &UnpackArguments) -> Result<Exit, Failure> {
         }))?;
     } else {
         show(&unpacked.about);
-        let (folder, name) = (unpacked.repository.display(), &unpacked.about.environment);
-        say(false, &format!("bring it up: mailwright up {folder} --env {name}"));
+        let (folder, about) = (unpacked.repository.display(), &unpacked.about);
+        let backend = about.image.as_ref().map(|image| format!(" --backend vm --image {image}")).unwrap_or_default();
+        let snapshot = about.snapshot.as_ref().map(|name| format!(" --snapshot {name}")).unwrap_or_default();
+        say(false, &format!("bring it up: mailwright up {folder} --env {}{backend}{snapshot}", about.environment));
     }
     Ok(Exit::Done)
 }
@@ -136,6 +145,12 @@ fn show(about: &About) {
         ),
     );
     say(false, &format!("  packed {}, {secrets}", about.packed));
+    if let Some(image) = &about.image {
+        say(false, &format!("  its machines ran the image {image}"));
+    }
+    if let Some(snapshot) = &about.snapshot {
+        say(false, &format!("  with the snapshot {snapshot}, to go on from"));
+    }
 }
 
 /// Returns the repository's own files, as they lie there.
@@ -157,8 +172,14 @@ fn specification(repository: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure
 }
 
 fn told(failure: PackFailure) -> Failure {
-    let usage =
-        matches!(failure, PackFailure::Runs(_) | PackFailure::There(_) | PackFailure::Sealed | PackFailure::NeverUp(_));
+    let usage = matches!(
+        failure,
+        PackFailure::Runs(_)
+            | PackFailure::NoSnapshot(_)
+            | PackFailure::There(_)
+            | PackFailure::Sealed
+            | PackFailure::NeverUp(_)
+    );
     let help = failure.help();
     let shown = if usage { Failure::usage(failure.to_string()) } else { Failure::failed(failure.to_string()) };
     let shown = match std::error::Error::source(&failure) {

@@ -88,6 +88,13 @@ impl Store {
 }
 
 impl Image {
+    /// Takes a folder for the image of the digest that it is called by; `None` where it is called otherwise, or has no manifest.
+    pub fn at(folder: &Path) -> Option<Self> {
+        let digest = folder.file_name()?.to_string_lossy().into_owned();
+        let image = Self { digest, folder: folder.to_owned() };
+        (is_digest(&image.digest) && image.manifest().is_file()).then_some(image)
+    }
+
     /// Returns the root file system (erofs).
     pub fn root(&self) -> PathBuf {
         self.folder.join("root.erofs")
@@ -182,7 +189,7 @@ impl Image {
 
     /// Tells whether every part is as it was when it was last found whole, by sizes and times; where that cannot be told, every byte
     /// is read.
-    pub(crate) fn check_lightly(&self) -> Result<(), ImageFailure> {
+    pub fn check_lightly(&self) -> Result<(), ImageFailure> {
         let kept = files::read(&self.folder.join(STAMP))?;
         if kept.is_some_and(|kept| self.state().is_ok_and(|state| state.as_bytes() == kept)) {
             return Ok(());

@@ -33,6 +33,8 @@ const LARGEST_HEADER: u32 = 64 * 1024;
 pub(super) enum Kind {
     /// A file, with its content.
     File,
+    /// A file with holes: its length, and as content what it holds ([`super::holes`]).
+    Holes(u64),
     /// A folder.
     Folder,
     /// A symbolic link to this.

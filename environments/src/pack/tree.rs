@@ -12,6 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode};
 
+use super::holes::{self, Parts};
 use super::stream::{Header, Kind, StreamFailure};
 
 /// What of the state goes where.
@@ -31,6 +32,12 @@ const SECRET: [&str; 5] = ["secrets", "authority", "directory.sqlite", "director
 
 /// What of a node is made anew when it is brought up.
 const MADE_ANEW: [&str; 3] = ["tree", "mount", "work"];
+
+/// What of a virtual machine is not.
+const KEPT: &str = "state.img";
+
+/// Files shorter than this are packed with their holes, in bytes.
+const SHORT: u64 = 1 << 20;
 
 /// Hides everything that an image has below a folder (overlayfs.rst).
 const OPAQUE: &str = "trusted.overlay.opaque";
@@ -70,14 +77,19 @@ impl From<StreamFailure> for Taken {
 }
 
 /// Gives every file of an environment's state to somebody, sorted by path.
+///
+/// - `snapshot`: the one of virtual machines that goes along, by its name; others stay behind.
 pub(super) fn walk(
     state: &Path,
     part: In,
+    snapshot: Option<&str>,
     add: &mut dyn FnMut(&Header, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
     let wanted = |path: &[String]| match path {
         [_, name] if LEFT_BEHIND.contains(&name.as_str()) || name.starts_with('.') => false,
         [_, name, ..] if part == In::TheClear && SECRET.contains(&name.as_str()) => false,
+        [_, snapshots, name, ..] if snapshots == "snapshots" => Some(name.as_str()) == snapshot,
+        [_, nodes, _, machine, file] if nodes == "nodes" && machine == "machine" => file == KEPT,
         [_, nodes, _, made, ..] if nodes == "nodes" && MADE_ANEW.contains(&made.as_str()) => false,
         [_, nodes, _, state, work] if nodes == "nodes" && state == "state" && work == "work" => false,
         _ => true,
@@ -128,7 +140,17 @@ fn one(
         // Sockets are made by whoever listens on them.
         () => return Ok(()),
     };
-    let size = if kind == Kind::File { about.len() } else { 0 };
+    let mut parts = None;
+    let (kind, size) = match kind {
+        Kind::File if about.len() > SHORT && about.blocks() * 512 < about.len() => {
+            let found = Parts::of(File::open(place)?)?;
+            let size = found.size();
+            parts = Some(found);
+            (Kind::Holes(about.len()), size)
+        }
+        Kind::File => (Kind::File, about.len()),
+        other => (other, 0),
+    };
     let mut mark = [0; 1];
     let opaque = kind == Kind::Folder && rustix::fs::lgetxattr(place, OPAQUE, &mut mark[..]).is_ok() && mark == *b"y";
     let header = Header {
@@ -140,9 +162,10 @@ fn one(
         size,
         opaque,
     };
-    match kind {
-        Kind::File => add(&header, &mut File::open(place)?),
-        Kind::Folder => {
+    match (kind, parts) {
+        (_, Some(mut parts)) => add(&header, &mut parts),
+        (Kind::File, None) => add(&header, &mut File::open(place)?),
+        (Kind::Folder, None) => {
             add(&header, &mut io::empty())?;
             below(place, path, wanted, add)
         }
@@ -200,10 +223,14 @@ impl<'a> Place<'a> {
                 self.folders.push((place, header.clone()));
                 return Ok(());
             }
-            Kind::File => {
+            Kind::File | Kind::Holes(_) => {
                 let mut file =
                     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place).map_err(failed)?;
-                io::copy(content, &mut file).map_err(failed)?;
+                match header.kind {
+                    Kind::Holes(length) => holes::lay(content, length, &file),
+                    _ => io::copy(content, &mut file).map(drop),
+                }
+                .map_err(failed)?;
                 file.set_permissions(fs::Permissions::from_mode(header.mode)).map_err(failed)?;
                 file.set_times(times(header)).map_err(failed)?;
             }
@@ -325,7 +352,7 @@ mod tests {
         }
         let files = |part| {
             let mut files = Vec::new();
-            walk(state.path(), part, &mut |header, _| {
+            walk(state.path(), part, None, &mut |header, _| {
                 if header.kind == Kind::File {
                     files.push(header.path.join("/"));
                 }

@@ -1,7 +1,7 @@
 //! A whole environment of machines stored while it runs: memory, devices and disks, at one moment for all of them.
 //!
 //! ```text
-//! snapshots/NAME/snapshot.json          what it is and what it depends on; written last
+//! snapshots/NAME/snapshot.json          what it is, what it depends on, what proves it whole; written last
 //! snapshots/NAME/nodes/NODE/memory      the machine's memory, with holes where it holds nothing
 //! snapshots/NAME/nodes/NODE/device      its devices, as QEMU writes them
 //! snapshots/NAME/nodes/NODE/state.img   its state disk
@@ -31,10 +31,10 @@ use super::machine::{self, MachineFailure, Power};
 use super::qmp::Monitor;
 use crate::failure::Failure;
 use crate::files;
-use crate::state::{Folder, StateFailure};
+use crate::state::{Folder, StateFailure, digest_of_file};
 
 /// The version of the layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A machine's memory.
 const MEMORY: &str = "memory";
@@ -120,6 +120,43 @@ pub struct Snapshot {
     pub bytes: u64,
     /// How long the machines stood still for it, in milliseconds.
     pub still_milliseconds: u64,
+    /// What proves each machine's files whole, by node.
+    pub proofs: BTreeMap<String, Proof>,
+}
+
+/// What proves the files of a stored machine whole. Memory and disks are too much to be read twice: their lengths and how much they
+/// hold must be right, and what is small must be the same to the bit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Length and octets that are no hole, of memory and state disk.
+    pub large: BTreeMap<String, (u64, u64)>,
+    /// SHA-256 of devices and config disk.
+    pub small: BTreeMap<String, String>,
+}
+
+impl Proof {
+    /// Looks at a stored machine's files.
+    fn of(folder: &Path) -> std::io::Result<Self> {
+        let mut proof = Self::default();
+        for name in [MEMORY, STATE] {
+            let file = File::open(folder.join(name))?;
+            proof.large.insert(name.to_owned(), (file.metadata()?.len(), held(&file)?));
+        }
+        for name in [DEVICE, CONFIG] {
+            proof.small.insert(name.to_owned(), digest_of_file(&folder.join(name))?);
+        }
+        Ok(proof)
+    }
+
+    /// Returns a file that is not as it was when it was stored.
+    fn not_in(&self, now: &Self) -> Option<&str> {
+        // Another file system may keep fewer zeros; a copy that was torn off holds much less.
+        let large = self.large.iter().find(|(file, (length, held))| {
+            now.large.get(*file).is_none_or(|(long, holds)| long != length || *holds < held - held / 8)
+        });
+        let small = self.small.iter().find(|(file, digest)| now.small.get(*file) != Some(digest));
+        large.map(|(file, _)| file).or(small.map(|(file, _)| file)).map(String::as_str)
+    }
 }
 
 /// Returns where snapshots are.
@@ -182,7 +219,18 @@ impl Restoring {
         if let Some(reason) = ground.other_than(&snapshot.ground) {
             return Err(MachineFailure::Snapshot { name: name.to_owned(), reason }.into());
         }
-        Ok(Self { place: place(environment, name)?, name: name.to_owned() })
+        let place = place(environment, name)?;
+        let damaged = |node: &str, why: &str| MachineFailure::Snapshot {
+            name: name.to_owned(),
+            reason: format!("what was stored of {node} is not what was written: {why}"),
+        };
+        for (node, proof) in &snapshot.proofs {
+            let now = Proof::of(&place.join("nodes").join(node)).map_err(|error| damaged(node, &error.to_string()))?;
+            if let Some(file) = proof.not_in(&now) {
+                return Err(damaged(node, &format!("its {file} is another")).into());
+            }
+        }
+        Ok(Self { place, name: name.to_owned() })
     }
 
     fn failed(&self, source: &std::io::Error) -> MachineFailure {
@@ -273,6 +321,8 @@ pub(crate) fn save(
         let _ = files::remove(&making);
         return Err(failure);
     }
+    let proof = |node: &String| Ok((node.clone(), Proof::of(&making.join("nodes").join(node))?));
+    let proofs: std::io::Result<BTreeMap<String, Proof>> = machines.keys().map(proof).collect();
     let snapshot = Snapshot {
         version: VERSION,
         name: name.to_owned(),
@@ -281,6 +331,7 @@ pub(crate) fn save(
         ground,
         bytes: room(&making).map_err(failed)?,
         still_milliseconds,
+        proofs: proofs.map_err(failed)?,
     };
     files::write_json(&making.join("snapshot.json"), &snapshot, 0o600).map_err(StateFailure::from)?;
     files::remove(&done).map_err(StateFailure::from)?;
@@ -412,6 +463,20 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns how many octets of a file are no hole.
+fn held(file: &File) -> std::io::Result<u64> {
+    let (mut octets, mut at) = (0, 0);
+    loop {
+        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            Err(rustix::io::Errno::NXIO) => return Ok(octets),
+            Err(error) => return Err(error.into()),
+        };
+        at = rustix::fs::seek(file, SeekFrom::Hole(start))?;
+        octets += at - start;
+    }
 }
 
 /// Copies a file with its holes.
