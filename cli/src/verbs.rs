@@ -25,6 +25,7 @@ mod node;
 mod pack;
 mod plan;
 mod promote;
+mod relocate;
 mod reseller;
 mod reset;
 mod root;
@@ -61,6 +62,10 @@ pub(crate) enum Verb {
     Reset(reset::Arguments),
     /// Store an environment of virtual machines as it is, and go on from there.
     Snapshot(snapshot::Arguments),
+    /// Move a virtual machine to another host while it runs.
+    Move(relocate::MoveArguments),
+    /// Move every virtual machine of a host to others.
+    Evacuate(relocate::EvacuateArguments),
     /// Write an environment, with all it holds, to one file.
     Pack(pack::Arguments),
     /// Take an environment out of such a file.
@@ -129,6 +134,8 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Exec(arguments) => exec::run(&arguments),
         Verb::Snapshot(arguments) => snapshot::run(&arguments),
+        Verb::Move(arguments) => relocate::run(&arguments),
+        Verb::Evacuate(arguments) => relocate::run_evacuate(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
         Verb::Pack(arguments) => pack::run(&arguments),
         Verb::Unpack(arguments) => pack::run_unpack(&arguments),

@@ -17,6 +17,7 @@ use crate::namespace::{DaemonState, NodeState};
 use crate::node;
 use crate::probe::probe_all;
 use crate::state::{Folder, Holder, Identity, Listed, Phase, Record, StateRoot};
+use crate::vm::moves::{self, Moved, Relocation};
 
 /// How often something that another process does is looked for.
 const LOOK: Duration = Duration::from_millis(10);
@@ -335,11 +336,33 @@ impl Found {
     ///
     /// - Returns: what it is then; with a reason when it could not, and serves the earlier specification still or half of this one.
     pub fn converge(&self, patience: Duration) -> Result<Description, Failure> {
+        self.ask(Signal::USR1, patience)
+    }
+
+    /// Has machines move to other hosts while they run, by the process that serves them.
+    ///
+    /// - Returns: what has moved.
+    /// - Errors: it does not run on machines, or one could not move; those before it have moved.
+    pub fn relocate(&self, what: &Relocation, patience: Duration) -> Result<Vec<Moved>, Failure> {
+        let refused = |reason: String| crate::vm::MachineFailure::Move { node: "nothing".to_owned(), reason };
+        if !self.is_up() || self.record.as_ref().is_none_or(|record| record.backend != Backend::Vm.name()) {
+            return Err(refused("the environment runs no virtual machines now".to_owned()).into());
+        }
+        self.folder.write_document(moves::ASKED, what)?;
+        let told = self.ask(Signal::USR2, patience)?;
+        match told.reason {
+            None => Ok(self.folder.document(moves::MOVED)?.unwrap_or_default()),
+            Some(reason) => Err(Failure::Broke { reason }),
+        }
+    }
+
+    /// Asks the process that serves the environment for something by a signal, and waits until it has done or refused it.
+    fn ask(&self, signal: Signal, patience: Duration) -> Result<Description, Failure> {
         let before = self.record.as_ref().map_or(0, |record| record.generation);
         let unknown = || Failure::UnknownProcess { identity: self.identity.clone() };
         let process = self.folder.holder()?.and_then(|holder| holder.process).ok_or_else(unknown)?;
         let pid = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or_else(unknown)?;
-        kill_process(pid, Signal::USR1).map_err(|error| Failure::Signal { process, source: error.into() })?;
+        kill_process(pid, signal).map_err(|error| Failure::Signal { process, source: error.into() })?;
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             let now = look(self.identity.clone(), self.folder.clone())?;

@@ -21,6 +21,7 @@ use crate::rootfs::{self, Root, Wanted};
 use crate::scenarios::{Hands, NoHands};
 use crate::spare::Spares;
 use crate::state::{Folder, Identity, Lock, OpenDoor, Phase, Record, StateFailure, StateRoot, digest, hexadecimal};
+use crate::vm::moves::{Moved, Relocation};
 use crate::vm::{self, ImageFiles, Vm};
 
 /// What is to be brought up, and where its state lives.
@@ -352,7 +353,12 @@ fn image(request: &LaunchRequest, progress: &dyn Progress) -> Result<ImageFiles,
     let stored = |failure: FileFailure| Failure::from(StateFailure::from(failure));
     let named = match &request.image {
         Some(folder) if folder.is_dir() => {
-            return Ok(ImageFiles::of(&std::path::absolute(folder).unwrap_or_else(|_| folder.clone()))?);
+            let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+            // What is called by a digest must be what the digest says: evidence names it.
+            if let Some(image) = images::Image::at(&folder) {
+                image.check_lightly()?;
+            }
+            return Ok(ImageFiles::of(&folder)?);
         }
         Some(digest) => store.find(&digest.to_string_lossy()).map_err(stored)?,
         None => {
@@ -361,7 +367,9 @@ fn image(request: &LaunchRequest, progress: &dyn Progress) -> Result<ImageFiles,
         }
     };
     let missing = || vm::MachineFailure::NoImage { folder: store.folder().to_owned(), file: "image of that digest" };
-    Ok(ImageFiles::of(&named.ok_or_else(missing)?.folder)?)
+    let image = named.ok_or_else(missing)?;
+    image.check_lightly()?;
+    Ok(ImageFiles::of(&image.folder)?)
 }
 
 /// Returns the root file system of real daemons' nodes.
@@ -425,7 +433,7 @@ impl Running {
         match &self.platform {
             Some(Platform::Embedded(embedded)) => embedded.as_ref(),
             Some(Platform::Namespace(namespace)) => namespace.as_ref(),
-            Some(Platform::Vm(vm)) => vm.reach(),
+            Some(Platform::Vm(vm)) => vm.hands(),
             None => &NoHands,
         }
     }
@@ -445,6 +453,37 @@ impl Running {
         self.record.reason = outcome.as_ref().err().map(told);
         self.folder.write_record(&self.record)?;
         outcome
+    }
+
+    /// Moves machines to other hosts while they run, as [`crate::Found::relocate`] asks for it; who is connected stays so.
+    ///
+    /// - Errors: the backend runs no machines, or one could not move and goes on where it was; those before it have moved. It stands
+    ///   in the environment's record, too.
+    pub fn relocate(&mut self) -> Result<Vec<Moved>, Failure> {
+        let outcome = self.carry_over();
+        self.record.generation += 1;
+        self.record.reason = outcome.as_ref().err().map(told);
+        self.folder.write_record(&self.record)?;
+        outcome
+    }
+
+    fn carry_over(&self) -> Result<Vec<Moved>, Failure> {
+        let none: Vec<Moved> = Vec::new();
+        self.folder.write_document(vm::moves::MOVED, &none)?;
+        let refused = |reason: &str| vm::MachineFailure::Move {
+            node: "what was asked for".to_owned(),
+            reason: reason.to_owned(),
+        };
+        let asked: Option<Relocation> = self.folder.document(vm::moves::ASKED)?;
+        let Some(Platform::Vm(vm)) = &self.platform else {
+            return Err(refused("the environment runs no virtual machines").into());
+        };
+        let moved = match asked.ok_or_else(|| refused("nobody says what is to move"))? {
+            Relocation::Node { node, to } => vec![vm.relocate(&node, &to)?],
+            Relocation::Host { host } => vm.evacuate(&host)?,
+        };
+        self.folder.write_document(vm::moves::MOVED, &moved)?;
+        Ok(moved)
     }
 
     /// Notes that a change was asked for and could not even be tried.

@@ -60,5 +60,6 @@ pub use node::{hold, run_contained, run_machine, run_node};
 pub use rootfs::{build_root, packages};
 pub use state::{Identity, StateRoot};
 pub use verify::{Complaint, Verdict, verify};
+pub use vm::moves::{Moved, Relocation};
 pub use vm::snapshot::{Ground, Snapshot};
 pub use vm::{ImageFiles, MachineFailure, enter};

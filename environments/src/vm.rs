@@ -12,8 +12,10 @@ mod accelerator;
 mod disks;
 mod entry;
 mod fit;
+mod ground;
 mod lane;
 mod machine;
+pub(crate) mod moves;
 mod programs;
 mod qmp;
 pub(crate) mod snapshot;
@@ -44,10 +46,13 @@ use crate::namespace::fabric::Fabric;
 use crate::namespace::hands::{Inside, Reach};
 use crate::namespace::{self, Shape, network};
 use crate::node::{Awakening, MachinePlan, Manifest, Order as NodeOrder};
+use crate::scenarios::Hands;
 use crate::state::{OpenDoor, StateFailure};
 
+use ground::Ground as Standing;
 use lane::Beside;
-use machine::{Machine, Power};
+use machine::{Begins, Machine, Power};
+use moves::Moved;
 use snapshot::{Ground, Restoring};
 
 pub use entry::enter;
@@ -107,10 +112,8 @@ pub(crate) struct Order<'a> {
 pub(crate) struct Vm {
     // In the order in which they end.
     doors: Doors,
-    agents: Agents,
+    ground: Standing,
     world: Option<World>,
-    reach: Reach,
-    _switch: Switch,
     _fabric: Fabric,
     runtime: Runtime,
     broke: watch::Receiver<Option<String>>,
@@ -173,16 +176,21 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         progress.step(&Step::DoorOpened(door.clone()));
     }
     namespace::answering(&runtime, &open, &trust, ANSWERS)?;
+    let standing = Standing::new(
+        (common.blueprint, &nodes),
+        (agents, switch, power),
+        reach,
+        folder.clone(),
+        (log.clone(), broken),
+    );
     let vm = Vm {
         shape: Shape::of(common),
         processes: common.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
         open: open.clone(),
         boot: order.boot,
         doors,
-        agents,
+        ground: standing,
         world: Some(world),
-        reach,
-        _switch: switch,
         _fabric: fabric,
         runtime,
         broke,
@@ -245,9 +253,9 @@ fn switch_on(
         let beside = Beside::of(order.boot, common.blueprint, node, &processes);
         let laid = disks::config(&common.folder.tree(name), &folder, name, &beside)?;
         disks::state(&folder, node)?;
-        let machine = Machine { folder: &folder, node, waits: false };
+        let machine = Machine { folder: &folder, node, begins: Begins::Afresh };
         let child = machine.switch_on(power)?;
-        let control = connect(child, &folder, name)?;
+        let control = connect(child, &folder, name, Begins::Afresh)?;
         add(agents, name, control, log, broken)?;
         let plan = MachinePlan {
             node: name.to_owned(),
@@ -282,13 +290,13 @@ fn go_on(
         if !disks::is_config(&folder, &laid) {
             renewed.push((name, beside));
         }
-        let child = Machine { folder: &folder, node, waits: true }.switch_on(power)?;
+        let child = Machine { folder: &folder, node, begins: Begins::Stored }.switch_on(power)?;
         waiting.push((name, folder, child));
     }
     let mut machines = Vec::new();
     for (name, folder, child) in waiting {
         let process = child.id();
-        let control = connect(child, &folder, name)?;
+        let control = connect(child, &folder, name, Begins::Afresh)?;
         add(agents, name, control, log, broken)?;
         machines.push((name, folder, process));
     }
@@ -348,11 +356,11 @@ pub(crate) fn save(
 }
 
 /// Waits for a machine's process to open its sockets, and takes the one that orders go to.
-fn connect(mut child: Child, folder: &Path, name: &str) -> Result<(Child, UnixStream), Failure> {
+fn connect(mut child: Child, folder: &Path, name: &str, begins: Begins) -> Result<(Child, UnixStream), Failure> {
     let failed = |source| Failure::StartNode { node: name.to_owned(), source };
     let deadline = Instant::now() + ARRIVAL;
     loop {
-        let (_held, path) = machine::short(folder, machine::CONTROL)?;
+        let (_held, path) = machine::short(folder, &machine::socket(machine::CONTROL, begins))?;
         if let Ok(stream) = UnixStream::connect(&path) {
             return Ok((child, stream));
         }
@@ -418,8 +426,18 @@ impl Vm {
     }
 
     /// Returns what scenarios can do to it.
-    pub(crate) fn reach(&self) -> &Reach {
-        &self.reach
+    pub(crate) fn hands(&self) -> &dyn Hands {
+        &self.ground
+    }
+
+    /// Moves a node to a host while it runs.
+    pub(crate) fn relocate(&self, node: &str, to: &str) -> Result<Moved, Failure> {
+        self.ground.relocate(node, to)
+    }
+
+    /// Moves every node of a host to others.
+    pub(crate) fn evacuate(&self, host: &str) -> Result<Vec<Moved>, Failure> {
+        self.ground.evacuate(host)
     }
 
     /// Changes the platform while it runs, as [`namespace::Namespace::converge`] does; the trees go through the machines' ports.
@@ -447,11 +465,12 @@ impl Vm {
             let beside = planned.map(|planned| beside(self.boot, order, planned)).unwrap_or_default();
             let _ = disks::config(&order.folder.tree(node), &folder, node, &beside)?;
             let (manifest, files) = tree(&order.folder.tree(node))?;
-            self.agents.tell(node, &NodeOrder::Tree { manifest, files })?;
-            self.agents.converge(node, processes)?;
+            let mut agents = self.ground.agents();
+            agents.tell(node, &NodeOrder::Tree { manifest, files })?;
+            agents.converge(node, processes)?;
         }
-        let mut changed = self.agents.await_delivered(&touched, patience(self.boot))?;
-        self.agents.await_settled(patience(self.boot))?;
+        let mut changed = self.ground.agents().await_delivered(&touched, patience(self.boot))?;
+        self.ground.agents().await_settled(patience(self.boot))?;
         changed.retain(|_, files| !files.is_empty());
         for (node, files) in &changed {
             progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
@@ -464,12 +483,12 @@ impl Vm {
     /// Ends the platform: doors first, then the machines, then the log.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.doors.close();
-        self.agents.stop(farewell(self.boot));
+        self.ground.stop(farewell(self.boot));
         let stopped = self.world.take().map_or(Ok(()), World::stop);
         if let Some(log) = self.log.take() {
             log.write(Entry::now(Level::Info, None, "environment stopped"));
         }
-        drop(self.agents);
+        drop(self.ground);
         if let Some(writer) = self.writer.take() {
             writer.finish();
         }

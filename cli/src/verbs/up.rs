@@ -304,6 +304,10 @@ fn serve(
                     say(!tell, &failure.text());
                 }
             }
+            (Ended::Asked, Asked::Move) => match running.relocate() {
+                Ok(moved) => moved.iter().for_each(|moved| say(!tell, &super::relocate::told(moved))),
+                Err(failure) => say(!tell, &from_environments(failure).text()),
+            },
             (Ended::Asked, asked) => break Ok(asked),
             (Ended::Broke(reason), _) => break Err(reason),
         }
@@ -445,6 +449,8 @@ enum Asked {
     Interrupt,
     /// To take the changed specification over: SIGUSR1.
     Converge,
+    /// To move machines: SIGUSR2.
+    Move,
 }
 
 async fn asked_for() -> Asked {
@@ -463,6 +469,7 @@ async fn asked_for() -> Asked {
         () = wait(SignalKind::terminate()) => Asked::End,
         () = wait(SignalKind::hangup()) => Asked::End,
         () = wait(SignalKind::user_defined1()) => Asked::Converge,
+        () = wait(SignalKind::user_defined2()) => Asked::Move,
     }
 }
 

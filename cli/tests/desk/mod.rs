@@ -52,8 +52,13 @@ impl Desk {
 
     /// Lays a copy of the example on the desk, under a name, and returns its path.
     pub fn example(&self, name: &str) -> PathBuf {
+        self.copy_of("examples/northmail", name)
+    }
+
+    /// Lays a copy of a folder of the project on the desk, under a name, and returns its path.
+    pub fn copy_of(&self, folder: &str, name: &str) -> PathBuf {
         let to = self.path(name);
-        copy(&root().join("examples/northmail"), &to);
+        copy(&root().join(folder), &to);
         to
     }
 
@@ -77,9 +82,14 @@ impl Desk {
 
     /// Brings an environment up in the background and returns what it printed.
     pub fn up(&mut self, repository: &Path, environment: &str) -> Value {
+        self.up_with(repository, environment, &["--backend", "embedded"])
+    }
+
+    /// Brings an environment up in the background in some manner, and returns what it printed.
+    pub fn up_with(&mut self, repository: &Path, environment: &str, manner: &[&str]) -> Value {
         let path = repository.to_str().expect("a plain path");
         self.running.push((repository.to_path_buf(), environment.to_owned()));
-        let output = self.call(&["up", path, "--env", environment, "--backend", "embedded", "--detach", "--json"]);
+        let output = self.call(&[&["up", path, "--env", environment, "--detach", "--json"], manner].concat());
         assert!(output.status.success(), "up failed: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("up prints one JSON document")
     }

@@ -74,6 +74,9 @@ pub struct NodeState {
     /// Whether it is a machine with a kernel of its own, so that nothing of it can be seen from outside.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub machine: bool,
+    /// The host it has moved to; `None` where it is still on the one it was placed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Why it could not become or stay what it should be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
@@ -248,6 +251,43 @@ impl Agents {
     ) -> Result<(), Failure> {
         let state = NodeState { process: child.id(), machine: true, ..NodeState::default() };
         self.add(node, state, Box::new(child), streams, log, broke)
+    }
+
+    /// Has a machine that has moved go on in another process; the one it came from is ended.
+    pub(crate) fn replace_machine(
+        &mut self,
+        node: &str,
+        child: Child,
+        streams: Streams<impl Read + Send + 'static, impl Read + Send + 'static>,
+        log: &Log,
+        broke: &tokio::sync::watch::Sender<Option<String>>,
+    ) -> Result<(), Failure> {
+        let process = child.id();
+        // Whoever waits for the node goes on waiting: that the old process ends is no news.
+        self.board.lock().away.insert(node.to_owned());
+        if let Some(place) = self.agents.iter().position(|agent| agent.node == node) {
+            let mut old = self.agents.remove(place);
+            old.body.end();
+            let _ = old.reader.join();
+        }
+        let agent = self.attach(node, Box::new(child), streams, log, broke)?;
+        self.agents.push(agent);
+        let mut known = self.board.lock();
+        known.away.remove(node);
+        if let Some(state) = known.nodes.get_mut(node) {
+            state.process = process;
+        }
+        write_status(&self.status, &known);
+        Ok(())
+    }
+
+    /// Says on which host a node is now.
+    pub(crate) fn stands_on(&self, node: &str, host: &str) {
+        let mut known = self.board.lock();
+        if let Some(state) = known.nodes.get_mut(node) {
+            state.host = Some(host.to_owned());
+        }
+        write_status(&self.status, &known);
     }
 
     /// Takes a node that lives in something of its own.

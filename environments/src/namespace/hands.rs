@@ -95,7 +95,7 @@ impl Reach {
     }
 
     /// Returns the messages that are held for a mailbox, with the node that holds them.
-    fn held(&self, mailbox: &MailAddress) -> Result<Vec<(&Inside, String)>, Cannot> {
+    fn kept(&self, mailbox: &MailAddress) -> Result<Vec<(&Inside, String)>, Cannot> {
         let about = BTreeSet::from([mailbox.key()]);
         let mut found = Vec::new();
         for (_, inside) in self.queues.values().filter(|(role, _)| matches!(role, Role::Mx | Role::Defense)) {
@@ -175,31 +175,17 @@ impl Hands for Namespace {
         self.ground.heal(whom)
     }
 
-    /// The daemons' time is the machine's: what is short is waited for, what is long cannot be had.
     fn advance(&self, by: Duration) -> Result<(), Cannot> {
-        if by > LONGEST_WAIT {
-            let reason = "real daemons have the machine's own time, which nobody moves; more than ten seconds are not waited for";
-            return Err(Cannot::Lacks(reason.to_owned()));
-        }
-        std::thread::sleep(by);
-        Ok(())
+        // Nobody else waits for it meanwhile.
+        advance(by)
     }
 
-    /// What the defense holds apart lies in the hold queue of the mx that took it, or of the gateway.
     fn held(&self, mailbox: &MailAddress) -> Result<Vec<Vec<u8>>, Cannot> {
-        let reach = self.ground.reach();
-        let held = reach.held(mailbox)?;
-        held.iter().map(|(inside, id)| inside.run(&["/usr/sbin/postcat", "-qbh", id]).map(|it| content(&it))).collect()
+        Hands::held(&*self.ground.reach(), mailbox)
     }
 
     fn release(&self, mailbox: &MailAddress) -> Result<u64, Cannot> {
-        let reach = self.ground.reach();
-        let held = reach.held(mailbox)?;
-        for (inside, id) in &held {
-            inside.run(&["/usr/sbin/postsuper", "-H", id])?;
-            inside.run(&["/usr/sbin/postqueue", "-i", id])?;
-        }
-        Ok(held.len() as u64)
+        self.ground.reach().release(mailbox)
     }
 
     fn queued(&self, role: Role) -> Result<u64, Cannot> {
@@ -215,7 +201,37 @@ impl Hands for Namespace {
     }
 }
 
+/// The daemons' time is the machine's: what is short is waited for, what is long cannot be had.
+fn advance(by: Duration) -> Result<(), Cannot> {
+    if by > LONGEST_WAIT {
+        let reason =
+            "real daemons have the machine's own time, which nobody moves; more than ten seconds are not waited for";
+        return Err(Cannot::Lacks(reason.to_owned()));
+    }
+    std::thread::sleep(by);
+    Ok(())
+}
+
 impl Hands for Reach {
+    fn advance(&self, by: Duration) -> Result<(), Cannot> {
+        advance(by)
+    }
+
+    /// What the defense holds apart lies in the hold queue of the mx that took it, or of the gateway.
+    fn held(&self, mailbox: &MailAddress) -> Result<Vec<Vec<u8>>, Cannot> {
+        let held = self.kept(mailbox)?;
+        held.iter().map(|(inside, id)| inside.run(&["/usr/sbin/postcat", "-qbh", id]).map(|it| content(&it))).collect()
+    }
+
+    fn release(&self, mailbox: &MailAddress) -> Result<u64, Cannot> {
+        let held = self.kept(mailbox)?;
+        for (inside, id) in &held {
+            inside.run(&["/usr/sbin/postsuper", "-H", id])?;
+            inside.run(&["/usr/sbin/postqueue", "-i", id])?;
+        }
+        Ok(held.len() as u64)
+    }
+
     fn queued(&self, role: Role) -> Result<u64, Cannot> {
         let mut count = 0;
         for (_, inside) in self.queues.values().filter(|(at, _)| *at == role) {

@@ -64,6 +64,16 @@ pub trait Hands: Sync {
         Err(lacks("repair what was broken"))
     }
 
+    /// Moves a node to a host while it runs.
+    fn migrate(&self, _node: &str, _to: &str) -> Result<(), Cannot> {
+        Err(lacks("move a node while it runs"))
+    }
+
+    /// Moves every node of a host to others while they run.
+    fn evacuate(&self, _host: &str) -> Result<(), Cannot> {
+        Err(lacks("move nodes while they run"))
+    }
+
     /// Counts the messages that wait on the nodes of a role.
     fn queued(&self, _role: Role) -> Result<u64, Cannot> {
         Err(lacks("look into queues"))

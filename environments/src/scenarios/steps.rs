@@ -47,9 +47,9 @@ pub(super) fn carry_out(play: &mut Play<'_>, step: &Step, settings: &Settings<'_
         }
         "fault" => Ok(hands.fault(&fault(settings)?)?),
         "heal" => Ok(hands.heal(&whom(settings))?),
-        verb @ ("migrate" | "evacuate" | "snapshot" | "restore") => {
-            Err(Trouble::Skip(format!("no backend of this program can `{verb}` yet")))
-        }
+        "migrate" => Ok(hands.migrate(settings.needed("node")?, settings.needed("to")?)?),
+        "evacuate" => Ok(hands.evacuate(settings.needed("host")?)?),
+        verb @ ("snapshot" | "restore") => Err(Trouble::Skip(format!("no backend of this program can `{verb}` yet"))),
         other => Err(wrong(&format!("nobody knows the verb `{other}`"))),
     }
 }

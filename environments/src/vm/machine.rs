@@ -35,6 +35,12 @@ pub(super) const ENTRY: &str = "entry";
 /// The socket that QEMU itself is spoken to on.
 pub(super) const MONITOR: &str = "monitor";
 
+/// What the kernel says.
+const CONSOLE: &str = "console";
+
+/// What stands behind the sockets' names of a machine that another one is to become, until it has.
+const NEXT: &str = ".next";
+
 /// Why a machine could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MachineFailure {
@@ -82,6 +88,14 @@ pub enum MachineFailure {
         /// Why.
         reason: String,
     },
+    /// A machine could not move; it goes on where it was.
+    #[error("{node} could not move: {reason}")]
+    Move {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String,
+    },
     /// QEMU said no.
     #[error("QEMU on {node} refused: {reason}")]
     Refused {
@@ -105,6 +119,7 @@ impl MachineFailure {
                 "see what there is with `mailwright snapshot list`; without one, `mailwright up` begins from the state disks"
                     .to_owned()
             }
+            Self::Move { .. } => "it goes on where it was; see `mailwright status` and `mailwright logs`".to_owned(),
             Self::Refused { .. } => "read `mailwright logs`, then bring the environment up again".to_owned(),
         }
     }
@@ -162,8 +177,35 @@ impl Power {
 pub(super) struct Machine<'a> {
     pub(super) folder: &'a Path,
     pub(super) node: &'a Node,
-    /// Whether it waits for what it was.
-    pub(super) waits: bool,
+    /// How it begins.
+    pub(super) begins: Begins,
+}
+
+/// How a machine begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// By booting.
+    Afresh,
+    /// It waits for what it was when it was stored.
+    Stored,
+    /// It waits for another process's machine to become this one, beside it.
+    Beside,
+}
+
+/// Returns the name of a machine's socket.
+pub(super) fn socket(name: &str, begins: Begins) -> String {
+    match begins {
+        Begins::Beside => format!("{name}{NEXT}"),
+        Begins::Afresh | Begins::Stored => name.to_owned(),
+    }
+}
+
+/// Has the sockets of a machine that waited beside another be the machine's own.
+pub(super) fn take_place(folder: &Path) -> std::io::Result<()> {
+    [CONTROL, ENTRY, MONITOR].iter().try_for_each(|name| {
+        // Whoever is connected stays so: a socket's name is only how it is found.
+        std::fs::rename(folder.join(socket(name, Begins::Beside)), folder.join(name))
+    })
 }
 
 /// Makes the folder of a machine, and returns it.
@@ -197,8 +239,11 @@ pub(super) fn card(node: &str) -> String {
 impl Machine<'_> {
     /// Starts the machine; it ends with the thread that called this.
     pub(super) fn switch_on(&self, power: &Power) -> Result<Child, Failure> {
-        for socket in [CONTROL, ENTRY, MONITOR] {
-            files::remove(&self.folder.join(socket)).map_err(StateFailure::from)?;
+        for name in [CONTROL, ENTRY, MONITOR] {
+            files::remove(&self.folder.join(socket(name, self.begins))).map_err(StateFailure::from)?;
+        }
+        if self.begins != Begins::Beside {
+            files::remove(&self.folder.join(CONSOLE)).map_err(StateFailure::from)?;
         }
         let failed = |source| MachineFailure::Qemu { source };
         let mut command = Command::new("setpriv");
@@ -228,8 +273,9 @@ impl Machine<'_> {
         say(&["-M", "q35,memory-backend=memory", "-m", &format!("{memory}M")]);
         say(&["-kernel", &power.image.kernel.to_string_lossy(), "-initrd", &power.image.initrd.to_string_lossy()]);
         say(&["-append", &power.words()]);
-        say(&["-serial", "file:console"]);
-        say(&["-chardev", &format!("socket,id=monitor,path={MONITOR},server=on,wait=off")]);
+        say(&["-chardev", &format!("file,id=console,path={CONSOLE},append=on"), "-serial", "chardev:console"]);
+        let named = |name| socket(name, self.begins);
+        say(&["-chardev", &format!("socket,id=monitor,path={},server=on,wait=off", named(MONITOR))]);
         say(&["-mon", "chardev=monitor,mode=control"]);
         let root = format!("file={},if=none,id=root,format=raw,readonly=on,file.locking=off", text(&power.image.root));
         say(&["-drive", &root, "-device", "virtio-blk-pci,drive=root,addr=5"]);
@@ -242,19 +288,19 @@ impl Machine<'_> {
         let programs =
             format!("file={},if=none,id=programs,format=raw,readonly=on,file.locking=off", text(&power.programs));
         say(&["-drive", &programs, "-device", "virtio-blk-pci,drive=programs,addr=8"]);
-        say(&["-netdev", &format!("stream,id=wire,server=off,addr.type=unix,addr.path={NETWORK}")]);
+        say(&["-netdev", &format!("stream,id=wire,server=off,addr.type=unix,addr.path={}", named(NETWORK))]);
         let card = format!("virtio-net-pci,netdev=wire,romfile=,mac={},addr=9", card(self.node.name.as_str()));
         say(&["-device", &card]);
         say(&["-device", "virtio-serial-pci,id=ports,addr=a"]);
-        for (number, (socket, port)) in [(CONTROL, node::CONTROL), (ENTRY, node::ENTRY)].into_iter().enumerate() {
-            say(&["-chardev", &format!("socket,id={socket},path={socket},server=on,wait=off")]);
-            say(&["-device", &format!("virtserialport,chardev={socket},name={port},nr={}", number + 1)]);
+        for (number, (name, port)) in [(CONTROL, node::CONTROL), (ENTRY, node::ENTRY)].into_iter().enumerate() {
+            say(&["-chardev", &format!("socket,id={name},path={},server=on,wait=off", named(name))]);
+            say(&["-device", &format!("virtserialport,chardev={name},name={port},nr={}", number + 1)]);
         }
         say(&["-object", "rng-random,id=chance,filename=/dev/urandom"]);
         say(&["-device", "virtio-rng-pci,rng=chance,addr=b"]);
         // What a machine no longer uses is given back.
         say(&["-device", "virtio-balloon-pci,free-page-reporting=on,addr=c"]);
-        if self.waits {
+        if self.begins != Begins::Afresh {
             // Not before it is told, and then it stands still until all of them can go on.
             say(&["-incoming", "defer", "-S"]);
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::machine::{MONITOR, MachineFailure, short};
+use super::machine::{Begins, MONITOR, MachineFailure, short, socket};
 
 /// How long QEMU has to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,8 +24,13 @@ pub(super) struct Monitor {
 impl Monitor {
     /// Opens a conversation.
     pub(super) fn open(machine: &Path, node: &str) -> Result<Self, MachineFailure> {
+        Self::open_of(machine, node, Begins::Afresh)
+    }
+
+    /// Opens a conversation with a machine that may wait beside another.
+    pub(super) fn open_of(machine: &Path, node: &str, begins: Begins) -> Result<Self, MachineFailure> {
         let refused = |error: String| MachineFailure::Refused { node: node.to_owned(), reason: error };
-        let (_held, path) = short(machine, MONITOR).map_err(|error| refused(error.to_string()))?;
+        let (_held, path) = short(machine, &socket(MONITOR, begins)).map_err(|error| refused(error.to_string()))?;
         let stream = UnixStream::connect(path).map_err(|error| refused(error.to_string()))?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(|error| refused(error.to_string()))?;
         let asks = stream.try_clone().map_err(|error| refused(error.to_string()))?;

@@ -17,4 +17,4 @@ mod wires;
 
 pub use core::{Core, Counters, Moment, Port};
 pub use weather::Weather;
-pub use wires::{Switch, SwitchFailure, Wire};
+pub use wires::{Switch, SwitchFailure, Wire, beside};

@@ -2,7 +2,8 @@
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixListener as StdListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,12 +22,26 @@ use crate::weather::Weather;
 /// Frames that wait for a socket to take them at most.
 const OUTBOX: usize = 1024;
 
+/// How long a port may take to pass from one machine to the next.
+const HANDOVER: Duration = Duration::from_secs(5);
+
+/// How often is looked whether it has.
+const LOOK: Duration = Duration::from_micros(200);
+
 /// What hangs on a port.
 pub enum Wire {
-    /// A virtual machine that connects to a Unix socket at this path; one that connects later takes its place.
+    /// A virtual machine that connects to a Unix socket at this path; one that connects later takes its place at once. One that
+    /// connects to [`beside`] it waits until the port is passed on to it ([`Switch::pass_on`]).
     Socket(PathBuf),
     /// A TAP device of whatever network namespace it was made in.
     Tap(Tap),
+}
+
+/// Returns the socket beside a port's own, where a machine waits that is to take over from the one on the port.
+pub fn beside(socket: &Path) -> PathBuf {
+    let mut name = socket.as_os_str().to_owned();
+    name.push(".next");
+    PathBuf::from(name)
 }
 
 /// Why a switch could not be started.
@@ -49,6 +64,24 @@ struct Shared {
     core: Mutex<Core>,
     bell: Notify,
     begun: Instant,
+    ports: Vec<Handover>,
+}
+
+/// How a port passes from one machine to the next.
+#[derive(Default)]
+struct Handover {
+    /// Who waits.
+    next: Mutex<Option<UnixStream>>,
+    /// Rings when the port is to be passed on.
+    bell: Notify,
+    /// How often it was.
+    done: AtomicU64,
+}
+
+impl Handover {
+    fn next(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Shared {
@@ -75,7 +108,8 @@ pub struct Switch {
 
 /// Something on a port, ready to be served.
 enum Plug {
-    Listener(StdListener),
+    /// The port's own, and the one beside it.
+    Listener(StdListener, StdListener),
     Tap(Tap),
 }
 
@@ -89,7 +123,9 @@ impl Switch {
         for wire in wires {
             plugs.push(match wire {
                 Wire::Socket(path) => {
-                    Plug::Listener(listen(&path).map_err(|source| SwitchFailure::Listen { path, source })?)
+                    let next = beside(&path);
+                    let failed = |path: PathBuf| move |source| SwitchFailure::Listen { path, source };
+                    Plug::Listener(listen(&path).map_err(failed(path))?, listen(&next).map_err(failed(next))?)
                 }
                 Wire::Tap(mut tap) => {
                     tap.set_nonblocking(true).map_err(SwitchFailure::Start)?;
@@ -101,6 +137,7 @@ impl Switch {
             core: Mutex::new(Core::new(plugs.len(), seed)),
             bell: Notify::new(),
             begun: Instant::now(),
+            ports: plugs.iter().map(|_| Handover::default()).collect(),
         });
         let (closing, closed) = watch::channel(false);
         let runtime =
@@ -126,6 +163,37 @@ impl Switch {
         let now = self.shared.now();
         self.shared.core().hold(now, port, hold);
         self.shared.bell.notify_one();
+    }
+
+    /// Tells whether a machine waits beside a port.
+    pub fn is_awaited(&self, port: Port) -> bool {
+        self.shared.ports.get(port.0).is_some_and(|handover| handover.next().is_some())
+    }
+
+    /// Passes a port on to the machine that waits beside it; what is held for the port is for that one.
+    ///
+    /// - Returns: whether it has the port now; not where nobody waits.
+    pub fn pass_on(&self, port: Port) -> bool {
+        let Some(handover) = self.shared.ports.get(port.0).filter(|handover| handover.next().is_some()) else {
+            return false;
+        };
+        let before = handover.done.load(Ordering::Acquire);
+        handover.bell.notify_one();
+        let begun = Instant::now();
+        while handover.done.load(Ordering::Acquire) == before {
+            if begun.elapsed() > HANDOVER {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+
+    /// Sends whoever waits beside a port away.
+    pub fn send_away(&self, port: Port) {
+        if let Some(handover) = self.shared.ports.get(port.0) {
+            drop(handover.next().take());
+        }
     }
 
     /// Returns what it has done so far.
@@ -161,8 +229,9 @@ async fn serve(shared: Arc<Shared>, plugs: Vec<Plug>, mut closing: watch::Receiv
         outboxes.push(outbox);
         let (shared, port) = (Arc::clone(&shared), Port(number));
         match plug {
-            Plug::Listener(listener) => {
-                if let Ok(listener) = UnixListener::from_std(listener) {
+            Plug::Listener(listener, next) => {
+                if let (Ok(listener), Ok(next)) = (UnixListener::from_std(listener), UnixListener::from_std(next)) {
+                    tasks.spawn(wait_beside(Arc::clone(&shared), port, next));
                     tasks.spawn(machine(shared, port, listener, frames));
                 }
             }
@@ -206,16 +275,34 @@ async fn deliver(shared: &Shared, outboxes: &[mpsc::Sender<Arc<[u8]>>]) {
     }
 }
 
+/// Lets a machine wait beside a port; one that comes later waits instead of it.
+async fn wait_beside(shared: Arc<Shared>, port: Port, listener: UnixListener) {
+    loop {
+        match (listener.accept().await, shared.ports.get(port.0)) {
+            (Ok((stream, _)), Some(handover)) => drop(handover.next().replace(stream)),
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
 /// Serves whichever machine is connected to a port.
 async fn machine(shared: Arc<Shared>, port: Port, listener: UnixListener, mut frames: mpsc::Receiver<Arc<[u8]>>) {
+    let Some(handover) = shared.ports.get(port.0) else { return };
     let mut stream: Option<UnixStream> = None;
     loop {
         let mut connected = match stream.take() {
             Some(stream) => stream,
-            None => match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+            None => tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(_) => {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+                () = handover.bell.notified() => {
+                    stream = handover.next().take();
+                    handover.done.fetch_add(1, Ordering::Release);
                     continue;
                 }
             },
@@ -227,6 +314,10 @@ async fn machine(shared: Arc<Shared>, port: Port, listener: UnixListener, mut fr
             () = give(write, &mut frames) => {}
             // Another machine takes the place of this one.
             accepted = listener.accept() => stream = accepted.ok().map(|(stream, _)| stream),
+            () = handover.bell.notified() => {
+                stream = handover.next().take();
+                handover.done.fetch_add(1, Ordering::Release);
+            }
         }
     }
 }
@@ -317,5 +408,51 @@ mod tests {
         again.write_all(&framed(&frame(1, 2, b"back"))).unwrap();
         assert_eq!(hear(&mut one), frame(1, 2, b"back"));
         assert!(switch.counters().delivered >= 3);
+    }
+
+    #[test]
+    fn a_port_passes_to_who_waits_beside_it_with_what_was_held_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [folder.path().join("a"), folder.path().join("b")];
+        let wires = paths.iter().map(|path| Wire::Socket(path.clone())).collect();
+        let switch = Switch::start(wires, 1).unwrap();
+        let connect = |path: &Path| {
+            let stream = StdStream::connect(path).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            stream
+        };
+        let (mut one, mut old) = (connect(&paths[0]), connect(&paths[1]));
+        old.write_all(&framed(&frame(1, 2, b"here"))).unwrap();
+        assert_eq!(hear(&mut one), frame(1, 2, b"here"));
+        assert!(!switch.pass_on(Port(1)), "nobody waits");
+        let mut new = connect(&beside(&paths[1]));
+        let begun = Instant::now();
+        while !switch.is_awaited(Port(1)) {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            std::thread::yield_now();
+        }
+        // Who waits hears nothing yet.
+        one.write_all(&framed(&frame(2, 1, b"to the old"))).unwrap();
+        assert_eq!(hear(&mut old), frame(2, 1, b"to the old"));
+        switch.hold(Port(1), true);
+        one.write_all(&framed(&frame(2, 1, b"held"))).unwrap();
+        one.write_all(&framed(&frame(2, 1, b"held too"))).unwrap();
+        assert!(switch.pass_on(Port(1)));
+        switch.hold(Port(1), false);
+        assert_eq!(hear(&mut new), frame(2, 1, b"held"));
+        assert_eq!(hear(&mut new), frame(2, 1, b"held too"));
+        assert_eq!(old.read(&mut [0; 1]).unwrap_or(0), 0, "the old one is let go");
+        new.write_all(&framed(&frame(1, 2, b"still here"))).unwrap();
+        assert_eq!(hear(&mut one), frame(1, 2, b"still here"));
+        // Who is sent away does not get it.
+        let mut late = connect(&beside(&paths[1]));
+        let begun = Instant::now();
+        while !switch.is_awaited(Port(1)) {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            std::thread::yield_now();
+        }
+        switch.send_away(Port(1));
+        assert_eq!(late.read(&mut [0; 1]).unwrap_or(0), 0);
+        assert!(!switch.pass_on(Port(1)));
     }
 }
