@@ -61,8 +61,12 @@ fn carry_out_on(
         return Err(lack.to_string());
     }
     let root = std::env::var_os(release.root).map(PathBuf::from);
-    // A root file system is built with a minute of work and packages from the network; tests take one that is there.
-    if backend != Backend::Embedded && root.is_none() {
+    let image = std::env::var_os("MAILWRIGHT_IMAGE").map(PathBuf::from).filter(|image| image.join("kernel").exists());
+    // They are built with minutes of work and packages from the network; tests take what is there.
+    if backend == Backend::Vm && image.is_none() {
+        return Err("MAILWRIGHT_IMAGE names no image".to_owned());
+    }
+    if !matches!(backend, Backend::Embedded | Backend::Vm) && root.is_none() {
         return Err(format!("{} names no root file system", release.root));
     }
     let program = program();
@@ -85,7 +89,7 @@ fn carry_out_on(
         variables,
         program: program.unwrap_or_default(),
         root,
-        image: None,
+        image,
         snapshot: None,
         boot: blueprint::ledger::Boot::Lean,
         cache: state.path().join("cache"),
@@ -274,6 +278,32 @@ fn a_gateway_in_front_of_the_mx_judges_as_a_milter_does() {
         Err(why) => return println!("skipped: the backend `namespace`: {why}"),
     };
     assert_eq!(unmet(&real), [""; 0]);
+}
+
+/// Returns the platform without its monitor: no scenario looks at it, and what it asks of every node all the time, emulated machines
+/// have no room for.
+fn without_monitor() -> Sources {
+    let plain = sources(&folder());
+    let changed = |file: &SourceFile| {
+        let text = String::from_utf8_lossy(&file.bytes).replace("        monitor count=1\n", "");
+        SourceFile { bytes: text.into_bytes(), ..file.clone() }
+    };
+    Sources::new(plain.files().map(|(_, file)| changed(file)).collect(), plain.assets().to_vec())
+}
+
+#[test]
+fn machines_do_the_same_in_a_share_of_the_scenarios_that_moves() {
+    if std::env::var_os("MAILWRIGHT_MACHINES").is_none() {
+        return println!("skipped: thirteen machines take minutes where they are emulated (MAILWRIGHT_MACHINES)");
+    }
+    let share = share();
+    // Nothing is broken on purpose there.
+    let chosen = |scenario: &Scenario| share(scenario) && !breaks(scenario);
+    let patience = Duration::from_secs(180);
+    match carry_out_on(without_monitor(), Backend::Vm, &BOOKWORM, patience, chosen, BTreeMap::new()) {
+        Ok(real) => hold_alike(&real, chosen),
+        Err(why) => println!("skipped: the backend `vm`: {why}"),
+    }
 }
 
 #[test]
