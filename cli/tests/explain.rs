@@ -79,3 +79,31 @@ fn domains_and_tiers_are_explained_and_what_is_not_there_is_told() {
     let shown = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(shown.contains("did you mean `spec::unknown-tier`?"), "{shown}");
 }
+
+#[test]
+fn whatever_is_declared_and_every_word_of_the_language_is_explained() {
+    let desk = Desk::new();
+    let contract = explained(&desk, &["contract", "acme"]);
+    check(&contract, "availability", "99.9%", "contract acme; no file is made from it", "availability \"99.9%\"");
+    check(&contract, "mailboxes", "5000", "contract acme", "mailboxes 5000");
+    check(
+        &explained(&desk, &["brand", "acme/acme"]),
+        "colours primary",
+        "#0b5fff",
+        "brand acme",
+        "primary=\"#0b5fff\"",
+    );
+    check(&explained(&desk, &["host", "x4600-2"]), "hypervisor", "xen", "host x4600-2", "hosts \"x4600\"");
+    check(&explained(&desk, &["lease", "burst"]), "max", "4", "lease burst; no file is made from it", "max=4");
+    for kind in ["reseller acme", "cluster a", "workgroup staff", "site toronto", "environment dev", "outbound bulk"] {
+        let words: Vec<&str> = kind.split(' ').collect();
+        assert!(explained(&desk, &words)["values"].as_array().unwrap().len() > 1, "{kind}");
+    }
+    let mut output = desk.call(&["explain", "vouch", "--json"]);
+    let document: Value = serde_json::from_slice(&std::mem::take(&mut output.stdout)).unwrap();
+    assert_eq!(document["meanings"][0]["who writes it"], "only the operator");
+    assert_eq!(document["meanings"][0]["where"], "in platform › contract");
+    let output = desk.call(&["explain", "vuoch"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `vouch`?"));
+}

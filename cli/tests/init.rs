@@ -117,3 +117,18 @@ fn without_a_terminal_nothing_is_asked() {
     let output = desk.call(&["init", text(&folder)]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
+
+#[test]
+fn without_a_terminal_nothing_is_asked_and_nothing_written_unless_that_is_said() {
+    let desk = Desk::new();
+    let folder = desk.path("two words");
+    let output = desk.call(&["init", text(&folder)]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.contains("no terminal to ask them on") && told.contains("two words' --yes"), "{told}");
+    assert!(!folder.exists(), "nothing is written");
+    let output = desk.call(&["init", text(&folder), "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let next = format!("next: mailwright check '{0}', then mailwright up '{0}'", folder.display());
+    assert!(said(&output).contains(&next), "{}", said(&output));
+}

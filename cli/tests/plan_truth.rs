@@ -98,6 +98,12 @@ const CASES: &[Case] = &[
         edits: &[(PLATFORM, "dmarc policy=\"quarantine\"", "dmarc policy=\"reject\"")],
         noticed: &[],
     },
+    Case {
+        name: "work is done at another time, which is only agreed on",
+        edits: &[(PLATFORM, "maintenance \"Sun 02:00-04:00", "maintenance \"Mon 02:00-04:00")],
+        noticed: &[],
+    },
+    Case { name: "a tier costs more", edits: &[(PLATFORM, "price \"2.00 USD\"", "price \"2.50 USD\"")], noticed: &[] },
     Case { name: "signing keys change sooner", edits: &[(PLATFORM, "rotate=\"90d\"", "rotate=\"60d\"")], noticed: &[] },
     Case {
         name: "a domain is filtered otherwise",

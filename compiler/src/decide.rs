@@ -9,6 +9,7 @@ pub mod hosts;
 pub mod launch;
 pub mod names;
 pub mod nodes;
+pub mod noted;
 pub mod placement;
 pub mod platform;
 pub mod pools;

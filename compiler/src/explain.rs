@@ -1,5 +1,6 @@
 //! What holds for one thing, and which line says so.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use blueprint::effective_mailbox;
@@ -23,11 +24,13 @@ pub enum Thing {
     Tier,
     /// A node.
     Node,
+    /// A host.
+    Host,
 }
 
 impl Thing {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Mailbox, Self::Domain, Self::Tier, Self::Node];
+    pub const ALL: [Self; 5] = [Self::Mailbox, Self::Domain, Self::Tier, Self::Node, Self::Host];
 
     /// Returns how it is called.
     pub fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Thing {
             Self::Domain => "domain",
             Self::Tier => "tier",
             Self::Node => "node",
+            Self::Host => "host",
         }
     }
 
@@ -47,6 +51,7 @@ impl Thing {
             Self::Domain => roster.domains.iter().map(|domain| domain.name.to_string()).collect(),
             Self::Tier => roster.tiers.iter().map(|tier| tier.name.to_string()).collect(),
             Self::Node => output.blueprint.nodes.iter().map(|node| node.name.to_string()).collect(),
+            Self::Host => output.blueprint.hosts.iter().map(|host| host.name.to_string()).collect(),
         }
     }
 }
@@ -64,7 +69,7 @@ pub struct Explained {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// What it is.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The value.
     pub value: String,
     /// What says so, such as `tier premium`.
@@ -83,6 +88,7 @@ pub fn explain(sources: &Sources, parsed: &Parsed, output: &Output, thing: Thing
         Thing::Domain => told.domain(name)?,
         Thing::Tier => told.tier(name)?,
         Thing::Node => told.node(sources, parsed, name)?,
+        Thing::Host => told.host(name)?,
     }
     Some(told.explained)
 }
@@ -110,7 +116,7 @@ impl Teller<'_> {
             let entity = said.last().map_or("", |(entity, _)| *entity);
             (format!("default, {entity} says nothing"), origins.find(entity, None))
         });
-        self.explained.facts.push(Fact { name, value: value.to_string(), from, span });
+        self.explained.facts.push(Fact { name: name.into(), value: value.to_string(), from, span });
     }
 
     fn role_of(&self, node: &str) -> Option<String> {
@@ -121,7 +127,7 @@ impl Teller<'_> {
     /// Tells a value that a thing is or has by itself.
     fn tell_of(&mut self, name: &'static str, value: impl Display, entity: &str) {
         let span = self.output.origins.find(entity, None);
-        self.explained.facts.push(Fact { name, value: value.to_string(), from: entity.to_owned(), span });
+        self.explained.facts.push(Fact { name: name.into(), value: value.to_string(), from: entity.to_owned(), span });
     }
 
     fn mailbox(&mut self, name: &str) -> Option<()> {
@@ -250,6 +256,26 @@ impl Teller<'_> {
         Some(())
     }
 
+    fn host(&mut self, name: &str) -> Option<()> {
+        let plan = &self.output.blueprint;
+        let host = plan.hosts.iter().find(|host| host.name.as_str() == name)?;
+        let own = format!("host {name}");
+        let here = || plan.nodes.iter().filter(|node| node.host == host.name);
+        let (cores, memory): (u32, u64) =
+            here().fold((0, 0), |(cores, memory), node| (cores + node.cores, memory + node.memory.as_bytes()));
+        let disk: u64 = here().filter(|node| node.storage.is_none()).map(|node| node.disk.as_bytes()).sum();
+        self.tell_of("host", name, &own);
+        self.tell_of("site", &host.site, &format!("site {}", host.site));
+        self.tell_of("hypervisor", &host.hypervisor, &own);
+        self.tell_of("cores", format!("{}, of which {cores} are promised to nodes", host.cores), &own);
+        let size = |bytes| values::ByteSize::from_bytes(bytes);
+        self.tell_of("memory", format!("{}, of which nodes have {}", host.memory, size(memory)), &own);
+        self.tell_of("disk", format!("{}, of which nodes have {}", host.disk, size(disk)), &own);
+        let nodes: Vec<&str> = here().map(|node| node.name.as_str()).collect();
+        self.tell_of("nodes", if nodes.is_empty() { "none".to_owned() } else { nodes.join(", ") }, &own);
+        Some(())
+    }
+
     fn tier_values(&mut self, tier: &Tier) {
         let of_tier = format!("tier {}", tier.name);
         let kind = match tier.kind {
@@ -302,6 +328,59 @@ impl Teller<'_> {
             self.tell("block", settings.block.join(", "), &[(entity, "block")]);
         }
     }
+}
+
+/// Says what an environment makes of a thing that was only declared, in sentences.
+///
+/// - `kind`: as the language spells it.
+pub fn comes_to(output: &Output, kind: &str, name: &str) -> Vec<String> {
+    let (plan, roster) = (&output.blueprint, &output.roster);
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let of =
+        |limit: Option<u64>| limit.map_or(String::new(), |limit| format!(" of the {limit} that its contract allows"));
+    let mut told = Vec::new();
+    match kind {
+        "cluster" => {
+            let mut roles: Vec<(&str, Vec<&str>)> = Vec::new();
+            for node in plan.nodes.iter().filter(|node| node.cluster.as_str() == name) {
+                match roles.iter_mut().find(|(role, _)| *role == node.role.name()) {
+                    Some((_, nodes)) => nodes.push(node.name.as_str()),
+                    None => roles.push((node.role.name(), vec![node.name.as_str()])),
+                }
+            }
+            told.extend(roles.into_iter().map(|(role, nodes)| format!("{role}: {}", nodes.join(", "))));
+            let domains = roster.domains.iter().filter(|domain| domain.cluster.as_str() == name).count();
+            told.push(format!("domains placed on it: {domains}"));
+        }
+        "reseller" | "contract" => {
+            let contract =
+                roster.resellers.iter().find(|it| it.name.as_str() == name).and_then(|it| it.contract.as_ref());
+            let domains: Vec<&HostName> = roster
+                .domains
+                .iter()
+                .filter(|domain| domain.reseller.as_str() == name)
+                .map(|domain| &domain.name)
+                .collect();
+            let known: std::collections::BTreeSet<&HostName> = domains.iter().copied().collect();
+            let mailboxes = roster.mailboxes.iter().filter(|it| known.contains(it.address.domain())).count();
+            let limit = contract.and_then(|contract| contract.domains);
+            told.push(format!("domains declared: {}{}", domains.len(), of(limit)));
+            let limit = contract.and_then(|contract| contract.mailboxes);
+            told.push(format!("mailboxes declared: {mailboxes}{}", of(limit)));
+        }
+        "brand" => {
+            let shown =
+                roster.domains.iter().filter(|domain| domain.brand.as_ref().is_some_and(|it| it.as_str() == name));
+            told.extend(shown.map(|domain| format!("users of {} see it", domain.name)));
+        }
+        "workgroup" => {
+            let is_its = |group: &Option<values::Name>| group.as_ref().is_some_and(|it| it.as_str() == name);
+            let mailboxes = roster.mailboxes.iter().filter(|mailbox| is_its(&mailbox.workgroup)).count();
+            told.push(format!("mailboxes in a workgroup of this name: {mailboxes}"));
+        }
+        _ => {}
+    }
+    told
 }
 
 fn joined<T: Display>(items: &[T]) -> String {

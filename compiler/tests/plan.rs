@@ -174,6 +174,8 @@ fn every_field_counts<T: Serialize + DeserializeOwned>(
                 })
             };
             match place.as_slice() {
+                // A note is a field by itself: what differs of it is told of the thing that it is said of.
+                [Step::Key(list), ..] if list == "noted" => {}
                 [Step::Key(list), entry @ Step::Index(_), Step::Key(field), ..]
                     if lists.contains_key(list.as_str()) =>
                 {

@@ -99,6 +99,7 @@ fn blueprint() -> Blueprint {
         alerts: Vec::new(),
         secrets: Vec::new(),
         renames: Vec::new(),
+        noted: Vec::new(),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Recorded {
     pub blueprint: Blueprint,
     /// Who used it.
     pub roster: Roster,
+    /// How it was run; `None` where that was not written down.
+    pub launch: Option<Launch>,
     /// The SHA-256 of each brand file by its key, in lower-case hexadecimal; `None` where that was not written down.
     pub brands: Option<BTreeMap<String, String>>,
     /// Whether there is anything to lose: accounts, and mail with them. Not so after a reset.
@@ -174,7 +176,8 @@ impl Found {
                 || self.folder.machine(node).join("state.img").exists()
         });
         let holds_accounts = self.folder.directory().exists() || (real && keeps);
-        Ok(Some(Recorded { blueprint, roster, brands, holds_accounts }))
+        let launch = self.folder.document("launch.json")?;
+        Ok(Some(Recorded { blueprint, roster, launch, brands, holds_accounts }))
     }
 
     /// Returns how many bytes each mailbox holds, as far as this machine's own stores have it; nobody who serves them is disturbed.

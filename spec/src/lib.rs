@@ -9,6 +9,7 @@
 mod check;
 mod codes;
 pub mod convert;
+pub mod declared;
 mod decode;
 pub mod editor;
 pub mod format;
@@ -16,6 +17,7 @@ pub mod kdl;
 mod kept;
 pub mod language;
 pub mod model;
+pub mod noted;
 pub mod outline;
 mod parse;
 pub mod problem;

@@ -130,16 +130,73 @@ pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> Parsed {
     let yaml = file.path.ends_with(".yaml") || file.path.ends_with(".yml");
     let mut decoder = Decoder::new(if yaml { Syntax::Yaml } else { Syntax::Kdl });
     document(id, &tree.nodes, whole, &file.trust, &mut parsed.spec, &mut decoder);
+    let damaged = &match yaml {
+        true => tree.damaged,
+        false => damage(&tree.problems, &file.bytes),
+    };
     parsed.problems.extend(tree.problems);
-    let damaged = &tree.damaged;
     // What a repaired place says, and what seems to be missing around it, may be the repair's fault.
     let follows = |problem: &Problem| {
         crate::yaml::lies_in(damaged, problem.span)
+            || (problem.code == "spec::wrong-value"
+                && damaged.iter().any(|it| problem.span.start <= it.start && it.start < problem.span.end))
             || (matches!(problem.code, "spec::missing" | "spec::language")
                 && holds_damage(&tree.nodes, problem.span, damaged))
     };
-    parsed.problems.extend(decoder.finish().into_iter().filter(|problem| damaged.is_empty() || !follows(problem)));
+    let told = decoder.finish();
+    let misspelt: Vec<(Span, String)> = told.iter().filter_map(misspelt).collect();
+    // Of two keys that are one, the second one's place.
+    let again: Vec<Span> =
+        parsed.problems.iter().filter(|it| it.code == "yaml::duplicate-key").map(|it| it.span).collect();
+    let is_told = |problem: &Problem| {
+        let echoes = problem.code == "spec::duplicate-local-part"
+            && again.iter().any(|key| key.start <= problem.span.start && problem.span.start < key.end);
+        !echoes
+            && (damaged.is_empty() || !follows(problem))
+            && (misspelt.is_empty() || !is_misspelt(&tree.nodes, problem, &misspelt))
+    };
+    parsed.problems.extend(told.iter().filter(|problem| is_told(problem)).cloned());
     parsed
+}
+
+/// Returns the places of a KDL file that may not say what was meant: the property before an `=` that belongs to nothing, and
+/// characters that are not read.
+fn damage(problems: &[Problem], bytes: &[u8]) -> Vec<Span> {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'{' | b';');
+    let before = |problem: &Problem| {
+        let line = bytes.get(..problem.span.start as usize)?;
+        let named =
+            line.iter().rposition(|&byte| byte == b'=' || byte == b'\n').filter(|&at| line.get(at) == Some(&b'='));
+        let mut start = named?;
+        while start > 0 && line.get(start - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+            start -= 1;
+        }
+        let word = line.get(..start)?.iter().rposition(|byte| blank(byte)).map_or(0, |at| at + 1);
+        Some(Span { start: word as u32, ..problem.span })
+    };
+    let places = problems.iter().filter_map(|problem| match problem.code {
+        "kdl::stray-equals" => Some(before(problem).unwrap_or(problem.span)),
+        "kdl::disallowed-character" => Some(problem.span),
+        _ => None,
+    });
+    places.collect()
+}
+
+/// Returns where something has a name that is nearly a known one, and that one.
+fn misspelt(problem: &Problem) -> Option<(Span, String)> {
+    let meant = problem.help.as_deref()?.strip_prefix("write `")?.strip_suffix('`')?;
+    (problem.code == "spec::unknown-name").then(|| (problem.span, format!("`{meant}`")))
+}
+
+/// Tells whether what is missing in a node stands there, misspelt, which is told already.
+fn is_misspelt(nodes: &[Node<'_>], problem: &Problem, misspelt: &[(Span, String)]) -> bool {
+    problem.code == "spec::missing"
+        && nodes.iter().any(|node| {
+            let within = |span: Span| node.span.start <= span.start && span.start < node.span.end;
+            let is_its = node.kind.span.start == problem.span.start
+                && misspelt.iter().any(|(span, meant)| within(*span) && problem.message.contains(meant.as_str()));
+            is_its || (within(problem.span) && is_misspelt(&node.children, problem, misspelt))
+        })
 }
 
 /// Tells whether the node at whose head a place lies holds a damaged place.

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::language::{EDITION, Field, Form, Kind, Place, ROOTS, Shape, Type, Writer};
 
+/// What is said of what is only agreed on.
+const NOTED: &str = " Checked and planned; no file of any node is made from it.";
+
 /// Types of values by name and description; several sets of words may have one name.
 type Types = BTreeMap<(&'static str, &'static str), &'static Type>;
 
@@ -85,6 +88,9 @@ fn table(kind: &'static Kind, page: &mut String, types: &mut Types) {
                 if field.environment {
                     about += " An environment may say something else.";
                 }
+                if field.noted {
+                    about += NOTED;
+                }
                 let name = match field.place {
                     Place::Argument | Place::Arguments => format!("*{}*", field.name),
                     Place::Named | Place::Either => format!("`{}`", field.name),
@@ -98,7 +104,9 @@ fn table(kind: &'static Kind, page: &mut String, types: &mut Types) {
                 row(&name, &format!("{kind}{}", if many { ", several" } else { "" }), &about);
             }
             Shape::Node { many, .. } => {
-                row(&format!("`{}`", field.name), if many { "nodes" } else { "node" }, field.about);
+                let noted = if field.noted { NOTED } else { "" };
+                let about = format!("{}{noted}", one_line(field.about));
+                row(&format!("`{}`", field.name), if many { "nodes" } else { "node" }, &about);
             }
             Shape::Either(variants) => {
                 let names: Vec<String> = variants.iter().map(|variant| format!("`{}`", variant.name)).collect();

@@ -16,7 +16,8 @@ use crate::repository::{Found, Kind};
 
 /// Write a new specification repository by a few questions.
 ///
-/// Never asks without a terminal: there, and with --yes, what is not named takes its default.
+/// With --yes nothing is asked, and what is not named takes its default. Without a terminal nobody can be asked, so that --yes
+/// is needed there unless everything is named.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  mailwright init my-platform\n  \
     mailwright init my-platform --yes --operator \"Northwind Email\" --service-domain northmail.example")]
@@ -57,7 +58,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
         return Err(Failure::usage(format!("{} is not empty", folder.display())).help("name a new folder"));
     }
-    let ask = !arguments.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let named =
+        [&arguments.platform, &arguments.operator, &arguments.service_domain, &arguments.reseller, &arguments.domain];
+    let ask = !arguments.yes && named.iter().any(|given| given.is_none());
+    if ask && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        let command = format!("mailwright init {} --yes", shell_word(&folder.display().to_string()));
+        return Err(Failure::usage(
+            "there are questions to answer, and no terminal to ask them on; nothing was written",
+        )
+        .help(format!("take the defaults of all that is not named: {command}")));
+    }
     let answers = Answers {
         platform: answer(ask, "platform", "The platform's name", arguments.platform.as_deref(), "mailhouse")?,
         operator: answer(ask, "operator", "The operator's company", arguments.operator.as_deref(), "Mailhouse")?,
@@ -85,8 +95,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for (path, _) in &files {
         writeln!(stderr, "wrote {}", folder.join(path).display())?;
     }
-    writeln!(stderr, "\nnext: mailwright check {0}, then mailwright up {0}", folder.display())?;
+    let word = shell_word(&folder.display().to_string());
+    writeln!(stderr, "\nnext: mailwright check {word}, then mailwright up {word}")?;
     Ok(Exit::Done)
+}
+
+/// Returns a word as a shell reads it back.
+fn shell_word(word: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "-_./+:@%,=".contains(character);
+    match !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 /// Refuses answers that do not go together, such as a customer's domain below the operator's, before anything is written.

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use blueprint::changes::{Action, Change, FieldChange};
-use blueprint::{Bundle, Changes, Revision};
+use blueprint::{Bundle, Changes, Launch, Revision, Scenario};
 use compiler::Output;
 use environments::{Found, Identity, Recorded, StateRoot};
 use serde_json::Value;
@@ -149,9 +149,17 @@ fn with_sources(
         Revision { blueprint: &before.blueprint, roster: &before.roster, bundle: Some(&old) },
         Revision { blueprint: &after.blueprint, roster: &after.roster, bundle: Some(&new) },
     );
+    let changes = with_launches(changes, (&before.launch, &before.scenarios), (&after.launch, &after.scenarios));
     // The process ends soon; giving two large repositories back piece by piece would only take time.
     std::mem::forget((before, sources, old, new));
     Ok(changes)
+}
+
+/// Adds what is different in how an environment is run and in what is tried in it.
+fn with_launches(mut changes: Changes, before: (&Launch, &[Scenario]), after: (&Launch, &[Scenario])) -> Changes {
+    let scenarios = blueprint::diff::scenarios(before.1, after.1);
+    blueprint::diff::launches(before.0, after.0).into_iter().chain(scenarios).for_each(|it| changes.include(it));
+    changes
 }
 
 /// Does two things at the same time.
@@ -193,6 +201,9 @@ pub(crate) fn with_record(recorded: &Recorded, after: &Output, sources: &Sources
         Revision { blueprint: &before.blueprint, roster: &before.roster, bundle: Some(&old) },
         Revision { blueprint: &after.blueprint, roster: &after.roster, bundle: Some(&new) },
     );
+    if let Some(launch) = &recorded.launch {
+        changes = with_launches(changes, (launch, &[]), (&after.launch, &[]));
+    }
     if let Some(before) = &recorded.brands {
         let after = digests(&Bundle { brands, ..Bundle::default() });
         for key in before.keys().chain(after.keys().filter(|key| !before.contains_key(*key))) {

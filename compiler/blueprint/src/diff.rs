@@ -6,6 +6,7 @@
 mod fields;
 mod files;
 mod nodes;
+mod noted;
 mod pair;
 mod renames;
 mod tenants;
@@ -20,6 +21,7 @@ use crate::roster::Roster;
 use fields::value;
 
 pub(crate) use nodes::MOVES_LIVE;
+pub use noted::{launches, scenarios};
 pub(crate) use pair::apart;
 pub(crate) use renames::Renames;
 
@@ -45,6 +47,7 @@ pub fn diff(source: Revision<'_>, target: Revision<'_>) -> Changes {
     if let (Some(before), Some(after)) = (source.bundle, target.bundle) {
         files::compare(before, after, &renames, &mut changes);
     }
+    noted::compare(&source.blueprint.noted, &target.blueprint.noted, &renames, &mut changes);
     changes.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut summary = Summary::default();
     changes.iter().for_each(|change| summary.count(change.action));
@@ -58,7 +61,7 @@ fn settings(source: Revision<'_>, target: Revision<'_>, changes: &mut Vec<Change
     let (old, new) = (source.blueprint, target.blueprint);
     let (Value::Object(before), Value::Object(after)) = (value(old), value(new)) else { return };
     // Renames say how two revisions belong together, and are no part of either.
-    let named = ["nodes", "hosts", "sites", "outbound", "renames"];
+    let named = ["nodes", "hosts", "sites", "outbound", "renames", "noted"];
     for key in before.keys().chain(after.keys().filter(|key| !before.contains_key(*key))) {
         if named.contains(&key.as_str()) {
             continue;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use values::{ByteSize, Duration, HostName, MailAddress, Name, Network, Rate, Score};
 
+use crate::noted::Noted;
 use crate::rename::Rename;
 
 /// What production's kernels are told beside their console: whatever vouches for an image boots it with these words.
@@ -56,6 +57,9 @@ pub struct Blueprint {
     /// Names that sites, hosts, clusters, nodes and pools had before, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renames: Vec<Rename>,
+    /// What was agreed on and is in no file, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noted: Vec<Noted>,
 }
 
 /// Who runs the platform.

@@ -6,7 +6,7 @@ use spec::{Problem, Span};
 use values::{ByteSize, Name, quoted};
 
 use crate::report::Report;
-use crate::resolve::{Domain, Model, Reseller};
+use crate::resolve::{Domain, Model, Reseller, nearest};
 
 /// Checks every reseller against its contract.
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
@@ -17,6 +17,13 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     for reseller in &model.resellers {
         let name = &reseller.spec.name;
         let Some(contract) = reseller.contract else {
+            // One that is nearly of this name was told already, as a contract with nobody.
+            let contracts = model.platform.contracts.iter().map(|contract| &contract.reseller);
+            let nobodys = contracts.filter(|with| !model.resellers.iter().any(|it| it.spec.name.value == with.value));
+            let nearly = |with: &spec::Spanned<Name>| nearest(with.value.as_str(), [name.value.as_str()]).is_some();
+            if nobodys.filter(|with| !with.is_hole()).any(nearly) {
+                continue;
+            }
             report.tell(
                 Problem::error(
                     "compiler::no-contract",

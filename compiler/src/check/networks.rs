@@ -78,7 +78,7 @@ fn outbound(model: &Model<'_>, report: &mut Report) {
             || model.platform.sites.iter().any(|site| {
                 site.front.ipv4.is_hole() || site.front.ipv6.as_ref().is_some_and(|network| network.is_hole())
             });
-    let mut seen: BTreeMap<IpAddr, Span> = BTreeMap::new();
+    let mut seen: BTreeMap<IpAddr, (Span, Span)> = BTreeMap::new();
     for pool in model.pools.values() {
         for address in pool.addresses.iter().map(|address| &address.address).filter(|address| !address.is_hole()) {
             let front = fronts.iter().find(|front| front.value.contains(address.value));
@@ -113,7 +113,9 @@ fn outbound(model: &Model<'_>, report: &mut Report) {
                 ),
                 Some(_) => {}
             }
-            if let Some(first) = seen.insert(address.value, address.span) {
+            // Twice in one pool was told where that was read.
+            let before = seen.insert(address.value, (address.span, pool.span)).filter(|(_, its)| *its != pool.span);
+            if let Some((first, _)) = before {
                 report.tell(
                     Problem::error(
                         "compiler::declared-twice",

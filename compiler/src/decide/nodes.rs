@@ -252,6 +252,10 @@ fn place(site: &Site, nodes: &[&Planned<'_>], report: &mut Report) -> BTreeMap<N
     let hosts = hosts::hosts(site);
     let supplies = supplies(site);
     let demands: Vec<Demand> = nodes.iter().map(|node| demand(node)).collect();
+    // That there are none at all is told of each node.
+    if !supplies.is_empty() {
+        survivable(site, nodes, &supplies, report);
+    }
     match placement::place(&demands, &supplies) {
         Ok(places) => {
             survive(site, nodes, &demands, &supplies, &places, report);
@@ -316,6 +320,28 @@ fn no_place(site: &Site, nodes: &[&Planned<'_>], node: &Planned<'_>, homeless: H
         .related(site.hosts.first().map_or(site.span, |group| group.span), "the hosts it could sit on")
 }
 
+/// Returns what is to be survived, by the clusters that ask for it.
+fn survivals<'s>(nodes: &[&Planned<'s>]) -> BTreeMap<&'s Name, &'s spec::model::Survive> {
+    let asked =
+        nodes.iter().filter_map(|node| Some((&node.cluster.spec.name.value, node.cluster.spec.survive.as_ref()?)));
+    asked.collect()
+}
+
+/// Checks that not all hosts are to be lost, which nothing survives wherever nodes are placed.
+fn survivable(site: &Site, nodes: &[&Planned<'_>], supplies: &[Supply], report: &mut Report) {
+    for survive in survivals(nodes).into_values().filter(|survive| survive.hosts.value >= supplies.len() as u64) {
+        report.tell(
+            Problem::error(
+                "compiler::cannot-survive",
+                survive.hosts.span,
+                format!("{} hosts cannot be lost where there are {}", survive.hosts.value, supplies.len()),
+            )
+            .help("ask for less, or add hosts")
+            .related(site.span, "the site"),
+        );
+    }
+}
+
 fn survive(
     site: &Site,
     nodes: &[&Planned<'_>],
@@ -324,22 +350,9 @@ fn survive(
     places: &[usize],
     report: &mut Report,
 ) {
-    let asked: BTreeMap<&Name, &spec::model::Survive> = nodes
-        .iter()
-        .filter_map(|node| Some((&node.cluster.spec.name.value, node.cluster.spec.survive.as_ref()?)))
-        .collect();
-    for (cluster, survive) in asked {
+    for (cluster, survive) in survivals(nodes) {
         let count = usize::try_from(survive.hosts.value).unwrap_or(usize::MAX);
         if count >= supplies.len() {
-            report.tell(
-                Problem::error(
-                    "compiler::cannot-survive",
-                    survive.hosts.span,
-                    format!("{count} hosts cannot be lost where there are {}", supplies.len()),
-                )
-                .help("ask for less, or add hosts")
-                .related(site.span, "the site"),
-            );
             continue;
         }
         for gone in placement::failures(supplies.len(), count, FAILURES) {

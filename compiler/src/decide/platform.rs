@@ -9,7 +9,7 @@ use values::HostName;
 
 use super::environment::{is_production, rehost, service_domain};
 use super::nodes::Asked;
-use super::{defaults, hosts, nodes, renames, secrets};
+use super::{defaults, hosts, nodes, noted, renames, secrets};
 use crate::report::Report;
 use crate::resolve::Model;
 
@@ -71,6 +71,7 @@ pub fn blueprint(model: &Model<'_>, environment: &Environment, report: &mut Repo
             .collect(),
         secrets,
         renames: renames::of_platform(model, &asked),
+        noted: noted::noted(model, environment),
     };
     (blueprint, asked)
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use blueprint::launch::AccountKind;
 use blueprint::platform::SecretReference;
 use blueprint::serve::{Api, Server};
-use blueprint::{File, Node, Piece, Process, Role, Roster, Tree, secret};
+use blueprint::{Blueprint, File, Node, Piece, Process, Role, Roster, Tree, secret};
 use serde::Serialize;
 use values::MailAddress;
 
@@ -81,6 +81,8 @@ fn own(pieces: Vec<Piece>) -> File {
 fn serve(output: &Output, node: &Node, brands: &BTreeMap<String, File>, roster: &File) -> Tree {
     let data = |text: String| own(vec![Piece::Bytes(text.into_bytes())]);
     let passwords = passwords(output);
+    // What was agreed on is nobody's business there, and changes no file.
+    let blueprint = Blueprint { noted: Vec::new(), ..output.blueprint.clone() };
     let place_of = |secret: &SecretReference| format!("{PASSWORDS}/{}--{}", secret.owner, secret.name);
     let settings = Api {
         version: blueprint::VERSION,
@@ -101,7 +103,7 @@ fn serve(output: &Output, node: &Node, brands: &BTreeMap<String, File>, roster: 
     };
     let mut files = BTreeMap::from([
         (SETTINGS.to_owned(), data(pretty(&settings))),
-        (BLUEPRINT.to_owned(), data(plain(&output.blueprint))),
+        (BLUEPRINT.to_owned(), data(plain(&blueprint))),
         (ROSTER.to_owned(), roster.clone()),
         (PASSWORD.to_owned(), own(vec![Piece::Secret(secrets::password("directory-control"))])),
         (format!("/etc/systemd/system/{UNIT}"), File::text(UNIT_TEXT)),

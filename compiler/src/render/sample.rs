@@ -97,6 +97,7 @@ pub(crate) fn platform() -> Blueprint {
         alerts: Vec::new(),
         secrets: Vec::new(),
         renames: Vec::new(),
+        noted: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use spec::model::{self, LeftOut, Spec};
 use spec::{Problem, Span, Spanned};
 use values::Name;
 
-use super::{Cluster, Domain, Model, Reseller, unknown};
+use super::{Cluster, Domain, Model, Reseller, nearest, unknown};
 use crate::report::Report;
 
 /// Tells of a thing that is declared again in another place.
@@ -179,8 +179,12 @@ pub(super) fn contracts(model: &Model<'_>, spec: &Spec, report: &mut Report) {
         if !pinned && !nameless && !resellers.contains(&contract.reseller.value) {
             let known = model.resellers.iter().map(|reseller| reseller.spec.name.value.as_str());
             let mut problem = unknown("spec::unknown-reseller", "reseller", &contract.reseller, known);
-            // A contract may be signed before its reseller has written anything.
-            problem.severity = spec::Severity::Warning;
+            // A contract may be signed before its reseller has written anything, unless another one lacks its own.
+            let without = model.resellers.iter().filter(|reseller| reseller.contract.is_none());
+            let mut without = without.map(|reseller| reseller.spec.name.value.as_str());
+            if !without.any(|name| nearest(contract.reseller.value.as_str(), [name]).is_some()) {
+                problem.severity = spec::Severity::Warning;
+            }
             report.tell(problem);
         }
     }

@@ -7,6 +7,7 @@ use values::quoted;
 
 use crate::kept::{Reader, Writer};
 use crate::language::{Field, FieldShape, Form, Kinded, Place, Shape, Typed, Variant, hole};
+use crate::noted::Notes;
 use crate::problem::Problem;
 use crate::tree::{Node, Property, Rare, Scalar, Span, Spanned};
 
@@ -297,6 +298,10 @@ impl<K: Kinded> FieldShape for K {
         Vec::new()
     }
 
+    fn note_below(&self, field: &'static Field, notes: &mut Notes<'_>) {
+        notes.enter(field, self);
+    }
+
     fn keep(&self, to: &mut Writer) {
         Kinded::keep(self, to);
     }
@@ -319,6 +324,10 @@ impl<K: Kinded> FieldShape for Option<K> {
 
     fn spell(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn note_below(&self, field: &'static Field, notes: &mut Notes<'_>) {
+        self.iter().for_each(|node| notes.enter(field, node));
     }
 
     fn keep(&self, to: &mut Writer) {
@@ -345,6 +354,10 @@ impl<K: Kinded> FieldShape for Option<Rare<K>> {
 
     fn spell(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn note_below(&self, field: &'static Field, notes: &mut Notes<'_>) {
+        self.iter().for_each(|node| notes.enter(field, &**node));
     }
 
     fn keep(&self, to: &mut Writer) {
@@ -396,6 +409,10 @@ impl<K: Kinded> FieldShape for Vec<K> {
 
     fn spell(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn note_below(&self, field: &'static Field, notes: &mut Notes<'_>) {
+        self.iter().for_each(|node| notes.enter(field, node));
     }
 
     fn keep(&self, to: &mut Writer) {

@@ -232,7 +232,10 @@ impl Proposing<'_> {
                 for (class, name) in self.named(holds) {
                     add(&name, class.name(), field.about, Sort::Name);
                 }
-                if matches!(holds, None | Some(Holds::Declares(_) | Holds::DeclaresLocal | Holds::UsesHost)) {
+                if matches!(
+                    holds,
+                    None | Some(Holds::Declares(_) | Holds::DeclaresLocal | Holds::UsesHost | Holds::UsesNumbered)
+                ) {
                     add(field.example, "an example", field.about, Sort::Example);
                 }
             }
@@ -263,7 +266,9 @@ impl Proposing<'_> {
                 declared(Class::Address, "", &format!("@{}", of("domain").unwrap_or_default().to_lowercase()))
             }
             Some(Holds::UsesAddress) => declared(Class::Address, "", ""),
-            Some(Holds::Declares(_) | Holds::DeclaresLocal | Holds::UsesHost) | None => Vec::new(),
+            Some(Holds::Declares(_) | Holds::DeclaresLocal | Holds::UsesHost | Holds::UsesNumbered) | None => {
+                Vec::new()
+            }
         }
     }
 }

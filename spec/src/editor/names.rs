@@ -18,10 +18,16 @@ pub enum Class {
     Site,
     /// A storage of a site.
     Storage,
+    /// Hosts of one make.
+    Hosts,
+    /// Hosts that can be rented.
+    Lease,
     /// A cluster.
     Cluster,
     /// An outbound pool.
     Outbound,
+    /// A defense.
+    Defense,
     /// A tier.
     Tier,
     /// A reseller.
@@ -30,6 +36,10 @@ pub enum Class {
     Brand,
     /// A domain.
     Domain,
+    /// A workgroup of a domain.
+    Workgroup,
+    /// A migration of a domain.
+    Migration,
     /// A mailbox, forward or list, by its address.
     Address,
     /// An environment.
@@ -45,12 +55,17 @@ impl Class {
             Self::Platform => "platform",
             Self::Site => "site",
             Self::Storage => "storage",
+            Self::Hosts => "group of hosts",
+            Self::Lease => "lease",
             Self::Cluster => "cluster",
             Self::Outbound => "outbound pool",
+            Self::Defense => "defense",
             Self::Tier => "tier",
             Self::Reseller => "reseller",
             Self::Brand => "brand",
             Self::Domain => "domain",
+            Self::Workgroup => "workgroup",
+            Self::Migration => "migration",
             Self::Address => "address",
             Self::Environment => "environment",
             Self::Scenario => "scenario",
@@ -73,6 +88,8 @@ pub(super) enum Holds {
     UsesAddress,
     /// It is a host that may lie below a domain.
     UsesHost,
+    /// It is a host by its group's name and its number.
+    UsesNumbered,
 }
 
 /// Which values hold names: the path of the nodes around, then the setting's name, or `#` for arguments.
@@ -80,6 +97,9 @@ pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("platform#", Holds::Declares(Class::Platform)),
     ("platform/site#", Holds::Declares(Class::Site)),
     ("platform/site/storage#", Holds::Declares(Class::Storage)),
+    ("platform/site/hosts#", Holds::Declares(Class::Hosts)),
+    ("platform/site/lease#", Holds::Declares(Class::Lease)),
+    ("platform/defense#", Holds::Declares(Class::Defense)),
     ("platform/cluster#", Holds::Declares(Class::Cluster)),
     ("platform/cluster/site", Holds::Uses(Class::Site)),
     ("platform/cluster/state/on", Holds::Uses(Class::Storage)),
@@ -106,6 +126,8 @@ pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("reseller/domain/cluster", Holds::Uses(Class::Cluster)),
     ("reseller/domain/outbound", Holds::Uses(Class::Outbound)),
     ("reseller/domain/catch-all", Holds::UsesLocal),
+    ("reseller/domain/workgroup#", Holds::Declares(Class::Workgroup)),
+    ("reseller/domain/migrate#", Holds::Declares(Class::Migration)),
     ("reseller/domain/workgroup/mailbox#", Holds::DeclaresLocal),
     ("reseller/domain/workgroup/mailbox/alias", Holds::DeclaresLocal),
     ("reseller/domain/workgroup/mailbox/tier", Holds::Uses(Class::Tier)),
@@ -138,6 +160,9 @@ pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("scenario/fetch/mailbox", Holds::UsesAddress),
     ("scenario/sign-in#", Holds::UsesAddress),
     ("scenario/browse/sign-in", Holds::UsesAddress),
+    ("scenario/fault/host", Holds::UsesNumbered),
+    ("scenario/heal/host", Holds::UsesNumbered),
+    ("scenario/evacuate/host", Holds::UsesNumbered),
     ("scenario/load/to", Holds::Uses(Class::Domain)),
     ("scenario/load/from", Holds::Uses(Class::Domain)),
     ("scenario/call/by", Holds::UsesAddress),
@@ -217,6 +242,9 @@ impl FileNames {
                 let key = match class {
                     Class::Brand => format!("{}/{text}", scope.reseller.as_deref().unwrap_or_default()),
                     Class::Domain => text.to_lowercase(),
+                    Class::Workgroup | Class::Migration => {
+                        format!("{}/{text}", scope.domain.as_deref().unwrap_or_default().to_lowercase())
+                    }
                     _ => text.to_string(),
                 };
                 let alias = setting == Some("alias");
@@ -239,6 +267,13 @@ impl FileNames {
                 }
             }
             Holds::UsesHost => {}
+            Holds::UsesNumbered => {
+                let group = text.rsplit_once('-').filter(|(_, number)| number.bytes().all(|it| it.is_ascii_digit()));
+                if let (Some((group, _)), true) = (group, plain) {
+                    let end = span.start + group.len() as u32;
+                    add(Class::Hosts, group.to_owned(), false, Span { end, ..span });
+                }
+            }
             Holds::UsesAddress => {
                 let Some((local, domain)) = text.rsplit_once('@') else { return };
                 let key = text.to_lowercase();

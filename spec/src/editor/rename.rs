@@ -64,7 +64,7 @@ pub fn rename(
         names.all(found.class, &found.key).map(|at| Edit { span: at.span, text: whole(at) }).collect();
     let now = match found.class {
         Class::Address => found.key.rsplit_once('@').map_or("", |(local, _)| local),
-        Class::Brand => found.key.split_once('/').map_or("", |(_, brand)| brand),
+        Class::Brand | Class::Workgroup | Class::Migration => found.key.split_once('/').map_or("", |(_, name)| name),
         _ => &found.key,
     };
     for declared in names.declarations(found.class, &found.key) {
@@ -138,10 +138,10 @@ fn renamed(found: &Occurrence, to: &str) -> Result<(String, String), Refusal> {
             }
             (line.to_string(), line.to_string())
         }
-        Class::Brand => {
+        Class::Brand | Class::Workgroup | Class::Migration => {
             let name: Name = to.parse().map_err(wrong)?;
-            let reseller = found.key.split_once('/').map_or("", |(reseller, _)| reseller);
-            (name.to_string(), format!("{reseller}/{name}"))
+            let scope = found.key.split_once('/').map_or("", |(scope, _)| scope);
+            (name.to_string(), format!("{scope}/{name}"))
         }
         _ => {
             let name: Name = to.parse().map_err(wrong)?;

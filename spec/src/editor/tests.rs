@@ -307,6 +307,7 @@ fn the_table_of_names_speaks_of_values_that_are_in_the_language() {
             names::Holds::DeclaresLocal | names::Holds::UsesLocal => *of == "local part",
             names::Holds::UsesAddress => *of == "mail address",
             names::Holds::UsesHost => *of == "host name",
+            names::Holds::UsesNumbered => *of == "name",
         };
         assert!(fits, "{place} is a {of}");
     }
@@ -319,16 +320,8 @@ fn the_table_of_names_speaks_of_values_that_are_in_the_language() {
         .collect();
     assert_eq!(
         silent,
-        [
-            "scenario/evacuate/host",
-            "scenario/fault/host",
-            "scenario/fault/node",
-            "scenario/heal/host",
-            "scenario/heal/node",
-            "scenario/migrate/node",
-            "scenario/migrate/to",
-        ],
-        "hosts and nodes are counted, not declared; what else is named belongs into the table"
+        ["scenario/fault/node", "scenario/heal/node", "scenario/migrate/node", "scenario/migrate/to",],
+        "nodes are counted, not declared; what else is named belongs into the table"
     );
     let silent: Vec<&str> = found
         .iter()
@@ -443,4 +436,31 @@ proptest! {
             let _ = rename(&Names::of(&sources), &sources, (FileId(0), offset), "other", &mut |_, _| Some(false));
         }
     }
+}
+
+#[test]
+fn hosts_leases_and_workgroups_are_renamed_wherever_they_are_named() {
+    let platform = "language 1\nplatform \"p\" {\n    site \"s\" {\n        hosts \"x4600\" count=2\n        lease \"burst\" max=1\n    }\n}\n";
+    let scenario = "language 1\nscenario \"t\" { fault \"power-off\" host=\"x4600-2\"; }\n";
+    let reseller = "language 1\nreseller \"r\" {\n    domain \"d.example\" { workgroup \"staff\" { }; }\n}\n";
+    let file = |path: &str, text: &str| crate::SourceFile {
+        path: path.to_owned(),
+        bytes: text.as_bytes().to_vec(),
+        trust: crate::Trust::Operator,
+    };
+    let files = vec![file("a.kdl", platform), file("b.kdl", scenario), file("c.kdl", reseller)];
+    let sources = crate::Sources::new(files, Vec::new());
+    let names = names::Names::of(&sources);
+    let edits = |id: u32, text: &str, at: &str, to: &str| {
+        let offset = text.find(at).expect("it stands there") + 1;
+        let edits =
+            super::rename::rename(&names, &sources, (FileId(id), offset), to, &mut |_, _| None).expect("it can be");
+        edits.into_iter().map(|edit| (edit.span.file.0, edit.text)).collect::<Vec<_>>()
+    };
+    let text = |file: u32, text: &str| (file, text.to_owned());
+    let hosts = [text(0, "r740"), text(0, " renamed-from=\"x4600\""), text(1, "r740")];
+    assert_eq!(edits(0, platform, "x4600", "r740"), hosts);
+    assert_eq!(edits(1, scenario, "x4600-2", "r740"), hosts, "from where it is used, too");
+    assert_eq!(edits(0, platform, "burst", "peak"), [text(0, "peak"), text(0, " renamed-from=\"burst\"")]);
+    assert_eq!(edits(2, reseller, "staff", "team"), [text(2, "team"), text(2, " renamed-from=\"staff\"")]);
 }

@@ -65,6 +65,8 @@ pub(super) struct Parser<'s> {
     pub(super) blocks: Vec<Block<'s>>,
     /// A block and the `}` that closed it but stood further left than its line.
     pub(super) suspect: Option<(usize, usize)>,
+    /// How many blocks began with two `{`.
+    doubled: usize,
     /// The nodes of the innermost block so far.
     nodes: Vec<Node<'s>>,
     /// Room for the nodes of blocks to come, no more than there are levels.
@@ -92,6 +94,7 @@ impl<'s> Parser<'s> {
             consumed: 0,
             blocks: Vec::new(),
             suspect: None,
+            doubled: 0,
             nodes: Vec::new(),
             spare: Vec::new(),
             arguments: Vec::new(),
@@ -267,6 +270,14 @@ impl<'s> Parser<'s> {
             has_dashed_block: false,
         };
         match token.kind {
+            TokenKind::OpenBrace if self.is_doubled(token) => {
+                let message = "this `{` stands behind another one, and a block begins with one";
+                let help = "remove it, and its `}` where there is one";
+                self.problem("kdl::missing-kind", token.start, token.end, message, help);
+                self.doubled += 1;
+                self.advance();
+                Step::Between
+            }
             TokenKind::OpenBrace => {
                 let message = "a block of children without a node to belong to";
                 let help = "write the node's kind in front of the `{`, on the same line";
@@ -544,8 +555,19 @@ impl<'s> Parser<'s> {
         }
     }
 
+    /// Tells whether nothing but blanks stands between a `{` and that of the block around it.
+    fn is_doubled(&self, token: Token) -> bool {
+        let between = self.blocks.last().and_then(|block| self.text.get(block.open + 1..token.start));
+        self.nodes.is_empty() && between.is_some_and(|between| between.chars().all(|it| matches!(it, ' ' | '\t')))
+    }
+
     fn close_block(&mut self, token: Token) -> Step<'s> {
         let Some(block) = self.blocks.pop() else {
+            if self.doubled > 0 {
+                self.doubled -= 1;
+                self.advance();
+                return Step::Between;
+            }
             let message = "this `}` closes nothing";
             self.problem(
                 "kdl::stray-brace",

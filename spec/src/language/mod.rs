@@ -8,11 +8,13 @@ mod choice;
 mod kinds;
 mod shape;
 mod typed;
+mod words;
 
 pub use choice::Choice;
 pub use kinds::{ROOTS, Root, Standing, Writer, find_places};
 pub use shape::{Field, Kind, Place, Shape, Variant};
 pub use typed::{Form, Separator, Type, Typed};
+pub use words::{Meaning, meanings, words};
 
 pub(crate) use typed::hole;
 

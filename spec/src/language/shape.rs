@@ -2,6 +2,7 @@
 
 use crate::decode::{Decoder, Matched};
 use crate::kept::{Reader, Writer};
+use crate::noted::Notes;
 
 use super::Type;
 
@@ -12,6 +13,8 @@ pub struct Kind {
     pub about: &'static str,
     /// What it may hold; arguments first and in their order.
     pub fields: &'static [Field],
+    /// Whether anything in it or below it is only noted.
+    pub holds_notes: bool,
 }
 
 /// One thing that a kind of node may hold.
@@ -37,6 +40,8 @@ pub struct Field {
     pub unique: bool,
     /// Whether an environment may say something else.
     pub environment: bool,
+    /// Whether it is only agreed on and checked: no file of any node is made from it, nor from what it holds.
+    pub noted: bool,
     /// Whether a node that is not written stands there all the same, with the defaults of its fields.
     pub or_defaults: bool,
 }
@@ -98,6 +103,7 @@ pub(crate) struct Spelled {
     most: Option<&'static str>,
     unique: bool,
     environment: bool,
+    noted: bool,
     required: bool,
     or_defaults: bool,
 }
@@ -112,6 +118,7 @@ const fn spelled(name: &'static str, place: Place) -> Spelled {
         most: None,
         unique: false,
         environment: false,
+        noted: false,
         required: false,
         or_defaults: false,
     }
@@ -168,6 +175,11 @@ impl Spelled {
         Self { environment: true, ..self }
     }
 
+    /// Agreed on and checked, while no file of any node is made from it ([`crate::noted`]).
+    pub(crate) const fn noted(self) -> Self {
+        Self { noted: true, ..self }
+    }
+
     /// A list that may not be empty.
     pub(crate) const fn required(self) -> Self {
         Self { required: true, ..self }
@@ -207,6 +219,7 @@ impl Field {
             most: spelled.most,
             unique: spelled.unique,
             environment: spelled.environment,
+            noted: spelled.noted,
             or_defaults: spelled.or_defaults,
         }
     }
@@ -237,6 +250,22 @@ impl Field {
 }
 
 impl Kind {
+    /// Describes a kind by what it may hold.
+    pub(crate) const fn new(about: &'static str, fields: &'static [Field]) -> Self {
+        let mut holds_notes = false;
+        let mut rest = fields;
+        while let [field, others @ ..] = rest {
+            holds_notes = holds_notes
+                || field.noted
+                || match field.shape {
+                    Shape::Node { of, .. } => of.holds_notes,
+                    Shape::Value { .. } | Shape::Either(_) => false,
+                };
+            rest = others;
+        }
+        Self { about, fields, holds_notes }
+    }
+
     /// Returns the names under which a node of this kind may hold something, sorted.
     pub fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<&'static str> = Vec::new();
@@ -270,6 +299,9 @@ pub(crate) trait Kinded: Sized {
 
     /// Collects the canonical spelling of the struct's values.
     fn spell(&self, spelling: &mut Spelling);
+
+    /// Collects what is only noted of the struct and of all that it holds.
+    fn note(&self, notes: &mut Notes<'_>);
 
     /// Writes the struct as bytes.
     fn keep(&self, to: &mut Writer);
@@ -309,6 +341,9 @@ pub(crate) trait FieldShape: Sized {
     /// Returns the field's values as they were meant to be written.
     fn spell(&self) -> Vec<String>;
 
+    /// Collects what is only noted in the nodes that the field holds.
+    fn note_below(&self, _field: &'static Field, _notes: &mut Notes<'_>) {}
+
     /// Writes the field as bytes.
     fn keep(&self, to: &mut Writer);
 
@@ -333,16 +368,16 @@ macro_rules! kind {
         }
 
         impl $crate::language::Kinded for $name {
-            const KIND: &'static $crate::language::Kind = &$crate::language::Kind {
-                about: concat!($($about),+),
-                fields: &[$(
+            const KIND: &'static $crate::language::Kind = &$crate::language::Kind::new(
+                concat!($($about),+),
+                &[$(
                     $crate::language::Field::new(
                         $spelled,
                         concat!($($doc),+),
                         <$type as $crate::language::FieldShape>::SHAPE,
                     )
                 ),*],
-            };
+            );
 
             fn lower(
                 matched: &mut $crate::decode::Matched<'_, '_>,
@@ -355,6 +390,13 @@ macro_rules! kind {
             fn spell(&self, spelling: &mut $crate::language::Spelling) {
                 let mut fields = Self::KIND.fields.iter();
                 $( spelling.take(fields.next(), $crate::language::FieldShape::spell(&self.$field)); )*
+            }
+
+            fn note(&self, notes: &mut $crate::noted::Notes<'_>) {
+                let mut fields = Self::KIND.fields.iter();
+                $( if let Some(field) = fields.next() {
+                    notes.take(field, &self.$field);
+                } )*
             }
 
             fn keep(&self, to: &mut $crate::kept::Writer) {

@@ -15,7 +15,7 @@ kind! {
         /// The site whose hosts it runs on.
         site: Spanned<Name> = named("site").example("toronto");
         /// What it is meant to hold.
-        capacity: Option<Capacity> = named("capacity");
+        capacity: Option<Capacity> = named("capacity").noted();
         /// The storage that holds its state.
         state: Option<State> = named("state");
         /// Front addresses, with HAProxy and keepalived.
@@ -47,11 +47,11 @@ kind! {
         /// Measures, rules and calls.
         monitor: Option<RoleNodes> = named("monitor");
         /// What two nodes of a role may not share.
-        spread: Option<Spread> = named("spread");
+        spread: Option<Spread> = named("spread").noted();
         /// What may fail without anybody losing service.
-        survive: Option<Survive> = named("survive");
+        survive: Option<Survive> = named("survive").noted();
         /// How much more may be promised than is there.
-        overcommit: Option<Overcommit> = named("overcommit");
+        overcommit: Option<Overcommit> = named("overcommit").noted();
     }
 }
 

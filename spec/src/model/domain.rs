@@ -24,7 +24,7 @@ kind! {
         /// The pool it sends from.
         outbound: Option<Spanned<Name>> = named("outbound").example("shared");
         /// How it is shown that the domain is the reseller's.
-        proof: Spanned<Proof> = named("proof").default("dns-txt");
+        proof: Spanned<Proof> = named("proof").default("dns-txt").noted();
         /// Another domain with the same mailboxes.
         aliases: Vec<Spanned<HostName>> = named("alias").example("acme-mail.example");
         /// The mailbox that gets what is addressed to nobody.
@@ -33,10 +33,10 @@ kind! {
         defense: Option<DefenseChange> = named("defense");
         /// People who belong together.
         workgroups: Vec<Workgroup> = named("workgroup");
-        /// Mailboxes that are fetched from elsewhere.
-        migrations: Vec<Migration> = named("migrate");
+        /// Mailboxes that are fetched from elsewhere; so far nothing carries this out, and `plan` says so.
+        migrations: Vec<Migration> = named("migrate").noted();
         /// What happens first when the domain is removed.
-        on_removal: Option<OnRemoval> = named("on-removal");
+        on_removal: Option<OnRemoval> = named("on-removal").noted();
     }
 }
 
@@ -96,9 +96,9 @@ kind! {
         /// Another local part of the same mailbox.
         aliases: Vec<Spanned<LocalPart>> = named("alias").example("al");
         /// Its owner's language, where it is not the reseller's.
-        language: Option<Spanned<LanguageTag>> = named("language");
+        language: Option<Spanned<LanguageTag>> = named("language").noted();
         /// Its owner's time zone, where it is not the reseller's.
-        time_zone: Option<Spanned<TimeZone>> = named("time-zone");
+        time_zone: Option<Spanned<TimeZone>> = named("time-zone").noted();
         /// What is given once.
         initial: Option<Rare<Initial>> = named("initial");
         /// Where its mail is passed on to.
@@ -128,9 +128,9 @@ kind! {
         /// The text.
         text: Spanned<Line> = argument("text").example("Closed today");
         /// The subject; the asker's own where there is none.
-        subject: Option<Spanned<Line>> = named("subject").example("Away");
+        subject: Option<Spanned<Line>> = named("subject").example("Away").noted();
         /// The first day.
-        from: Option<Spanned<Date>> = named("from").example("2026-12-24");
+        from: Option<Spanned<Date>> = named("from").example("2026-12-24").noted();
         /// The last day.
         until: Option<Spanned<Date>> = named("until").example("2026-12-27");
     }

@@ -44,7 +44,7 @@ kind! {
         /// What a mailbox is sold as.
         tiers: Vec<Tier> = named("tier");
         /// What resellers may change about their looks.
-        brand_policy: Option<BrandPolicy> = named("brand-policy");
+        brand_policy: Option<BrandPolicy> = named("brand-policy").noted();
         /// What a reseller has bought.
         contracts: Vec<Contract> = named("contract");
     }

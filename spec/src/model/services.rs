@@ -13,7 +13,7 @@ kind! {
         /// Who signs the certificates.
         authority: Spanned<TlsAuthority> = named("authority").default("internal");
         /// The directory of an ACME authority.
-        directory: Option<Spanned<Url>> = named("directory").example("https://acme-authority.example/directory");
+        directory: Option<Spanned<Url>> = named("directory").example("https://acme-authority.example/directory").noted();
     }
 }
 

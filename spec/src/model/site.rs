@@ -21,7 +21,7 @@ kind! {
         /// Hosts of one make.
         hosts: Vec<Hosts> = named("hosts");
         /// Hosts that can be rented.
-        leases: Vec<Lease> = named("lease");
+        leases: Vec<Lease> = named("lease").noted();
     }
 }
 
@@ -67,7 +67,7 @@ kind! {
         /// The disk of each.
         disk: Spanned<ByteSize> = named("disk").example("600GiB").least("1MiB").environment();
         /// The bandwidth of each.
-        nic: Option<Spanned<Bandwidth>> = named("nic").example("10Gbit").least("1kbit").environment();
+        nic: Option<Spanned<Bandwidth>> = named("nic").example("10Gbit").least("1kbit").environment().noted();
     }
 }
 

@@ -32,7 +32,7 @@ kind! {
         /// How much its owner may send.
         send_limit: Option<Spanned<Rate>> = named("send-limit").example("250/24h");
         /// What it costs.
-        price: Option<Price> = named("price");
+        price: Option<Price> = named("price").noted();
     }
 }
 
@@ -124,7 +124,7 @@ kind! {
         /// The day it begins.
         from: Spanned<Date> = named("from").example("2026-12-01");
         /// How long before its end it is to be given up.
-        notice: Option<Spanned<Duration>> = named("notice").example("90d");
+        notice: Option<Spanned<Duration>> = named("notice").example("90d").noted();
         /// How many mailboxes there may be.
         mailboxes: Option<Spanned<u64>> = named("mailboxes").example("5000");
         /// How many domains there may be.
@@ -136,19 +136,19 @@ kind! {
         /// The clusters it may place domains on.
         clusters: Vec<Spanned<Name>> = named("clusters").example("a");
         /// A pool it may send from.
-        outbounds: Vec<ContractOutbound> = named("outbound");
+        outbounds: Vec<ContractOutbound> = named("outbound").noted();
         /// A domain that the operator vouches for, so that its own DNS need not show whose it is.
-        vouched: Vec<Spanned<HostName>> = named("vouch").example("acme.example");
+        vouched: Vec<Spanned<HostName>> = named("vouch").example("acme.example").noted();
         /// What it pays for a tier.
-        prices: Vec<ContractPrice> = named("price");
+        prices: Vec<ContractPrice> = named("price").noted();
         /// How much of the time it is served.
-        availability: Option<Spanned<Percentage>> = named("availability").example("99.9%").most("100%");
+        availability: Option<Spanned<Percentage>> = named("availability").example("99.9%").most("100%").noted();
         /// When work may be done.
-        maintenance: Vec<Spanned<WeeklyWindow>> = named("maintenance");
+        maintenance: Vec<Spanned<WeeklyWindow>> = named("maintenance").noted();
         /// The countries its mail stays in.
-        residency: Vec<Spanned<Country>> = named("residency");
+        residency: Vec<Spanned<Country>> = named("residency").noted();
         /// The git repository its specification comes from, in place of a folder of this one.
-        repository: Option<ContractRepository> = named("repository");
+        repository: Option<ContractRepository> = named("repository").noted();
     }
 }
 
