@@ -153,7 +153,15 @@ fn walk(root: &Path, below: &str, depth: usize, listed: &mut Vec<Listed>) -> Res
     for entry in fs::read_dir(&folder).map_err(|error| unreadable(&error))? {
         let entry = entry.map_err(|error| unreadable(&error))?;
         let kind = entry.file_type().map_err(|error| unreadable(&error))?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let name = match entry.file_name().into_string() {
+            Ok(name) => name,
+            Err(name) => {
+                let name = name.to_string_lossy();
+                let path = if below.is_empty() { name.into_owned() } else { format!("{below}/{name}") };
+                pass_over(&path, "called by a name that is not UTF-8");
+                continue;
+            }
+        };
         entries.push((name, kind));
     }
     entries.sort_by(|a, b| a.0.cmp(&b.0));
@@ -171,14 +179,14 @@ fn walk(root: &Path, below: &str, depth: usize, listed: &mut Vec<Listed>) -> Res
         {
             listed.push(Listed { path, kind });
         } else if !kind.is_file() {
-            pass_over(&path, kind.is_symlink());
+            pass_over(&path, if kind.is_symlink() { "a symbolic link" } else { "neither a file nor a folder" });
         }
     }
     Ok(())
 }
 
 /// Says once of something that looks like a part of the specification that it is not read.
-fn pass_over(path: &str, is_link: bool) {
+fn pass_over(path: &str, what: &str) {
     /// More than these nobody reads.
     const MOST: usize = 20;
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -188,7 +196,6 @@ fn pass_over(path: &str, is_link: bool) {
     }
     let Ok(mut told) = TOLD.lock() else { return };
     if told.len() < MOST && told.insert(path.to_owned()) {
-        let what = if is_link { "a symbolic link" } else { "neither a file nor a folder" };
         let _ = writeln!(std::io::stderr(), "note: {path} is {what}, and is not read");
     }
 }

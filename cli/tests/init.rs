@@ -111,14 +111,6 @@ fn nothing_is_ever_written_over() {
 }
 
 #[test]
-fn without_a_terminal_nothing_is_asked() {
-    let desk = Desk::new();
-    let folder = desk.path("new");
-    let output = desk.call(&["init", text(&folder)]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-}
-
-#[test]
 fn without_a_terminal_nothing_is_asked_and_nothing_written_unless_that_is_said() {
     let desk = Desk::new();
     let folder = desk.path("two words");

@@ -48,7 +48,7 @@ pub fn declared(sources: &Sources, kind: &str) -> Vec<Declared> {
         let tree = read(id, &file.path, &file.bytes);
         for node in &tree.nodes {
             if let Some(root) = ROOTS.iter().find(|root| root.name == node.kind.value) {
-                search(node, root.kind, kind, (None, None), &mut found);
+                search(node, (root.kind, false), kind, (None, None), &mut found);
             }
         }
     }
@@ -57,10 +57,11 @@ pub fn declared(sources: &Sources, kind: &str) -> Vec<Declared> {
 
 /// Looks for things of a kind at a node and below it.
 ///
-/// - `around`: the name of the node around, and of the domain around.
+/// - `of`, `noted`: its kind, and whether it is only noted.
+/// - `scope`, `domain`: the name of the node around, and of the domain around.
 fn search(
     node: &Node<'_>,
-    of: &'static Kind,
+    (of, noted): (&'static Kind, bool),
     wanted: &str,
     (scope, domain): (Option<&str>, Option<&str>),
     found: &mut Vec<Declared>,
@@ -75,14 +76,16 @@ fn search(
             None => name.clone(),
         };
         let mut said = Vec::new();
-        tell(node, of, "", false, &mut said);
+        tell(node, of, "", noted, &mut said);
         found.push(Declared { name, scope: scope.map(str::to_owned), span: node.kind.span, said });
     }
     let domain = if node.kind.value == "domain" { name.as_deref() } else { domain };
     let scope = name.as_deref().or(scope);
     for child in &node.children {
         if let Some(kind) = below(of, &child.kind.value) {
-            search(child, kind, wanted, (scope, domain), found);
+            let field = of.fields.iter().find(|field| field.is_named(&child.kind.value));
+            let noted = noted || field.is_some_and(|field| field.noted);
+            search(child, (kind, noted), wanted, (scope, domain), found);
         }
     }
 }

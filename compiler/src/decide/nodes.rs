@@ -258,7 +258,7 @@ fn place(site: &Site, nodes: &[&Planned<'_>], report: &mut Report) -> BTreeMap<N
     }
     match placement::place(&demands, &supplies) {
         Ok(places) => {
-            survive(site, nodes, &demands, &supplies, &places, report);
+            survive(nodes, &demands, &supplies, &places, report);
             let named = nodes.iter().zip(places);
             named.filter_map(|(node, host)| Some((node.name.clone(), hosts.get(host)?.0.name.clone()))).collect()
         }
@@ -342,14 +342,7 @@ fn survivable(site: &Site, nodes: &[&Planned<'_>], supplies: &[Supply], report: 
     }
 }
 
-fn survive(
-    site: &Site,
-    nodes: &[&Planned<'_>],
-    demands: &[Demand],
-    supplies: &[Supply],
-    places: &[usize],
-    report: &mut Report,
-) {
+fn survive(nodes: &[&Planned<'_>], demands: &[Demand], supplies: &[Supply], places: &[usize], report: &mut Report) {
     for (cluster, survive) in survivals(nodes) {
         let count = usize::try_from(survive.hosts.value).unwrap_or(usize::MAX);
         if count >= supplies.len() {
