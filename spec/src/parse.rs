@@ -171,7 +171,7 @@ fn damage(problems: &[Problem], bytes: &[u8]) -> Vec<Span> {
         while start > 0 && line.get(start - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
             start -= 1;
         }
-        let word = line.get(..start)?.iter().rposition(|byte| blank(byte)).map_or(0, |at| at + 1);
+        let word = line.get(..start)?.iter().rposition(blank).map_or(0, |at| at + 1);
         Some(Span { start: word as u32, ..problem.span })
     };
     let places = problems.iter().filter_map(|problem| match problem.code {
