@@ -1,10 +1,11 @@
 //! What an image takes beside the tools that make one: mmdebstrap alone and mkosi, in one run, of the same packages.
 //!
-//! `cargo bench -p mailwright --bench image -- [--of image,mmdebstrap,mkosi,again] [--root FOLDER]` as root. Packages, and their versions,
+//! `cargo bench -p mailwright --bench image -- [--of image,mmdebstrap,mkosi,again] [--root FOLDER] [--program FILE]` as root. Packages, and their versions,
 //! are those of the root that `mailwright root` keeps; their archives come from its cache, so that nothing is fetched but by mkosi, which
 //! sets the system up with debootstrap and APT from this machine's own source, with a cache of packages that a first run has filled. All
 //! write to the same temporary folder. The kernel is left out for the others, as are initrd, lists of contents and digests. `again`
 //! takes what nothing to build and changed configuration alone take; each of the words can have a run of its own.
+//! `--program` measures another `mailwright` than this build's.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ fn main() {
         println!("skipped: the others take root");
         return;
     }
-    let Some(bench) = Bench::new(options.get("root").map(PathBuf::from)) else {
+    let Some(bench) = Bench::new(options.get("root").map(PathBuf::from), options.get("program")) else {
         println!("skipped: name the root of `mailwright root` with --root or MAILWRIGHT_ROOT");
         return;
     };
@@ -69,17 +70,19 @@ struct Bench {
     cache: PathBuf,
     distribution: String,
     packages: BTreeMap<String, PinnedPackage>,
+    program: PathBuf,
 }
 
 impl Bench {
-    fn new(root: Option<PathBuf>) -> Option<Self> {
+    fn new(root: Option<PathBuf>, program: Option<&String>) -> Option<Self> {
         let root = root.or_else(|| std::env::var_os("MAILWRIGHT_ROOT").map(PathBuf::from))?;
         let unpacked = root.parent()?;
         let about: serde_json::Value = serde_json::from_slice(&fs::read(unpacked.join("root.json")).ok()?).ok()?;
         let packages = serde_json::from_value(about.get("packages")?.clone()).ok()?;
         let distribution = about.get("distribution")?.as_str()?.to_owned();
         let cache = unpacked.parent()?.parent()?.to_owned();
-        let bench = Self { folder: tempfile::tempdir().ok()?, cache, distribution, packages };
+        let program = program.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_mailwright")), PathBuf::from);
+        let bench = Self { folder: tempfile::tempdir().ok()?, cache, distribution, packages, program };
         bench.lay_out();
         Some(bench)
     }
@@ -110,7 +113,7 @@ impl Bench {
     }
 
     fn mailwright(&self, verb: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailwright"));
+        let mut command = Command::new(&self.program);
         command.args(verb).env("XDG_CACHE_HOME", self.path("cache")).env("XDG_STATE_HOME", self.path("state"));
         command.current_dir(self.path("northmail")).stdin(Stdio::null());
         command

@@ -183,9 +183,13 @@ fn line(stream: &mut BufReader<TcpStream>) -> String {
 }
 
 fn inside(state: &Path, command: &str) -> String {
+    within(state, "mx-1", command)
+}
+
+fn within(state: &Path, node: &str, command: &str) -> String {
     let found = environments::find(&StateRoot::new(state), &Identity::new(state, "one")).unwrap().unwrap();
     // The test's own executable is no mailwright: the arguments are, and the program stands beside it.
-    let asked = found.inside("mx-1", &words(&["/bin/sh", "-c", command])).unwrap();
+    let asked = found.inside(node, &words(&["/bin/sh", "-c", command])).unwrap();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_mailwright"))
         .args(asked.get_args())
         .stdin(std::process::Stdio::null())
@@ -347,9 +351,13 @@ fn a_store_of_the_next_release_boots_its_image_and_answers() {
     let begun = Instant::now();
     let running = up(request);
     println!("{:5.1} s  it is up", begun.elapsed().as_secs_f64());
-    assert_eq!(inside(state.path(), "hostname; . /etc/os-release; echo $VERSION_CODENAME"), "store-1\ntrixie");
-    assert!(inside(state.path(), "dovecot --version").starts_with("2.4."));
-    let greeting = inside(state.path(), "bash -c 'exec 3<>/dev/tcp/127.0.0.1/143; head -n 1 <&3'");
-    assert!(greeting.starts_with("* OK [CAPABILITY IMAP4rev1"), "{greeting}");
+    assert_eq!(
+        within(state.path(), "store-1", "hostname; . /etc/os-release; echo $VERSION_CODENAME"),
+        "store-1\ntrixie"
+    );
+    assert!(within(state.path(), "store-1", "dovecot --version").starts_with("2.4."));
+    let greeting = within(state.path(), "store-1", "bash -c 'exec 3<>/dev/tcp/127.0.0.1/143; head -n 1 <&3'");
+    // Without the directory nobody can be signed in, and Dovecot says so to who asks at once.
+    assert!(greeting.starts_with("* OK "), "{greeting}");
     running.stop().unwrap();
 }

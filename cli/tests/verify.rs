@@ -63,11 +63,9 @@ fn every_checker_of_the_next_release_passes_the_example_on_it_without_a_warning(
     let platform = example.join("platform.kdl");
     let text = std::fs::read_to_string(&platform).expect("the example has a platform");
     std::fs::write(&platform, text.replace("distribution=\"bookworm\"", "distribution=\"trixie\"")).expect("a file");
-    for environment in ["qa", "production"] {
-        let out = desk.path(environment);
-        let mut call = desk.command(&["build", example.to_str().unwrap(), "--env", environment, "--verify", "--root"]);
-        let output = call.arg(&root).arg("--out").arg(&out).output().expect("the program starts");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.contains("nodes passed"), "{said}");
-    }
+    let out = desk.path("built");
+    let mut call = desk.command(&["build", example.to_str().unwrap(), "--env", "qa", "--verify", "--root"]);
+    let output = call.arg(&root).arg("--out").arg(&out).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("checks on 14 nodes passed"), "{said}");
 }

@@ -48,6 +48,9 @@ pub(super) const FORM: [(&str, i64); 11] = [
     ("R_MIXED_CHARSET", 500),
 ];
 
+/// What releases weigh otherwise (3.4 has 1, 3.12 has 2): a host without a name is one sign of several, as the simulator has it.
+const NAMELESS: (&str, i64) = ("RDNS_NONE", 1_000);
+
 /// Where keys that sign are.
 const KEYS: &str = "/etc/rspamd/dkim/";
 
@@ -317,7 +320,7 @@ fn groups(blueprint: &Blueprint) -> Object {
         symbols = symbols.set(list_symbol(&list.zone), symbol(list.weight));
     }
     let group = |symbols: Object| Object::default().set("symbols", symbols);
-    let form = FORM.iter().fold(Object::default(), |form, (name, thousandths)| {
+    let form = FORM.iter().chain([&NAMELESS]).fold(Object::default(), |form, (name, thousandths)| {
         form.set(*name, symbol(Score::from_thousandths(*thousandths).unwrap_or(Score::ZERO)))
     });
     let virus = Object::default().set("CLAM_VIRUS", symbol(Score::ZERO)).set("CLAM_VIRUS_FAIL", symbol(Score::ZERO));

@@ -298,6 +298,8 @@ if options.virus then
       return false
     end
   })
+  -- What has no score is passed over by 3.12.
+  rspamd_config:set_metric_symbol({ name = "VIRUS_VERDICT", score = 0.0, group = N, description = "What becomes of a virus" })
   rspamd_config:register_dependency("VIRUS_VERDICT", "CLAM_VIRUS")
 end
 
