@@ -85,7 +85,7 @@ pub struct Moved {
     pub bytes: u64,
 }
 
-/// What became of a machine that moved.
+/// A machine that has moved, as the process that it is now.
 pub(super) struct Arrived {
     /// The process that it is now, and the socket that orders go to.
     pub(super) process: Child,
