@@ -4,7 +4,6 @@
 //! - [`Trial`]: what is tried, and where; [`Trial::run`] gives a [`Report`].
 //! - [`Report`]: what came of it, without times, ports and names, so that the Reports of two backends can be compared.
 //! - [`compare`]: how two Reports differ, and which differences are known.
-//! - [`mutations`]: rendered settings broken on purpose, to see whether scenarios notice.
 
 mod answer;
 mod compare;
@@ -13,7 +12,6 @@ mod hands;
 mod https;
 mod imap;
 mod message;
-mod mutation;
 mod report;
 mod settings;
 mod signature;
@@ -33,7 +31,6 @@ use crate::description::Description;
 
 pub use compare::{Difference, Known, Unlisted, compare, judge};
 pub use hands::{Cannot, Fault, Hands, NoHands, Whom};
-pub use mutation::{Mutation, Wound, broken, mutations};
 pub use report::{Evidence, Outcome, Report, ScenarioReport, StepReport, Tally};
 
 use settings::Settings;

@@ -92,7 +92,7 @@ fn carry_out_on(
         image,
         snapshot: None,
         boot: blueprint::ledger::Boot::Lean,
-        cache: state.path().join("cache"),
+        cache: platform::cache(),
         packages: BTreeMap::new(),
         patience: None,
     };

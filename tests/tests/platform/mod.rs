@@ -11,6 +11,11 @@ pub(crate) fn folder() -> PathBuf {
     tests::root().join("tests/suite")
 }
 
+/// Returns where daemons keep what they worked out, so that no test waits for it twice.
+pub(crate) fn cache() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
 /// Reads a repository as the program does: texts with whom to trust, everything else as assets.
 pub(crate) fn sources(root: &Path) -> Sources {
     let (mut files, mut assets) = (Vec::new(), Vec::new());
