@@ -267,6 +267,7 @@ fn known(bound: &Bound, log: &Log, progress: &dyn Progress) -> bool {
     let door = &bound.door;
     let reason = match (door.protocol.as_str(), door.service.as_str()) {
         ("smtp" | "imap" | "pop3" | "managesieve" | "dns", _) | ("https", "api" | "console") => return true,
+        (_, "webmail") => "the embedded backend has no webmail; real daemons have it (--backend namespace)".to_owned(),
         (protocol, _) => format!("the embedded backend does not speak {protocol} for it yet"),
     };
     log.write(

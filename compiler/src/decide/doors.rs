@@ -8,7 +8,7 @@ use values::Name;
 use super::{placement::natural, ports};
 
 /// The services people reach from the machine an environment runs on, in the order of their doors.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "mx",
     "submission",
     "submissions",
@@ -21,6 +21,7 @@ const ORDER: [&str; 12] = [
     "dns",
     "internet-imap",
     "managesieve",
+    "webmail",
 ];
 
 /// Where the mailboxes of the simulated internet are read.

@@ -21,7 +21,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Connects and signs in.
     pub(super) fn open(play: &mut Play<'_>, service: &str, address: &str, password: &str) -> Result<Self, Trouble> {
-        let (mut wire, host) = play.connect(service, None)?;
+        let (mut wire, server) = play.connect(service, None)?;
         let greeting = read(&mut wire, Protocol::Imap, "*")?;
         if !greeting.is_some_and(|greeting| greeting.begins("OK")) {
             return Err(Trouble::Unmet(format!("`{service}` does not greet")));
@@ -29,7 +29,7 @@ impl Reader {
         let mut reader = Self { wire, commands: 0 };
         if service == "imap" {
             reader.done("STARTTLS")?;
-            reader.wire.secure(&play.stage.trust, host)?;
+            reader.wire.secure(&play.stage.trust, server)?;
         }
         let answer = reader.command(&format!("LOGIN {} {}", quoted(address), quoted(password)))?;
         match answer.begins("OK") {

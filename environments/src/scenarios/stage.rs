@@ -10,6 +10,7 @@ use blueprint::Scenario;
 use blueprint::launch::AccountKind;
 use blueprint::platform::Tls;
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde_json::json;
 use values::MailAddress;
 
@@ -90,7 +91,7 @@ fn key(address: &str) -> String {
 pub(super) struct Line {
     pub(super) wire: Wire,
     pub(super) protocol: Protocol,
-    pub(super) host: IpAddr,
+    pub(super) server: ServerName<'static>,
     /// Commands so far, for the tags of IMAP.
     pub(super) commands: u32,
     /// The tag whose command goes on, after a `+`.
@@ -199,7 +200,17 @@ impl<'a> Play<'a> {
     }
 
     /// Connects to a door; TLS is spoken at once where the door speaks it at once.
-    pub(super) fn connect(&mut self, service: &str, host: Option<&str>) -> Result<(Wire, IpAddr), Trouble> {
+    pub(super) fn connect(&mut self, service: &str, host: Option<&str>) -> Result<(Wire, ServerName<'static>), Trouble> {
+        self.connect_under(service, host, None)
+    }
+
+    /// Connects as a client that knows the service under a name.
+    pub(super) fn connect_under(
+        &mut self,
+        service: &str,
+        host: Option<&str>,
+        server_name: Option<&str>,
+    ) -> Result<(Wire, ServerName<'static>), Trouble> {
         let door = self.stage.door(service)?;
         let source = match host {
             Some(domain) => {
@@ -209,6 +220,10 @@ impl<'a> Play<'a> {
             None => None,
         };
         let address = Stage::address(door);
+        let server = match server_name {
+            Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| super::settings::wrong("that is no host name"))?,
+            None => ServerName::from(address.ip()),
+        };
         self.connections += 1;
         let reach = Reach {
             name: format!("{service}#{}", self.connections),
@@ -219,9 +234,9 @@ impl<'a> Play<'a> {
         };
         let mut wire = Wire::open(reach)?;
         if door.tls == Tls::Implicit {
-            wire.secure(&self.stage.trust, address.ip())?;
+            wire.secure(&self.stage.trust, server.clone())?;
         }
-        Ok((wire, address.ip()))
+        Ok((wire, server))
     }
 
     /// Returns the password of an account; where nobody knows it, its admin sets one.

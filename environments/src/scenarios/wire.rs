@@ -96,13 +96,15 @@ impl Wire {
     }
 
     /// Protects the connection from now on.
-    pub(super) fn secure(&mut self, trust: &Arc<ClientConfig>, host: IpAddr) -> Result<(), Trouble> {
+    ///
+    /// - `server`: what the client asks for (RFC 6066 §3), and what the certificate must be for.
+    pub(super) fn secure(&mut self, trust: &Arc<ClientConfig>, server: ServerName<'static>) -> Result<(), Trouble> {
         let Stream::Plain(tcp) = std::mem::replace(&mut self.stream, Stream::Gone) else {
             return Err(Trouble::Unmet("the connection is protected already, or gone".to_owned()));
         };
         let failed = |error: String| Trouble::Unmet(format!("TLS cannot be spoken with `{}`: {error}", self.name));
         tcp.set_read_timeout(Some(self.patience)).map_err(|error| failed(error.to_string()))?;
-        let connection = ClientConnection::new(Arc::clone(trust), ServerName::from(host));
+        let connection = ClientConnection::new(Arc::clone(trust), server);
         let mut stream = StreamOwned::new(connection.map_err(|error| failed(error.to_string()))?, tcp);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).map_err(|error| failed(error.to_string()))?;

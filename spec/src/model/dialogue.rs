@@ -36,6 +36,8 @@ kind! {
         name: Spanned<Line> = named("name").default("main");
         /// The domain of the simulated internet whose host connects.
         host: Option<Spanned<HostName>> = named("host").example("bigmail.example");
+        /// The host name a client knows the service by: it asks for that, and the certificate must be for it.
+        server_name: Option<Spanned<HostName>> = named("server-name").example("imap.acme.example");
         /// Who signs in, over TLS.
         sign_in: Option<Spanned<MailAddress>> = named("sign-in").example("alice@acme.example");
         /// How the greeting begins.

@@ -18,7 +18,7 @@ fn protocol(service: &str) -> Protocol {
 pub(super) fn connect(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<(), Trouble> {
     let service = settings.argument()?;
     let name = settings.text("name").unwrap_or("main").to_owned();
-    let mut line = open(play, service, settings.text("host"))?;
+    let mut line = open_under(play, service, settings.text("host"), settings.text("server-name"))?;
     let greeting = line.greet()?;
     play.happens(greeting.normal(line.protocol));
     if let Some(expected) = settings.text("reply") {
@@ -46,8 +46,12 @@ pub(super) fn connect(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<()
 
 /// Connects to a service, before its greeting.
 pub(super) fn open(play: &mut Play<'_>, service: &str, from: Option<&str>) -> Result<Line, Trouble> {
-    let (wire, host) = play.connect(service, from)?;
-    Ok(Line { wire, protocol: protocol(service), host, commands: 0, pending: None, in_data: false })
+    open_under(play, service, from, None)
+}
+
+fn open_under(play: &mut Play<'_>, service: &str, from: Option<&str>, name: Option<&str>) -> Result<Line, Trouble> {
+    let (wire, server) = play.connect_under(service, from, name)?;
+    Ok(Line { wire, protocol: protocol(service), server, commands: 0, pending: None, in_data: false })
 }
 
 /// Tells whether an answer is a yes.
@@ -94,7 +98,7 @@ impl Line {
         if !accepted(&answer, self.protocol) {
             return Err(Trouble::Unmet(format!("`{command}` is refused: {}", answer.status)));
         }
-        self.wire.secure(&play.stage.trust, self.host)?;
+        self.wire.secure(&play.stage.trust, self.server.clone())?;
         if self.protocol == Protocol::Sieve {
             let _ = self.greet()?;
         }

@@ -24,7 +24,8 @@ pub(super) fn browse(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<(),
 }
 
 fn get(play: &mut Play<'_>, service: &str, host: &str, path: &str, cookie: Option<&str>) -> Result<Page, Trouble> {
-    let (wire, _) = play.connect(service, None)?;
+    // A browser says for which host it comes, and wants its certificate.
+    let (wire, _) = play.connect_under(service, None, Some(host).filter(|host| *host != "localhost"))?;
     let fields: Vec<(&str, &str)> = cookie.map(|cookie| ("Cookie", cookie)).into_iter().collect();
     https::ask(wire, "GET", host, path, &fields, b"")
 }
