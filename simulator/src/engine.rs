@@ -40,7 +40,7 @@ use crate::store::StoreError;
 
 pub use events::{Event, Level};
 pub use names::VISITOR;
-pub use topology::{BlockList, Bounds, Defense, Forwarding, Host, InternetDomain, Mail, Role, Topology};
+pub use topology::{BlockList, Bounds, Defense, Forwarding, Host, InternetDomain, Mail, Pools, Role, Topology};
 
 use office::Office;
 use tasks::{Port, Task, TaskId};

@@ -255,6 +255,7 @@ fn is_definite(said: &str) -> bool {
 }
 
 /// What a row's setting brought about.
+#[expect(clippy::print_stdout, reason = "who waits for minutes wants to see how it goes")]
 fn outcome(suite: &Suite, row: &Row, scenarios: &[Scenario], ground: &(PathBuf, PathBuf)) -> String {
     let bundle = row.broken(&suite.bundle).unwrap_or_else(|why| panic!("{why}"));
     let (root, program) = ground;

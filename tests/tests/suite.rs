@@ -225,7 +225,7 @@ fn containers_do_the_same_in_a_share_of_the_scenarios_that_moves() {
     let chosen = share();
     let variables = BTreeMap::from([("DOCKER_HOST".to_owned(), engine.address())]);
     match carry_out_with(Backend::Container, &BOOKWORM, Duration::from_secs(60), &chosen, variables) {
-        Ok(real) => hold_alike(&real, &chosen),
+        Ok(real) => hold_alike(&real, chosen),
         Err(why) => println!("skipped: the backend `container`: {why}"),
     }
 }
@@ -247,8 +247,8 @@ fn the_next_releases_daemons_do_the_same_in_a_share_of_the_scenarios_that_moves(
     }
     let share = share();
     let chosen = |scenario: &Scenario| share(scenario) && GAPS.iter().all(|(name, _)| *name != scenario.name);
-    match carry_out_with(Backend::Namespace, &TRIXIE, Duration::from_secs(60), &chosen, BTreeMap::new()) {
-        Ok(real) => hold_alike(&real, &chosen),
+    match carry_out_with(Backend::Namespace, &TRIXIE, Duration::from_secs(60), chosen, BTreeMap::new()) {
+        Ok(real) => hold_alike(&real, chosen),
         Err(why) => println!("skipped: the backend `namespace` on {}: {why}", TRIXIE.name),
     }
 }

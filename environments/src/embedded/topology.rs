@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use blueprint::dns::hosts::addresses;
 use blueprint::launch::InternetDomain;
@@ -9,7 +10,7 @@ use blueprint::platform::{Unavailable, VirusAction};
 use blueprint::{Blueprint, Role};
 use simulator::defense;
 use simulator::dns::Zones;
-use simulator::engine::{self, BlockList, Bounds, Door, Forwarding, Host, Topology};
+use simulator::engine::{self, BlockList, Bounds, Door, Forwarding, Host, Pools, Topology};
 use simulator::journal;
 use simulator::network::Line;
 use simulator::queue::Patience;
@@ -69,10 +70,25 @@ fn with_hosts(order: &Order<'_>, mut hosts: Vec<Host>, zones: Zones, forwarding_
             subaddress_separator: mail.subaddressing,
             forwarding: mail.srs.clone().map(|domain| Forwarding { domain, secret: forwarding_secret }),
         },
+        pools: pools(order),
         bounds: bounds(order.launch.address),
         journal: journal::Options::STANDARD,
         plaintext_login: false,
     }
+}
+
+/// Returns the names that mail leaves under: those of its domain's pool, or of the first one.
+fn pools(order: &Order<'_>) -> Pools {
+    let pools: BTreeMap<&values::Name, Arc<[HostName]>> = (order.blueprint.outbound.iter())
+        .map(|pool| (&pool.name, pool.addresses.iter().map(|source| source.helo.clone()).collect()))
+        .collect();
+    let domains =
+        order.roster.domains.iter().filter_map(|domain| Some((domain, pools.get(domain.outbound.as_ref()?)?)));
+    let named = domains.flat_map(|(domain, names)| {
+        std::iter::once(&domain.name).chain(&domain.aliases).map(|name| (name.clone(), Arc::clone(names)))
+    });
+    let first = order.blueprint.outbound.first().and_then(|pool| pools.get(&pool.name));
+    Pools { domains: named.collect(), others: first.cloned().unwrap_or_default() }
 }
 
 fn hosts(blueprint: &Blueprint) -> Vec<Host> {

@@ -200,7 +200,11 @@ impl<'a> Play<'a> {
     }
 
     /// Connects to a door; TLS is spoken at once where the door speaks it at once.
-    pub(super) fn connect(&mut self, service: &str, host: Option<&str>) -> Result<(Wire, ServerName<'static>), Trouble> {
+    pub(super) fn connect(
+        &mut self,
+        service: &str,
+        host: Option<&str>,
+    ) -> Result<(Wire, ServerName<'static>), Trouble> {
         self.connect_under(service, host, None)
     }
 
@@ -221,7 +225,9 @@ impl<'a> Play<'a> {
         };
         let address = Stage::address(door);
         let server = match server_name {
-            Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| super::settings::wrong("that is no host name"))?,
+            Some(name) => {
+                ServerName::try_from(name.to_owned()).map_err(|_| super::settings::wrong("that is no host name"))?
+            }
             None => ServerName::from(address.ip()),
         };
         self.connections += 1;

@@ -126,11 +126,15 @@ impl Engine {
             let failure = Failure::ours((4, 4, 4), none);
             return self.end_job(host, role, incarnation, &job, |_| Some(failure.clone()));
         };
-        let helo = self.machine(host).map(|machine| machine.plan.hostname.to_string()).unwrap_or_default();
         let Some(message) = self.message_of(host, role, &job) else {
             let failure = Failure::ours((4, 3, 0), "the message cannot be read from the queue's disk");
             return self.end_job(host, role, incarnation, &job, |_| Some(failure.clone()));
         };
+        let own = self.machine(host).map(|machine| machine.plan.hostname.to_string()).unwrap_or_default();
+        // Outside hosts know the platform by its pools' names.
+        let pool = (role == Role::Outbound && port == Port::Smtp)
+            .then(|| self.topology.pools.name(message.envelope.sender.as_ref().map(MailAddress::domain), job.id.0));
+        let helo = pool.flatten().map_or(own, ToString::to_string);
         let carried = message.content.len();
         self.carried += carried;
         let settings = client::Settings { helo, lmtp: port != Port::Smtp, tls: Tls::Never };

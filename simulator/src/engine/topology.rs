@@ -1,7 +1,9 @@
 //! The plan of one world: hosts, what they are for, how they are set. It is the simulator's own; a caller makes it from
 //! whatever it knows.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use values::{HostName, LocalPart, MailAddress, Score};
 
@@ -178,6 +180,27 @@ impl Bounds {
     };
 }
 
+/// The names that outbound hosts greet other hosts with (RFC 5321 §4.1.1.1), by whose mail it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pools {
+    /// The names of a domain's pool, in turn.
+    pub domains: BTreeMap<HostName, Arc<[HostName]>>,
+    /// The names of everybody else's.
+    pub others: Arc<[HostName]>,
+}
+
+impl Pools {
+    /// Returns the name that a message leaves under; `None` where there are no pools.
+    ///
+    /// - `sender`: the domain of its reverse-path.
+    /// - `turn`: which of the pool's names it is.
+    pub(super) fn name(&self, sender: Option<&HostName>, turn: u64) -> Option<&HostName> {
+        let names = sender.and_then(|domain| self.domains.get(domain)).unwrap_or(&self.others);
+        let turn = turn.checked_rem(names.len() as u64)?;
+        names.get(usize::try_from(turn).ok()?)
+    }
+}
+
 /// The plan.
 #[derive(Clone, Debug)]
 pub struct Topology {
@@ -191,6 +214,8 @@ pub struct Topology {
     pub defense: Defense,
     /// How mail is handled.
     pub mail: Mail,
+    /// Under which names mail leaves for the internet.
+    pub pools: Pools,
     /// Bounds.
     pub bounds: Bounds,
     /// How journals are kept.

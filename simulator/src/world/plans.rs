@@ -57,6 +57,7 @@ pub(crate) fn plan() -> Topology {
                 secret: b"secret".to_vec(),
             }),
         },
+        pools: crate::engine::Pools::default(),
         bounds: Bounds::STANDARD,
         journal: Options { segment_bytes: 64 << 10, ..Options::STANDARD },
         plaintext_login: true,

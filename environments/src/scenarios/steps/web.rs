@@ -24,10 +24,16 @@ pub(super) fn browse(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<(),
 }
 
 fn get(play: &mut Play<'_>, service: &str, host: &str, path: &str, cookie: Option<&str>) -> Result<Page, Trouble> {
-    // A browser says for which host it comes, and wants its certificate.
-    let (wire, _) = play.connect_under(service, None, Some(host).filter(|host| *host != "localhost"))?;
+    let (wire, _) = play.connect_under(service, None, asked_for(service, host))?;
     let fields: Vec<(&str, &str)> = cookie.map(|cookie| ("Cookie", cookie)).into_iter().collect();
     https::ask(wire, "GET", host, path, &fields, b"")
+}
+
+/// Returns the host name that a browser asks for when TLS begins (RFC 6066 §3), and wants a certificate of.
+///
+/// Who asks for none is led to the interface for programs: webmail is always asked for by a name.
+fn asked_for<'a>(service: &str, host: &'a str) -> Option<&'a str> {
+    Some(host).filter(|host| service == "webmail" || *host != "localhost")
 }
 
 /// Signs in with the form of the service's first page; returns the cookies, or `None` when that is refused.
@@ -53,7 +59,7 @@ pub(super) fn sign_in(
     };
     let body = form.filled(user, password);
     let action = form.action.unwrap_or(path);
-    let (wire, _) = play.connect(service, None)?;
+    let (wire, _) = play.connect_under(service, None, asked_for(service, "localhost"))?;
     play.transcript.hide(&encoded(password));
     let cookie = cookies(&jar);
     let origin = "https://localhost";
