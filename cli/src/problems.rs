@@ -1,5 +1,6 @@
 //! Shows problems of a specification: to people with the lines they are about, to programs in the formats they read.
 
+mod excerpt;
 pub(crate) mod github;
 pub(crate) mod junit;
 pub(crate) mod sarif;
@@ -7,9 +8,11 @@ pub(crate) mod sarif;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 use serde_json::{Value, json};
 use spec::{Problem, Severity, Sources, Span};
+
+use excerpt::Excerpt;
 
 /// More than these nobody reads in one go.
 const MOST_SHOWN: usize = 500;
@@ -104,7 +107,7 @@ struct Shown {
     severity: miette::Severity,
     help: Option<String>,
     label: LabeledSpan,
-    source: NamedSource<String>,
+    source: Excerpt,
     related: Vec<Self>,
 }
 
@@ -135,23 +138,15 @@ impl Shown {
     }
 
     fn place(sources: &Sources, span: Span, label: String) -> Self {
-        let (path, bytes) =
-            sources.file(span.file).map_or(("", &[][..]), |file| (file.path.as_str(), file.bytes.as_slice()));
-        // Invalid UTF-8 keeps its length, so that offsets still point where they should.
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => bytes.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect(),
-        };
-        let end = (span.end as usize).min(text.len());
-        let start = (span.start as usize).min(end);
+        let (source, place) = Excerpt::of(sources, span);
         let label = (!label.is_empty()).then_some(label);
         Self {
             message: String::new(),
             code: None,
             severity: miette::Severity::Error,
             help: None,
-            label: LabeledSpan::new_primary_with_span(label, (start, end - start)),
-            source: NamedSource::new(path, text),
+            label: LabeledSpan::new_primary_with_span(label, place),
+            source,
             related: Vec::new(),
         }
     }
