@@ -175,7 +175,7 @@ impl Teller<'_> {
         self.patterns(&own, &mailbox.defense);
         self.patterns(&of_domain, &domain.defense);
         let removal = format!("{} for {}", mailbox.on_removal.action, mailbox.on_removal.hold);
-        self.tell("on removal", removal, &[(&own, "on_removal")]);
+        self.tell("on removal", removal, &[(&own, "on_removal"), (&of_domain, "on_removal")]);
         Some(())
     }
 

@@ -155,6 +155,8 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
             origins.field("domain", name, field, span.unwrap_or(domain.spec.span));
         }
         origins.maybe("domain", name, "aliases", domain.spec.aliases.first());
+        let removal = domain.spec.on_removal.as_ref();
+        origins.maybe("domain", name, "on_removal", removal.map(|removal| &removal.action));
         origins.defense("domain", name, domain.spec.defense.as_ref());
     }
     for (address, entry) in model.entries.iter() {

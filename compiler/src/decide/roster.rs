@@ -8,7 +8,7 @@ use blueprint::roster::{
     Mailbox, OnRemoval, Reseller, Support, Tier, TierKind,
 };
 use spec::model::{self, Environment};
-use values::{MailAddress, Name};
+use values::{HostName, MailAddress, Name};
 
 use super::environment::mailboxes_of_each_domain;
 use super::{defaults, renames};
@@ -50,6 +50,9 @@ pub fn tenants(model: &Model<'_>, environment: &Environment) -> Tenants {
         kept.as_ref().is_none_or(|kept| kept.contains(address) || !model.entries.contains(address))
     };
     tenants.roster.domains = model.domains.iter().map(|spec| domain(spec, &exists)).collect();
+    let removals: BTreeMap<&HostName, &model::OnRemoval> = (model.domains.iter())
+        .filter_map(|domain| Some((&domain.spec.name.value, domain.spec.on_removal.as_ref()?)))
+        .collect();
     for (address, entry) in model.entries.iter() {
         let address = &address.to_address();
         if !exists(address) {
@@ -61,6 +64,11 @@ pub fn tenants(model: &Model<'_>, environment: &Environment) -> Tenants {
         match entry.kind {
             EntryKind::Mailbox(spec) if !entry.alias => {
                 tenants.roster.mailboxes.push(mailbox(spec, address, workgroup, targets()));
+                if let (Some(added), None, Some(removal)) =
+                    (tenants.roster.mailboxes.last_mut(), &spec.on_removal, removals.get(address.domain()))
+                {
+                    added.on_removal = on_removal(removal);
+                }
             }
             EntryKind::Mailbox(_) => {}
             // Another name of a forward or a list passes on to its main one.
@@ -282,9 +290,10 @@ fn mailbox(
             .as_ref()
             .and_then(|initial| initial.password.as_ref())
             .map(|secret| secret.value.name().clone()),
-        on_removal: spec.on_removal.as_ref().map_or_else(defaults::on_removal, |removal| OnRemoval {
-            action: removal.action.value.as_str().to_owned(),
-            hold: removal.hold.value,
-        }),
+        on_removal: spec.on_removal.as_deref().map_or_else(defaults::on_removal, on_removal),
     }
+}
+
+fn on_removal(removal: &model::OnRemoval) -> OnRemoval {
+    OnRemoval { action: removal.action.value.as_str().to_owned(), hold: removal.hold.value }
 }

@@ -35,8 +35,8 @@ kind! {
         workgroups: Vec<Workgroup> = named("workgroup");
         /// Mailboxes that are fetched from elsewhere; so far nothing carries this out, and `plan` says so.
         migrations: Vec<Migration> = named("migrate").noted();
-        /// What happens first when the domain is removed.
-        on_removal: Option<OnRemoval> = named("on-removal").noted();
+        /// What happens first when the domain is removed, or one of its mailboxes that says nothing itself.
+        on_removal: Option<OnRemoval> = named("on-removal");
     }
 }
 
