@@ -58,7 +58,8 @@ async fn addresses_lead_where_the_roster_says() {
         ("pong@second.example", ">far@outside.example"),
         ("spin@second.example", "disabled"),
         ("alice@elsewhere.example", "elsewhere"),
-        ("x@northmail.example", "elsewhere"),
+        // The operator has offices there and nobody else.
+        ("x@northmail.example", "unknown"),
     ] {
         assert_eq!(goes(&world, to).await, expected, "{to}");
         assert_eq!(goes(&world, to).await, expected, "{to}, remembered");
