@@ -752,7 +752,8 @@ BEGIN
     sieve_script := lookup.word(settings, 'sieve');
     IF coalesce(lookup.flag(settings, 'delivery_autoresponder'), false) AND lookup.word(settings, 'autoresponder') <> '' THEN
         autoreply_until := lookup.whole(settings, 'autoresponder_option_enddate');
-        IF autoreply_until IS NULL OR lookup.seconds() < autoreply_until THEN
+        IF (autoreply_until IS NULL OR lookup.seconds() < autoreply_until)
+            AND lookup.seconds() >= coalesce(lookup.whole(settings, 'autoresponder_option_startdate'), 0) THEN
             autoreply := lookup.word(settings, 'autoresponder');
             autoreply_seconds := lookup.whole(settings, 'autoresponder_option_interval');
             autoreply_seconds := 3600 * CASE WHEN autoreply_seconds >= 0 THEN autoreply_seconds ELSE 24 END;

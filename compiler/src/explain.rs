@@ -165,7 +165,8 @@ impl Teller<'_> {
         }
         if let Some(reply) = &mailbox.autoreply {
             let until = reply.until.map_or(String::new(), |until| format!(", until {until}"));
-            self.tell("autoreply", format!("\"{}\"{until}", reply.text), &[(&own, "autoreply")]);
+            let from = reply.from.map_or(String::new(), |from| format!(", from {from}"));
+            self.tell("autoreply", format!("\"{}\"{from}{until}", reply.text), &[(&own, "autoreply")]);
         }
         if let Some(secret) = &mailbox.initial_password {
             self.tell("first password", format!("secret:{secret}"), &[(&own, "initial")]);

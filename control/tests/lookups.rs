@@ -90,6 +90,10 @@ fn settings() -> impl Strategy<Value = Value> {
             ("spamfolder", folder.map(Value::from)),
             ("smtp_sent_limit", limit.map(Value::from)),
             ("autoresponder_option_enddate", end.map(|end| Value::from(i64::try_from(START / 1000).unwrap() + end))),
+            (
+                "autoresponder_option_startdate",
+                folder.and(end).map(|end| Value::from(i64::try_from(START / 1000).unwrap() - end)),
+            ),
             ("autoresponder_option_interval", limit.map(Value::from)),
             ("autoresponder", text.map(Value::from)),
             ("delivery_autoresponder", disabled.map(|off| Value::from(!off))),

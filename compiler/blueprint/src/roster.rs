@@ -282,6 +282,9 @@ pub struct Mailbox {
 pub struct Autoreply {
     /// The text.
     pub text: String,
+    /// First day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Date>,
     /// Last day.
     pub until: Option<Date>,
 }

@@ -282,6 +282,7 @@ fn mailbox(
         forward,
         autoreply: spec.autoreply.as_ref().map(|reply| Autoreply {
             text: reply.text.value.to_string(),
+            from: reply.from.as_ref().map(|date| date.value),
             until: reply.until.as_ref().map(|date| date.value),
         }),
         defense: defense(spec.defense.as_deref()),

@@ -250,6 +250,11 @@ fn autoreply(account: &Account, now: i64) -> (Option<Autoreply>, i64) {
     if now >= until {
         return (None, i64::MAX);
     }
+    // Only a declaration says when it begins; the API has no word for it.
+    let from = settings.number("autoresponder_option_startdate").unwrap_or(i64::MIN);
+    if now < from {
+        return (None, from);
+    }
     let hours = settings.number("autoresponder_option_interval").and_then(|hours| u64::try_from(hours).ok());
     let reply = Autoreply {
         from: account.address.clone(),

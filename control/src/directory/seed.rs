@@ -578,15 +578,18 @@ fn settings(settings: &mut Settings, old: Option<&DeclaredAccount>, it: &Declare
         settings.set("forward_option_restricted", it.restricted.then_some(true));
     }
     if let Some(reply) = &it.autoreply {
-        // The last day counts to its end, in UTC.
+        // Days are those of UTC, and the last one counts to its end.
+        let start = reply.from.map(|day| day.days_since_epoch() * 86_400);
         let end = reply.until.map(|day| (day.days_since_epoch() + 1) * 86_400);
         settings.set("autoresponder", Some(reply.text.clone()));
+        settings.set("autoresponder_option_startdate", start);
         settings.set("autoresponder_option_enddate", end);
         settings.set("delivery_autoresponder", Some(true));
     } else if old.is_some_and(|old| old.autoreply.is_some()) {
-        for name in ["autoresponder", "autoresponder_option_enddate", "delivery_autoresponder"] {
-            settings.set(name, None::<bool>);
+        for name in ["", "_option_startdate", "_option_enddate"] {
+            settings.set(&format!("autoresponder{name}"), None::<bool>);
         }
+        settings.set("delivery_autoresponder", None::<bool>);
     }
     let before = old.map(|old| old.defense.clone()).unwrap_or_default();
     lists(settings, &before, &it.defense);

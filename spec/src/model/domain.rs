@@ -130,7 +130,7 @@ kind! {
         /// The subject; the asker's own where there is none.
         subject: Option<Spanned<Line>> = named("subject").example("Away").noted();
         /// The first day.
-        from: Option<Spanned<Date>> = named("from").example("2026-12-24").noted();
+        from: Option<Spanned<Date>> = named("from").example("2026-12-24");
         /// The last day.
         until: Option<Spanned<Date>> = named("until").example("2026-12-27");
     }

@@ -933,7 +933,8 @@ BEGIN
     sieve_script := lookup.word(settings, 'sieve');
     IF coalesce(lookup.flag(settings, 'delivery_autoresponder'), false) AND lookup.word(settings, 'autoresponder') <> '' THEN
         autoreply_until := lookup.whole(settings, 'autoresponder_option_enddate');
-        IF autoreply_until IS NULL OR lookup.seconds() < autoreply_until THEN
+        IF (autoreply_until IS NULL OR lookup.seconds() < autoreply_until)
+            AND lookup.seconds() >= coalesce(lookup.whole(settings, 'autoresponder_option_startdate'), 0) THEN
             autoreply := lookup.word(settings, 'autoresponder');
             autoreply_seconds := lookup.whole(settings, 'autoresponder_option_interval');
             autoreply_seconds := 3600 * CASE WHEN autoreply_seconds >= 0 THEN autoreply_seconds ELSE 24 END;
@@ -980,5 +981,5 @@ BEGIN
     END LOOP;
 END $$;
 
-INSERT INTO platform (name, value) VALUES ('lookups', '1ad9bbbf408b0aea6a495d1b72e8e42133a46144e9d9d98945e9500a755a1b33');
+INSERT INTO platform (name, value) VALUES ('lookups', 'a4fab9cee5e8195c6655b29c225460757ffcbea2fe0cd61133c36c09dee3e577');
 
