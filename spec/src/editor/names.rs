@@ -157,6 +157,7 @@ pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("scenario/send/signed", Holds::UsesHost),
     ("scenario/browse/host", Holds::UsesHost),
     ("scenario/connect/host", Holds::UsesHost),
+    ("scenario/connect/server-name", Holds::UsesHost),
     ("scenario/fetch/mailbox", Holds::UsesAddress),
     ("scenario/sign-in#", Holds::UsesAddress),
     ("scenario/browse/sign-in", Holds::UsesAddress),
