@@ -246,13 +246,8 @@ fn the_next_releases_daemons_do_the_same_in_a_share_of_the_scenarios_that_moves(
         println!("skipped: {name}: {reason}");
     }
     let share = share();
-    // What breaks daemons went wrong there in two of five runs: a door that closed at once, a message twice too often.
-    let faults = std::env::var_os("MAILWRIGHT_ALL").is_some();
-    if !faults {
-        println!("skipped: what breaks: it does not end the same way each time on {}", TRIXIE.name);
-    }
     let chosen = |scenario: &Scenario| {
-        share(scenario) && (faults || !breaks(scenario)) && GAPS.iter().all(|(name, _)| *name != scenario.name)
+        (share(scenario) || breaks(scenario)) && GAPS.iter().all(|(name, _)| *name != scenario.name)
     };
     match carry_out_with(Backend::Namespace, &TRIXIE, Duration::from_secs(60), chosen, BTreeMap::new()) {
         Ok(real) => hold_alike(&real, chosen),

@@ -27,8 +27,9 @@ pub(crate) fn wire(place: usize) -> String {
     format!("node{place}")
 }
 
-/// How the wire is made where nodes hang on it by pairs of devices.
-pub(crate) const BRIDGE: &str = "link add wire type bridge\n";
+/// How the wire is made where nodes hang on it by pairs of devices. Without a hardware address of its own a bridge has the lowest of
+/// its ports', so that the world would have another one for its neighbours whenever a node goes or comes back.
+pub(crate) const BRIDGE: &str = "link add wire address 02:00:01:00:00:00 type bridge\n";
 
 /// The name of a node's end of the wire.
 pub(crate) const END: &str = "eth0";

@@ -118,7 +118,7 @@ pub(super) struct Play<'a> {
     /// The status of the last page, and its text.
     pub(super) page: Option<(u64, String)>,
     pub(super) sent: Vec<Sent>,
-    /// Messages of `load`: the subject of each with whom it was sent to, as far as they were accepted.
+    /// Messages of `load`: the `Message-ID` of each with whom it was sent to, as far as they were accepted.
     pub(super) loaded: Vec<(String, String)>,
     seen: Vec<(String, Vec<u8>)>,
     expected: Vec<String>,

@@ -267,26 +267,26 @@ fn losses(play: &mut Play<'_>, settings: &Settings<'_>, within: Duration) -> Res
         return Err(Trouble::Unmet("nothing was accepted before this `expect`".to_owned()));
     }
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (subject, to) in play.loaded.clone() {
-        wanted.entry(to).or_default().push(subject);
+    for (identifier, to) in play.loaded.clone() {
+        wanted.entry(to).or_default().push(identifier);
     }
     let mut readers = Vec::new();
-    for (address, subjects) in wanted {
+    for (address, identifiers) in wanted {
         let password = play.password(&address)?;
-        readers.push((Reader::open(play, "imaps", &address, &password)?, subjects));
+        readers.push((Reader::open(play, "imaps", &address, &password)?, identifiers));
     }
     let most_lost: Option<u64> = settings.read("lost")?;
     let most_twice: Option<u64> = settings.read("duplicated-at-most")?;
     let (mut lost, mut twice) = (0, 0);
     let waited = play.until(within, |_| {
         (lost, twice) = (0, 0);
-        for (reader, subjects) in &mut readers {
+        for (reader, identifiers) in &mut readers {
             let mut counts: BTreeMap<String, u64> = BTreeMap::new();
             for stored in reader.messages("INBOX")? {
-                *counts.entry(message::fields(&stored.bytes, "Subject").join(" ")).or_default() += 1;
+                *counts.entry(message::fields(&stored.bytes, "Message-ID").join(" ")).or_default() += 1;
             }
-            for subject in subjects.iter() {
-                match counts.get(subject) {
+            for identifier in identifiers.iter() {
+                match counts.get(identifier) {
                     None => lost += 1,
                     Some(count) => twice = twice.max(count - 1),
                 }

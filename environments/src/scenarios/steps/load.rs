@@ -32,6 +32,8 @@ pub(super) fn load(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<(), T
     }
     let gap = Duration::from_millis(rate.per().as_milliseconds() / rate.count().max(1));
     let filling = "x".repeat(size.map_or(0, |size| usize::try_from(size.as_bytes()).unwrap_or(0)).min(1 << 20));
+    // Those of another scenario, or of an earlier run, are not taken for this one's.
+    let run = format!("load.{}.{}", std::process::id(), jiff::Timestamp::now().as_microsecond());
     let began = Instant::now();
     let (mut accepted, mut again) = (0_u64, 0_u64);
     let mut line = None;
@@ -40,9 +42,9 @@ pub(super) fn load(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<(), T
         while began.elapsed() < due {
             std::thread::park_timeout(due.saturating_sub(began.elapsed()));
         }
-        let subject = format!("load {number}");
+        let identifier = format!("<{number}.{run}@{from}>");
         let letter = format!(
-            "From: <load@{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nMessage-ID: <load-{number}@{from}>\r\n\r\n{filling}\r\n."
+            "From: <load@{from}>\r\nTo: <{to}>\r\nSubject: load {number}\r\nMessage-ID: {identifier}\r\n\r\n{filling}\r\n."
         );
         let deadline = Instant::now() + AGAIN;
         // A host that sends mail keeps what was not taken, and comes again.
@@ -50,7 +52,7 @@ pub(super) fn load(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<(), T
             match hand_over(play, &mut line, from, to, &letter) {
                 Ok(Taken::Yes) => {
                     accepted += 1;
-                    play.loaded.push((subject, to.clone()));
+                    play.loaded.push((identifier, to.clone()));
                     break;
                 }
                 Ok(Taken::Never) => break,
