@@ -1,10 +1,11 @@
-//! Resellers whose specification comes from a git repository of their own: the revision that the lock pins stands in the place of
-//! their folder.
+//! What the lock adds to a repository: revisions of resellers' own git repositories in the place of their folders, and the domains
+//! whose record in DNS was found.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use blueprint::lock::{self, Lock, PinnedReseller};
-use spec::{FileId, Problem, SourceFile, Sources, Span};
+use spec::{FileId, Problem, Proven, SourceFile, Sources, Span};
 use values::{GitBranch, GitLocation, GitRevision, Name};
 
 use crate::folders;
@@ -93,17 +94,22 @@ pub(crate) fn says_repository(file: &SourceFile) -> bool {
     file.bytes.windows(10).any(|bytes| bytes == b"repository")
 }
 
-/// Puts the files of pinned revisions in the place of the folders; what cannot be had is a problem at the operator's line.
+/// Puts the files of pinned revisions in the place of the folders, and adds which domains are proven; what cannot be had is a problem
+/// at the operator's line.
 ///
 /// - `specification`: the folder of the specification.
 /// - `lock`: the bytes of its lock, where it has one.
 /// - Returns: nothing where there is no text at all.
 pub(crate) fn join(mut found: Found, specification: &Path, lock: Option<&[u8]>, reach: Reach) -> Option<Sources> {
     let declared = declared(&found);
-    if declared.is_empty() {
-        return found.into_sources();
-    }
     let lock = lock.map(Lock::parse).transpose();
+    if declared.is_empty() {
+        let sources = found.into_sources()?;
+        return Some(match lock {
+            Ok(lock) => with_proven(sources, lock),
+            Err(error) => told_of_lock(sources, &error),
+        });
+    }
     let mut told: Vec<(&Declared, Problem, Option<String>)> = Vec::new();
     for reseller in &declared {
         if let Some(first) = found.take_reseller(reseller.name.as_str()) {
@@ -134,7 +140,21 @@ pub(crate) fn join(mut found: Found, specification: &Path, lock: Option<&[u8]>, 
             Some(problem)
         })
         .collect();
-    Some(sources.with_problems(problems))
+    Some(with_proven(sources.with_problems(problems), lock.ok().flatten()))
+}
+
+fn with_proven(sources: Sources, lock: Option<Lock>) -> Sources {
+    let domains = lock.map_or(BTreeMap::new(), |lock| lock.domains);
+    let proven = |(name, domain): (_, lock::ProvenDomain)| (name, Proven { reseller: domain.reseller, on: domain.on });
+    sources.with_proven(domains.into_iter().map(proven).collect())
+}
+
+/// Tells of a lock that cannot be read where no line of the operator leads to it: at the top of the first file.
+fn told_of_lock(sources: Sources, error: &lock::LockError) -> Sources {
+    let first = sources.files().find(|(_, file)| file.trust == spec::Trust::Operator).map(|(id, _)| id);
+    let mut problem = unreadable(error);
+    problem.span.file = first.unwrap_or(FileId(0));
+    sources.with_problems(vec![problem])
 }
 
 /// Adds the files of a revision.
@@ -222,8 +242,9 @@ fn folder_too(reseller: &Declared) -> Problem {
 }
 
 fn unreadable(why: &lock::LockError) -> Problem {
-    error("lock::unreadable", why.to_string()).label("which revision is taken stands in the lock").help(
-        "bring it back with: git checkout -- mailwright.lock; or remove it and pin anew with: mailwright reseller update",
+    error("lock::unreadable", why.to_string()).label("which revisions are taken and which domains are proven stands in the lock").help(
+        "bring it back with: git checkout -- mailwright.lock; or remove it, and pin and prove anew with: mailwright reseller update, \
+         mailwright reseller prove",
     )
 }
 

@@ -104,7 +104,7 @@ pub(crate) enum Verb {
     Import(import::Arguments),
     /// Write accounts that no specification declares down as specification.
     Adopt(adopt::Arguments),
-    /// Take new revisions of resellers' own git repositories.
+    /// Take new revisions of resellers' own git repositories, and prove that domains are theirs.
     Reseller(reseller::Arguments),
     /// Explain a problem's code.
     Explain(explain::Arguments),

@@ -15,7 +15,7 @@ mod environment;
 mod host_names;
 mod networks;
 mod operator_names;
-mod proof;
+pub(crate) mod proof;
 mod published;
 mod renames;
 mod scenarios;
@@ -55,6 +55,7 @@ pub(crate) fn environment(model: &Model<'_>, environment: &Environment, report: 
     self::environment::check(model, environment, report);
     host_names::suffix(model, environment, report);
     host_names::operator(model, environment, report);
+    proof::environment(model, environment, report);
 }
 
 /// Checks what the addresses of an environment make of what is published.

@@ -286,6 +286,16 @@ const OWN: &[Code] = &[
          answers to it. Declare it, or correct the address. Other companies' domains are not looked into.",
     ),
     code(
+        "compiler::unproven-domain",
+        "A domain, or an alias of one, asks to be proven by a record in its own DNS (`dns-txt`, also where it says nothing), and none is \
+         recorded in mailwright.lock. Whoever declares a domain gets the mail that the platform's other users write to it, so a \
+         reseller's word is not enough: publish the TXT record that the help shows at `_mailwright.DOMAIN`, and let \
+         `mailwright reseller prove` look for it. Its text is `mailwright-verification=` and the first 32 hexadecimal digits of the SHA-256 of \
+         `SERVICE-DOMAIN/RESELLER/DOMAIN`. A warning to those who check and plan; `build` and `promote` refuse it as an error \
+         where the environment meets the real internet. A simulated internet needs no proof, nor do names that nobody can \
+         hold, such as those below `.example` (RFC 2606).",
+    ),
+    code(
         "lock::folder-too",
         "A contract names the git repository that a reseller's specification comes from, and this repository has a folder of that \
          reseller as well. Only the pinned revision is read. Remove the folder, or the `repository` from the contract.",
@@ -326,7 +336,7 @@ const OWN: &[Code] = &[
     code(
         "lock::unreadable",
         "mailwright.lock is not what this version of the program writes: it was changed by hand, a merge left its marks in it, or \
-         another version wrote it. Bring it back from the repository's history, or remove it and pin anew.",
+         another version wrote it. Bring it back from the repository's history, or remove it, and pin and prove anew.",
     ),
     code(
         "scenario::broken",

@@ -41,6 +41,17 @@ pub struct Output {
     pub brand_files: BTreeMap<String, String>,
 }
 
+impl Compiled {
+    /// Returns what holds where the environment is to become real: what is only a warning until then forbids it.
+    pub fn to_carry_out(mut self) -> Self {
+        for problem in self.problems.iter_mut().filter(|problem| problem.code == check::proof::UNPROVEN) {
+            problem.severity = Severity::Error;
+            self.output = None;
+        }
+        self
+    }
+}
+
 /// Compiles one environment of a specification.
 ///
 /// - Returns: the output, and the problems of the whole repository and of this environment.

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use blueprint::effective_mailbox;
+use blueprint::proof::is_reserved;
 use blueprint::roster::{DefenseSettings, Domain, MailService, Tier};
+use spec::model::Proof;
 use spec::{Parsed, Sources, Span};
 use values::{HostName, MailAddress, Score};
 
 use crate::Output;
+use crate::check::proof::claim;
 use crate::decide::nodes;
 use crate::report::Report;
 use crate::resolve::resolve;
@@ -85,7 +88,7 @@ pub fn explain(sources: &Sources, parsed: &Parsed, output: &Output, thing: Thing
     let mut told = Teller { output, explained: Explained::default() };
     match thing {
         Thing::Mailbox => told.mailbox(name)?,
-        Thing::Domain => told.domain(name)?,
+        Thing::Domain => told.domain(sources, parsed, name)?,
         Thing::Tier => told.tier(name)?,
         Thing::Node => told.node(sources, parsed, name)?,
         Thing::Host => told.host(name)?,
@@ -180,7 +183,7 @@ impl Teller<'_> {
         Some(())
     }
 
-    fn domain(&mut self, name: &str) -> Option<()> {
+    fn domain(&mut self, sources: &Sources, parsed: &Parsed, name: &str) -> Option<()> {
         let roster = &self.output.roster;
         let is_asked = |host: &HostName| host.as_str().eq_ignore_ascii_case(name);
         let domain =
@@ -194,6 +197,7 @@ impl Teller<'_> {
         if !domain.aliases.is_empty() {
             self.tell("aliases", joined(&domain.aliases), &[(&own, "aliases")]);
         }
+        self.proofs(sources, parsed, &domain.name);
         if let Some(catch_all) = &domain.catch_all {
             self.tell("catch-all", catch_all, &[(&own, "catch_all")]);
         }
@@ -209,6 +213,39 @@ impl Teller<'_> {
         let mailboxes = roster.mailboxes.iter().filter(|mailbox| *mailbox.address.domain() == domain.name).count();
         self.tell_of("mailboxes", mailboxes, &own);
         Some(())
+    }
+
+    /// Tells what shows that each name of a domain is its reseller's, or what would.
+    fn proofs(&mut self, sources: &Sources, parsed: &Parsed, name: &HostName) {
+        let Some(model) = resolve(sources, &parsed.spec, &mut Report::default()) else { return };
+        let Some(domain) = model.domain_of(name) else { return };
+        let reseller = &domain.reseller.spec.name.value;
+        for name in domain.names().map(|name| &name.value) {
+            let by_record = domain.spec.proof.value == Proof::DnsTxt;
+            let value = match sources.proven(name, reseller) {
+                _ if !by_record => "the operator vouches for it".to_owned(),
+                Some(proven) => format!("its TXT record was found on {}", proven.on),
+                None if is_reserved(name) => "none needed, nobody can hold such a name".to_owned(),
+                None => "none recorded".to_owned(),
+            };
+            if by_record && !is_reserved(name) && sources.proven(name, reseller).is_none() {
+                let claim = claim(&model, domain, name);
+                let (at, text) = (claim.record_name(), claim.record_text());
+                self.explained.reasons.push(format!(
+                    "{name} is proven to be {reseller}'s once {at} TXT \"{text}\" is published and mailwright reseller prove {name} has \
+                     found it; without that nothing is built for the real internet"
+                ));
+            }
+            let is_said = domain.spec.proof.span != domain.spec.span && !domain.spec.proof.is_hole();
+            let own = format!("domain {}", domain.spec.name.value);
+            let from = if is_said { own } else { format!("default, {own} says nothing") };
+            let span = Some(if is_said { domain.spec.proof.span } else { domain.spec.span });
+            let called = match *name == domain.spec.name.value {
+                true => "proof".into(),
+                false => format!("proof of {name}").into(),
+            };
+            self.explained.facts.push(Fact { name: called, value, from, span });
+        }
     }
 
     fn tier(&mut self, name: &str) -> Option<()> {

@@ -8,6 +8,7 @@
 
 mod blame;
 pub mod check;
+mod claims;
 mod codes;
 pub mod compare;
 mod compile;
@@ -21,6 +22,7 @@ pub mod resolve;
 mod specification;
 
 pub use blame::blame;
+pub use claims::claims;
 pub use codes::{Code, codes};
 pub use compile::{Compiled, Output, check_all, check_outlines, compile, compile_without_origins, environments};
 pub use origins::Origins;

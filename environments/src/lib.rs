@@ -11,6 +11,7 @@
 //! - [`build_root`]: the root file system that real daemons share.
 //! - [`pack`]: an environment as one file, and back.
 //! - [`verify`]: what the daemons' own checkers say of what was rendered for them.
+//! - [`Resolver`]: asks for TXT records outside, within bounds.
 //! - [`run_node`], [`run_contained`], [`run_machine`], [`hold`]: what this program is inside a node of real daemons, and around them.
 //! - [`scenarios`]: scenarios carried out on an environment that runs, and what came of them.
 //! - [`Failure`]: what failed, each with what to do next.
@@ -34,6 +35,7 @@ mod namespace;
 mod node;
 pub mod pack;
 mod probe;
+mod resolver;
 mod rootfs;
 pub mod scenarios;
 mod spare;
@@ -57,6 +59,7 @@ pub use launch::{Ended, LaunchRequest, Progress, Running, Step, interruption, la
 pub use log::{Entry, Level, read_log};
 pub use namespace::{DaemonState, DaemonStatus, NodeState};
 pub use node::{hold, run_contained, run_machine, run_node};
+pub use resolver::{Resolver, ResolverFailure};
 pub use rootfs::{build_root, packages};
 pub use state::{Identity, StateRoot};
 pub use verify::{Complaint, Verdict, verify};

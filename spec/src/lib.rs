@@ -34,5 +34,5 @@ pub use outline::Outline;
 pub use parse::{Parsed, parse, parse_like};
 pub use problem::{Problem, Related, Severity};
 pub use read::{Read, read};
-pub use sources::{Asset, Place, SourceFile, Sources, Trust};
+pub use sources::{Asset, Place, Proven, SourceFile, Sources, Trust};
 pub use tree::{FileId, Node, Property, Rare, Scalar, Span, Spanned};

@@ -1,5 +1,9 @@
 //! The texts a specification is read from, as the program found them on disk or carries them in itself.
 
+use std::collections::BTreeMap;
+
+use values::{Date, HostName, Name};
+
 use crate::problem::Problem;
 use crate::tree::{FileId, Span};
 
@@ -32,12 +36,22 @@ pub struct Asset {
     pub bytes: Vec<u8>,
 }
 
+/// What is recorded of a domain whose record in DNS was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The reseller whose record it was.
+    pub reseller: Name,
+    /// The day on which it was found.
+    pub on: Date,
+}
+
 /// All texts of one repository, sorted by path.
 #[derive(Clone, Debug)]
 pub struct Sources {
     files: Vec<SourceFile>,
     assets: Vec<Asset>,
     problems: Vec<Problem>,
+    proven: BTreeMap<HostName, Proven>,
 }
 
 /// A place as people count it: lines and columns from 1, columns in Unicode scalars, end exclusive.
@@ -58,7 +72,7 @@ impl Sources {
     pub fn new(mut files: Vec<SourceFile>, mut assets: Vec<Asset>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         assets.sort_by(|a, b| a.path.cmp(&b.path));
-        Self { files, assets, problems: Vec::new() }
+        Self { files, assets, problems: Vec::new(), proven: BTreeMap::new() }
     }
 
     /// Adds what went wrong while the files were gathered; it is told with all that is wrong in them.
@@ -66,6 +80,18 @@ impl Sources {
     pub fn with_problems(mut self, problems: Vec<Problem>) -> Self {
         self.problems.extend(problems);
         self
+    }
+
+    /// Adds what is recorded of domains and their aliases.
+    #[must_use]
+    pub fn with_proven(mut self, proven: BTreeMap<HostName, Proven>) -> Self {
+        self.proven = proven;
+        self
+    }
+
+    /// Returns what is recorded of a domain that was shown to be a reseller's.
+    pub fn proven(&self, domain: &HostName, reseller: &Name) -> Option<&Proven> {
+        self.proven.get(domain).filter(|proven| proven.reseller == *reseller)
     }
 
     /// Returns what went wrong while the files were gathered.

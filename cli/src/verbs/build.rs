@@ -46,8 +46,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let repository = repository::read(&arguments.repository)?;
     let output = match arguments.verify {
-        true => compiled::compile_with_origins(&repository.sources, arguments.env.as_deref())?,
-        false => compiled::compile(&repository.sources, arguments.env.as_deref())?,
+        true => compiled::compile_to_carry_out_with_origins(&repository.sources, arguments.env.as_deref())?,
+        false => compiled::compile_to_carry_out(&repository.sources, arguments.env.as_deref())?,
     };
     let bundle = compiler::render(&output, &repository.sources);
     let manifest = format!("{:#}\n", compiler::manifest(&output.blueprint, &bundle));

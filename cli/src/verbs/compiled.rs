@@ -16,10 +16,26 @@ pub(crate) fn compile(sources: &Sources, environment: Option<&str>) -> Result<Ou
     Ready::of(sources, environment)?.compile().told(sources)
 }
 
+/// Compiles as [`compile`] does what is to become real: domains that nothing proves are errors, where mail is.
+pub(crate) fn compile_to_carry_out(sources: &Sources, environment: Option<&str>) -> Result<Output, Failure> {
+    let Ready { parsed, environment, .. } = Ready::of(sources, environment)?;
+    let compiled = compiler::compile_without_origins(sources, &parsed, &environment);
+    told(sources, compiled.to_carry_out())
+}
+
 /// Compiles as [`compile`] does, and says of each thing which line asked for it.
 pub(crate) fn compile_with_origins(sources: &Sources, environment: Option<&str>) -> Result<Output, Failure> {
     let Ready { parsed, environment, .. } = Ready::of(sources, environment)?;
     Done(compiler::compile(sources, &parsed, &environment)).told(sources)
+}
+
+/// Compiles as [`compile_to_carry_out`] does, and says of each thing which line asked for it.
+pub(crate) fn compile_to_carry_out_with_origins(
+    sources: &Sources,
+    environment: Option<&str>,
+) -> Result<Output, Failure> {
+    let Ready { parsed, environment, .. } = Ready::of(sources, environment)?;
+    told(sources, compiler::compile(sources, &parsed, &environment).to_carry_out())
 }
 
 /// Every environment of a repository, compiled.

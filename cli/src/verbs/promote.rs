@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 .help(format!("environments: {}", known.join(", "))));
         }
     }
-    let target = compiled::compile(&repository.sources, Some(&arguments.to))?;
+    let target = compiled::compile_to_carry_out(&repository.sources, Some(&arguments.to))?;
     let decide = |ledger: &blueprint::Ledger| match &arguments.from {
         Some(from) => {
             let source = compiled::compile(&repository.sources, Some(from))?;

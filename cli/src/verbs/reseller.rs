@@ -1,6 +1,7 @@
-//! `mailwright reseller`: resellers whose specification comes from a git repository of their own.
+//! `mailwright reseller`: what comes from resellers: the revisions of their own git repositories, and the proof that domains are theirs.
 
 mod judge;
+mod prove;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -20,9 +21,10 @@ use crate::problems;
 use crate::repository::{self, Found};
 use judge::Judge;
 
-/// Take new revisions of resellers' own git repositories.
+/// Take new revisions of resellers' own git repositories, and prove that domains are theirs.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  mailwright reseller update\n  mailwright reseller update acme --check")]
+#[command(after_help = "Examples:\n  mailwright reseller update\n  mailwright reseller update acme --check\n  \
+    mailwright reseller prove acme.net")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -32,6 +34,8 @@ pub(crate) struct Arguments {
 enum Verb {
     /// Fetch, check and pin the newest revisions of resellers' repositories.
     Update(UpdateArguments),
+    /// Look in DNS for the records that show whose domains are.
+    Prove(prove::ProveArguments),
 }
 
 const LONG: &str = "\
@@ -67,6 +71,7 @@ pub(crate) struct UpdateArguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.verb {
         Verb::Update(arguments) => update(arguments),
+        Verb::Prove(arguments) => prove::run(arguments),
     }
 }
 
@@ -109,14 +114,7 @@ fn update(arguments: &UpdateArguments) -> Result<Exit, Failure> {
     let declared = pins::declared(&found);
     let chosen = choose(&declared, &arguments.names)?;
     let bytes = repository::lock_of(&path)?;
-    let mut lock = match bytes.as_deref().map(Lock::parse).transpose() {
-        Ok(lock) => lock.unwrap_or_default(),
-        Err(error) => {
-            return Err(Failure::usage("the lock cannot be read")
-                .cause(&error)
-                .help("bring it back with: git checkout -- mailwright.lock; or remove it to pin everything anew"));
-        }
-    };
+    let mut lock = read(bytes.as_deref())?;
     let cache = pins::clones().ok_or_else(|| {
         Failure::usage("neither XDG_CACHE_HOME nor HOME names a folder to keep clones in")
             .help("set XDG_CACHE_HOME to an absolute path")
@@ -299,6 +297,15 @@ fn with_files(base: &Sources, tree: Tree) -> Sources {
     }
     pins::add(&mut found, tree);
     found.into_sources().unwrap_or_else(|| base.clone())
+}
+
+/// Reads a lock that is to be changed; an empty one where there is none.
+fn read(bytes: Option<&[u8]>) -> Result<Lock, Failure> {
+    bytes.map(Lock::parse).transpose().map(Option::unwrap_or_default).map_err(|error| {
+        Failure::usage("the lock cannot be read")
+            .cause(&error)
+            .help("bring it back with: git checkout -- mailwright.lock; or remove it to pin everything anew")
+    })
 }
 
 /// Replaces the lock as a whole, so that nobody ever reads half of it.

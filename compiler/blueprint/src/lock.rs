@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use values::{GitBranch, GitLocation, GitRevision, Name};
+use values::{Date, GitBranch, GitLocation, GitRevision, HostName, Name};
 
 /// The name of the lock's file in a specification repository.
 pub const FILE: &str = "mailwright.lock";
@@ -17,6 +17,9 @@ pub struct Lock {
     /// Resellers whose specification comes from a git repository of their own, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resellers: BTreeMap<Name, PinnedReseller>,
+    /// Domains whose record in DNS was found, by their names and those of their aliases.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub domains: BTreeMap<HostName, ProvenDomain>,
     /// Packages of the root file system, by distribution and name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, BTreeMap<String, PinnedPackage>>,
@@ -35,6 +38,16 @@ pub struct PinnedReseller {
     pub branch: GitBranch,
     /// The commit.
     pub revision: GitRevision,
+}
+
+/// A domain that was shown to be a reseller's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvenDomain {
+    /// The reseller.
+    pub reseller: Name,
+    /// The day on which its record was found, in UTC.
+    pub on: Date,
 }
 
 /// A package of the distribution.
@@ -60,7 +73,13 @@ pub enum LockError {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { version: crate::VERSION, resellers: BTreeMap::new(), packages: BTreeMap::new(), others: BTreeMap::new() }
+        Self {
+            version: crate::VERSION,
+            resellers: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            packages: BTreeMap::new(),
+            others: BTreeMap::new(),
+        }
     }
 }
 
@@ -106,6 +125,8 @@ mod tests {
         lock.resellers.insert("acme".parse().unwrap(), pinned());
         let package = PinnedPackage { version: "3.7.11".to_owned(), sha256: "ab".to_owned() };
         lock.packages.entry("bookworm".to_owned()).or_default().insert("postfix".to_owned(), package);
+        let proven = ProvenDomain { reseller: "acme".parse().unwrap(), on: "2026-11-23".parse().unwrap() };
+        lock.domains.insert("acme.net".parse().unwrap(), proven);
         lock.others.insert("later".to_owned(), serde_json::json!({ "kept": true }));
         assert_eq!(Lock::parse(lock.text().as_bytes()), Ok(lock.clone()));
         assert!(lock.text().contains("\n      \"revision\": \"0123456789abcdef0123456789abcdef01234567\"\n"));
@@ -120,6 +141,8 @@ mod tests {
             "{}",
             r#"{"version": 1, "resellers": []}"#,
             r#"{"version": 1, "resellers": {"../x": {}}}"#,
+            r#"{"version": 1, "domains": {"acme net": {"reseller": "acme", "on": "2026-11-23"}}}"#,
+            r#"{"version": 1, "domains": {"acme.net": {"reseller": "acme", "on": "2026-02-30"}}}"#,
             r#"{"version": 1, "resellers": {"acme": {"repository": "ext::id", "branch": "main",
                 "revision": "0123456789abcdef0123456789abcdef01234567"}}}"#,
             r#"{"version": 1, "resellers": {"acme": {"repository": "/a", "branch": "main", "revision": "--all"}}}"#,

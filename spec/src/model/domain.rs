@@ -43,7 +43,7 @@ kind! {
 choice! {
     /// How it is shown that a domain is a reseller's.
     pub enum Proof: "proof" {
-        /// A TXT record in the domain.
+        /// A TXT record in the domain, which `mailwright reseller prove` looks for; real mail waits for it.
         DnsTxt = "dns-txt",
         /// The operator vouches for it.
         Operator = "operator",
