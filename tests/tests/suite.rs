@@ -152,27 +152,34 @@ fn share() -> impl Fn(&Scenario) -> bool {
 }
 
 /// Holds a share of the scenarios on real daemons against the same on the embedded backend, where only differences of the table may be.
-fn hold_alike(real: &Report, chosen: impl Fn(&Scenario) -> bool) {
+fn hold_alike(real: &Report, release: &Release, chosen: impl Fn(&Scenario) -> bool) {
     let embedded = carry_out(Backend::Embedded, Duration::from_secs(60), chosen).expect("it runs everywhere");
     assert_eq!(unmet(real), [""; 0]);
     let tried = |known: &Known| real.scenarios.iter().any(|scenario| scenario.name == known.scenario);
-    let known: Vec<Known> = known().into_iter().filter(tried).collect();
+    let known: Vec<Known> = known(release).into_iter().filter(tried).collect();
     let wrong: Vec<String> = judge(&compare(&embedded, real), &known).iter().map(ToString::to_string).collect();
     assert_eq!(wrong, [""; 0], "differences that tests/suite/differences.md does not name, or no longer should");
 }
 
-/// Reads the table of differences that are known.
-fn known() -> Vec<Known> {
+/// Reads the tables of differences that are known: of all daemons, and of those of one release.
+fn known(release: &Release) -> Vec<Known> {
     let text = fs::read_to_string(folder().join("differences.md")).expect("the table is there");
-    let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1);
-    rows.map(|row| {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [scenario, step, reason] = cells.as_slice() else { panic!("a row has three cells: {row}") };
-        assert!(!reason.is_empty(), "a difference has a reason: {row}");
-        let step = (!step.is_empty()).then(|| step.parse().expect("a step is a number"));
-        Known { scenario: (*scenario).to_owned(), step, reason: (*reason).to_owned() }
-    })
-    .collect()
+    let mut parts = text.split("\n## ");
+    let all = parts.next().unwrap_or_default();
+    let of_release = parts.find(|part| part.starts_with(&format!("On {} only", release.name))).unwrap_or_default();
+    let rows = |part: &str| -> Vec<String> {
+        part.lines().filter(|line| line.starts_with("| ")).skip(1).map(str::to_owned).collect()
+    };
+    let rows: Vec<String> = [all, of_release].iter().flat_map(|part| rows(part)).collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [scenario, step, reason] = cells.as_slice() else { panic!("a row has three cells: {row}") };
+            assert!(!reason.is_empty(), "a difference has a reason: {row}");
+            let step = (!step.is_empty()).then(|| step.parse().expect("a step is a number"));
+            Known { scenario: (*scenario).to_owned(), step, reason: (*reason).to_owned() }
+        })
+        .collect()
 }
 
 /// Whether something is broken on purpose in a scenario.
@@ -212,7 +219,8 @@ fn real_daemons_do_the_same_but_for_what_is_listed() {
         Err(why) => return println!("skipped: the backend `namespace`: {why}"),
     };
     let embedded = carry_out(Backend::Embedded, Duration::from_secs(60), |_| true).expect("it runs everywhere");
-    let wrong: Vec<String> = judge(&compare(&embedded, &real), &known()).iter().map(ToString::to_string).collect();
+    let wrong: Vec<String> =
+        judge(&compare(&embedded, &real), &known(&BOOKWORM)).iter().map(ToString::to_string).collect();
     assert_eq!(wrong, [""; 0], "differences that tests/suite/differences.md does not name, or no longer should");
 }
 
@@ -225,7 +233,7 @@ fn containers_do_the_same_in_a_share_of_the_scenarios_that_moves() {
     let chosen = share();
     let variables = BTreeMap::from([("DOCKER_HOST".to_owned(), engine.address())]);
     match carry_out_with(Backend::Container, &BOOKWORM, Duration::from_secs(60), &chosen, variables) {
-        Ok(real) => hold_alike(&real, chosen),
+        Ok(real) => hold_alike(&real, &BOOKWORM, chosen),
         Err(why) => println!("skipped: the backend `container`: {why}"),
     }
 }
@@ -250,7 +258,7 @@ fn the_next_releases_daemons_do_the_same_in_a_share_of_the_scenarios_that_moves(
         (share(scenario) || breaks(scenario)) && GAPS.iter().all(|(name, _)| *name != scenario.name)
     };
     match carry_out_with(Backend::Namespace, &TRIXIE, Duration::from_secs(60), chosen, BTreeMap::new()) {
-        Ok(real) => hold_alike(&real, chosen),
+        Ok(real) => hold_alike(&real, &TRIXIE, chosen),
         Err(why) => println!("skipped: the backend `namespace` on {}: {why}", TRIXIE.name),
     }
 }
@@ -317,7 +325,7 @@ fn machines_do_the_same_in_a_share_of_the_scenarios_that_moves() {
     let chosen = |scenario: &Scenario| share(scenario) && !breaks(scenario);
     let patience = Duration::from_secs(180);
     match carry_out_on(without_monitor(), Backend::Vm, &BOOKWORM, patience, chosen, BTreeMap::new()) {
-        Ok(real) => hold_alike(&real, chosen),
+        Ok(real) => hold_alike(&real, &BOOKWORM, chosen),
         Err(why) => println!("skipped: the backend `vm`: {why}"),
     }
 }
@@ -336,7 +344,7 @@ fn what_breaks_on_real_daemons_loses_no_mail() {
 #[test]
 fn the_table_of_differences_names_scenarios_that_are_there() {
     let names = names();
-    for known in known() {
+    for known in [&BOOKWORM, &TRIXIE].into_iter().flat_map(known) {
         assert!(names.contains(&known.scenario), "{}", known.scenario);
     }
 }
