@@ -45,12 +45,19 @@ pub fn built(request: &Request<'_>) -> Result<Option<Image>, ImageFailure> {
     let Some(bytes) = files::read(&store.key(&key(request)))? else { return Ok(None) };
     let digest = String::from_utf8_lossy(&bytes).trim().to_owned();
     match store.find(&digest)? {
-        Some(image) if image.check_lightly().is_ok() => {
+        Some(image) if image.check_lightly().is_ok() && is_of(&image, request) => {
             image.touch();
             Ok(Some(image))
         }
         _ => Ok(None),
     }
+}
+
+/// Tells whether an image is made of what is asked for, whatever led to it: one may be whole, and another lock's.
+fn is_of(image: &Image, request: &Request<'_>) -> bool {
+    let made =
+        |manifest: Manifest| manifest.distribution == request.distribution && manifest.packages == *request.packages;
+    image.read_manifest().is_ok_and(made)
 }
 
 /// Builds the image of a lock, or takes the one that is there.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! CACHE/debs/SHA256.deb       an archive that has this hash
-//! CACHE/debs/SHA256.control   what it says of itself, as a list of packages has it
+//! CACHE/debs/SHA256.control   what it says of itself, as a list of packages has it, below the SHA-256 of this text
 //! CACHE/debs/.fetching/       what is being fetched; what is whole there is taken over by the next run
 //! ```
 
@@ -174,19 +174,23 @@ impl Debs {
     /// Returns what a kept package says of itself.
     fn control(&self, package: &PinnedPackage) -> Result<String, ImageFailure> {
         let kept = self.folder.join(format!("{}.control", package.sha256));
-        let good = |text: &str| text.lines().any(|line| line.strip_prefix("Version: ") == Some(&package.version));
-        if let Some(text) =
-            files::read(&kept)?.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| good(text))
-        {
+        if let Some(text) = files::read(&kept)?.and_then(|bytes| held(&String::from_utf8_lossy(&bytes))) {
             return Ok(text);
         }
         let said = program::run(Command::new("dpkg-deb").arg("-f").arg(self.path(&package.sha256)))?;
         if !said.well {
             return Err(ImageFailure::Build { reason: said.complaint() });
         }
-        files::write_lightly(&kept, said.output.as_bytes(), 0o644)?;
+        let text = format!("{}\n{}", hexadecimal(&Sha256::digest(&said.output)), said.output);
+        files::write_lightly(&kept, text.as_bytes(), 0o644)?;
         Ok(said.output)
     }
+}
+
+/// Returns a text that is kept below its own hash; nothing where it is another one by now.
+fn held(kept: &str) -> Option<String> {
+    let (hash, text) = kept.split_once('\n')?;
+    (hexadecimal(&Sha256::digest(text)) == hash).then(|| text.to_owned())
 }
 
 /// Runs a fetching command, tells how far it is, and returns what it said wrong.
