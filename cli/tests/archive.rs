@@ -1,6 +1,9 @@
 //! What goes wrong between an archive of packages and an image: each is told with what it is about, leaves nothing that is trusted later,
 //! and the next run works.
 
+#![expect(clippy::print_stdout, reason = "what was skipped is told")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod debian;
 mod desk;
 
@@ -253,7 +256,7 @@ fn what_was_killed_cut_short_exchanged_or_damaged_in_a_cache_is_not_trusted_and_
     for entry in fs::read_dir(cache.join("debs")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".deb") && name < "8".to_owned() || name.ends_with(".control") {
+        if name.ends_with(".deb") && *name < *"8" || name.ends_with(".control") {
             fs::write(&path, "Package: forged\nVersion: 1.0\n").unwrap();
         }
     }

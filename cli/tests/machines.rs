@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use blueprint::ledger::Boot;
 use blueprint::platform::COMMAND_LINE;
 use blueprint::{Bundle, File, Process, Tree};
-use environments::{Backend, Description, Identity, LaunchRequest, Running, StateRoot};
+use environments::{Backend, Description, Failure, Identity, LaunchRequest, Progress, Running, StateRoot, Step};
 use spec::{Asset, SourceFile, Sources, Trust};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -359,5 +359,84 @@ fn a_store_of_the_next_release_boots_its_image_and_answers() {
     let greeting = within(state.path(), "store-1", "bash -c 'exec 3<>/dev/tcp/127.0.0.1/143; head -n 1 <&3'");
     // Without the directory nobody can be signed in, and Dovecot says so to who asks at once.
     assert!(greeting.starts_with("* OK "), "{greeting}");
+    running.stop().unwrap();
+}
+
+/// Tells whether a kernel has said something, and then that nobody wants the machine any more.
+struct UntilSaid {
+    console: PathBuf,
+    words: &'static str,
+}
+
+impl Progress for UntilSaid {
+    fn step(&self, _: &Step) {}
+
+    fn goes_on(&self) -> bool {
+        !String::from_utf8_lossy(&std::fs::read(&self.console).unwrap_or_default()).contains(self.words)
+    }
+}
+
+/// Writes an image whose machines come as far as their first program, which says something and nothing else ever.
+fn hanging(image: &Path, folder: &Path, words: &str) {
+    std::fs::create_dir(folder).unwrap();
+    for part in ["root.erofs", "kernel"] {
+        std::os::unix::fs::symlink(image.join(part), folder.join(part)).unwrap();
+    }
+    let script = format!("#!/bin/busybox sh\necho '{words}' >/dev/console\nwhile :; do /bin/busybox sleep 600; done\n");
+    // The kernel unpacks one archive after another, and what a later one names the same is another file then (cpio, form "newc").
+    let mut initrd = std::fs::read(image.join("initrd")).unwrap();
+    for (name, mode, content) in [("init", 0o100_755, script.as_str()), ("TRAILER!!!", 0, "")] {
+        let lengths = (content.len(), name.len() + 1);
+        let numbers = [9999, mode, 0, 0, 1, 0, lengths.0, 0, 0, 0, 0, lengths.1, 0];
+        initrd.extend(b"070701");
+        initrd.extend(numbers.iter().flat_map(|number| format!("{number:08X}").into_bytes()));
+        for part in [format!("{name}\0").as_bytes(), content.as_bytes()] {
+            initrd.extend(part);
+            initrd.resize(initrd.len().next_multiple_of(4), 0);
+        }
+    }
+    std::fs::write(folder.join("initrd"), initrd).unwrap();
+}
+
+#[test]
+fn a_machine_that_hangs_is_told_when_its_time_is_over_and_ends_when_nobody_wants_it() {
+    const WORDS: &str = "nobody is at home";
+    let state = tempfile::tempdir().unwrap();
+    let Some(first) = request(state.path(), greeter("hello")) else { return };
+    let (image, hangs) = (first.image.clone().unwrap(), state.path().join("hangs"));
+    hanging(&image, &hangs, WORDS);
+    let folder = StateRoot::new(state.path()).folder(&Identity::new(state.path(), "one"));
+    let console = folder.path().join("nodes/mx-1/machine/console");
+    let at_work = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        processes
+            .filter(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(state.path())))
+            .count()
+    };
+
+    // It is no longer wanted while it hangs: it ends at once, and what began it says so.
+    let hanging = || LaunchRequest {
+        image: Some(hangs.clone()),
+        patience: Some(PATIENCE),
+        ..request(state.path(), greeter("hello")).unwrap()
+    };
+    let failure = environments::launch(hanging(), &UntilSaid { console: console.clone(), words: WORDS }).err().unwrap();
+    assert!(matches!(failure, Failure::Interrupted), "{failure}");
+    wait_for("its machine ends with it", || at_work() == 0);
+
+    // It is waited for as long as is granted: told with the kernel's words, where they are, and what to do.
+    let granted = LaunchRequest { patience: Some(Duration::from_secs(2)), ..hanging() };
+    let failure = environments::launch(granted, &()).err().unwrap();
+    assert_eq!(failure.to_string(), "mx-1 did not come up within 2 s: its machine runs and says nothing");
+    assert!(
+        failure.help().contains("--ready-within") && failure.help().contains(console.to_str().unwrap()),
+        "{}",
+        failure.help()
+    );
+    wait_for("its machine ends with it", || at_work() == 0);
+
+    // What was left of both hinders nothing.
+    let running = up(first);
+    assert!(line(&mut connect(running.description(), [127, 0, 0, 1])).ends_with("hello"));
     running.stop().unwrap();
 }

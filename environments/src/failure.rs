@@ -135,6 +135,14 @@ pub enum Failure {
         /// What happened.
         reason: String,
     },
+    /// A node did not come up in the time it had.
+    #[error("{node} did not come up within {seconds} s")]
+    Late {
+        /// The node.
+        node: String,
+        /// How long it had.
+        seconds: u64,
+    },
     /// A daemon does not come up.
     #[error("could not start {process} on {node}: it {how}")]
     Daemon {
@@ -240,6 +248,9 @@ impl Failure {
                     .to_owned()
             }
             Self::Reshaped => "end it with `mailwright down`, and bring it up again".to_owned(),
+            Self::Late { node, .. } => {
+                format!("read `mailwright logs --node {node}`; a slow machine is given longer by `--ready-within`")
+            }
             Self::Node { node, .. } => format!("read `mailwright logs --node {node}`"),
             Self::Daemon { node, lines, .. } if lines.is_empty() => {
                 format!("it said nothing; read `mailwright logs --node {node}`")

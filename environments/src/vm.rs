@@ -60,7 +60,7 @@ pub(crate) use entry::run_inside;
 pub(crate) use fit::lacks;
 pub use machine::{ImageFiles, MachineFailure};
 
-/// How long machines have until every daemon is ready: under emulation everything takes its time.
+/// How long machines have until every daemon is ready, where nobody grants another time: under emulation everything takes its time.
 fn patience(boot: Boot) -> Duration {
     match boot {
         Boot::Lean => Duration::from_secs(900),
@@ -106,6 +106,12 @@ pub(crate) struct Order<'a> {
     pub(crate) snapshot: Option<&'a str>,
     /// Who runs the daemons.
     pub(crate) boot: Boot,
+}
+
+impl Order<'_> {
+    fn patience(&self) -> Duration {
+        self.common.patience.unwrap_or_else(|| patience(self.boot))
+    }
 }
 
 /// A platform of virtual machines.
@@ -167,7 +173,8 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
             Err(reason) => namespace::leave_out(&bound, reason, &log, progress),
         }
     }
-    agents.await_settled(patience(order.boot))?;
+    let late = |failure| machine::told_of(failure, folder);
+    agents.await_settled_but(&BTreeSet::new(), order.patience(), &|| progress.goes_on()).map_err(late)?;
     let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
     let doors = Doors::open(ways, doors::lines(&common.launch.internet), fabric.inside()?, log.clone())?;
     for door in &open {
@@ -175,7 +182,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         log.write(entry.with("service", door.service.as_str()).with("port", door.port));
         progress.step(&Step::DoorOpened(door.clone()));
     }
-    namespace::answering(&runtime, &open, &trust, ANSWERS)?;
+    namespace::answering(&runtime, &open, &trust, common.patience.unwrap_or(ANSWERS))?;
     let standing = Standing::new(
         (common.blueprint, &nodes),
         (agents, switch, power),
@@ -243,10 +250,11 @@ fn switch_on(
     let together = std::thread::available_parallelism().map_or(2, usize::from) * 2;
     for (place, node) in nodes.iter().enumerate() {
         let name = node.name.as_str();
-        agents.await_few(together - 1, patience(order.boot))?;
+        let late = |failure| machine::told_of(failure, common.folder);
+        agents.await_few(together - 1, order.patience(), &|| progress.goes_on()).map_err(late)?;
         if order.boot == Boot::Stock && power.accelerator.instead.is_some() {
             // All at once they would all be late for systemd.
-            agents.await_calm(together / 2, CALM);
+            agents.await_calm(together / 2, CALM, &|| progress.goes_on());
         }
         let folder = machine::folder(common.folder, name)?;
         let processes = common.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default();

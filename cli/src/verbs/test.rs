@@ -16,7 +16,7 @@ use blueprint::Scenario;
 use blueprint::ledger::{Boot, Deed, Evidence};
 use compiler::Output;
 use environments::scenarios::{Hands, NoHands, Report, ScenarioReport, Trial};
-use environments::{Description, Identity, Running, StateRoot};
+use environments::{Description, Identity, Progress, Running, StateRoot, Step};
 
 use super::address::from_environments;
 use super::compiled::{self, say};
@@ -99,10 +99,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let began = std::time::Instant::now();
     let plan = Plan { arguments, scenarios: &scenarios, files: &files, stop: &stop };
     let told = shown::Told::new(arguments.json, scenarios.len());
-    let Ran { report, log, boot, image } = match arguments.running {
-        true => on_running(&plan, &repository, &output, &told)?,
-        false => on_fresh(&plan, &repository, output.clone(), &told)?,
+    let ran = match arguments.running {
+        true => on_running(&plan, &repository, &output, &told),
+        false => on_fresh(&plan, &repository, output.clone(), &told),
     };
+    if ran.is_err() && stop.load(Ordering::Relaxed) {
+        say(arguments.json, "ended before anything was tried: nothing of it is left");
+        return Ok(Exit::Interrupted);
+    }
+    let Ran { report, log, boot, image } = ran?;
     let kept = evidence::write(&kept, &report, log.as_deref())?;
     if let Some(path) = &arguments.junit {
         std::fs::write(path, junit::document(&report))
@@ -232,12 +237,13 @@ fn on_fresh(
         image: plan.arguments.image.clone(),
         snapshot: None,
         boot: plan.arguments.boot,
+        ready_within: None,
     };
     let mut request = up::request(repository, output, StateRoot::new(&state.0), &manner)?;
     // Scenarios sign in, and nobody knows the passwords behind hashes that another system made.
     request.variables.retain(|name, value| !name.contains('/') || !control::password::is_meant_as_hash(value));
     say(plan.arguments.json, &format!("seed {}", plan.arguments.seed));
-    let running: Running = environments::launch(request, &()).map_err(from_environments)?;
+    let running: Running = environments::launch(request, &Wanted(plan.stop)).map_err(from_environments)?;
     running.await_rest().map_err(from_environments)?;
     let (boot, image) = (running.description().boot, running.description().image.clone());
     let report = plan.carry_out(running.description(), running.hands(), told);
@@ -247,6 +253,17 @@ fn on_fresh(
     let report = report?;
     stopped?;
     Ok(Ran { report, log, boot, image })
+}
+
+/// Tells nobody how an environment comes up, and whether it is still wanted.
+struct Wanted<'a>(&'a AtomicBool);
+
+impl Progress for Wanted<'_> {
+    fn step(&self, _: &Step) {}
+
+    fn goes_on(&self) -> bool {
+        !self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A state folder that is gone afterwards.

@@ -100,6 +100,9 @@ pub(super) struct Manner {
     /// no image.
     #[arg(long, value_name = "LANE", default_value = "lean")]
     pub(super) boot: Lane,
+    /// How long nodes of real daemons and machines may take to be ready, instead of what their backend grants.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) ready_within: Option<u64>,
 }
 
 /// How virtual machines boot.
@@ -210,6 +213,7 @@ pub(super) fn go_on(
         image,
         snapshot: Some(snapshot.to_owned()),
         boot: boot.into(),
+        ready_within: None,
     };
     let how = How { env: None, manner, detach: true, json, allow_destroy: false, timings: false };
     detach(&StateRoot::new(folders::state()?), found.identity(), &how, false, None)
@@ -392,7 +396,7 @@ pub(super) fn request(
         boot: manner.boot.into(),
         cache: cache()?,
         packages,
-        patience: None,
+        patience: manner.ready_within.map(Duration::from_secs),
     })
 }
 
@@ -554,6 +558,7 @@ fn detach(
         .args(image.iter().flat_map(|image| [std::ffi::OsStr::new("--image"), image.as_os_str()]))
         .args(["--boot", how.manner.boot.word()])
         .args(how.manner.snapshot.iter().flat_map(|snapshot| ["--snapshot", snapshot]))
+        .args(how.manner.ready_within.iter().flat_map(|seconds| ["--ready-within".to_owned(), seconds.to_string()]))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -567,7 +572,9 @@ fn detach(
         Ok(Some(status)) => Some(format!("its process ended with {status}")),
         Err(error) => Some(error.to_string()),
     };
-    let waited = environments::await_ready(states, identity, process, &mut ended, PATIENCE);
+    // It says itself when it has waited long enough, and this one only waits for that.
+    let patience = how.manner.ready_within.map_or(PATIENCE, |seconds| PATIENCE + Duration::from_secs(seconds));
+    let waited = environments::await_ready(states, identity, process, &mut ended, patience);
     if waited.is_err() {
         // It says more before it ends than stands on record.
         let deadline = Instant::now() + LAST_WORDS;

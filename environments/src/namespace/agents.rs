@@ -384,36 +384,43 @@ impl Agents {
     }
 
     /// Waits until at most so many nodes have been switched on and have not said that they are there.
-    pub(crate) fn await_few(&self, most: usize, patience: Duration) -> Result<(), Failure> {
+    ///
+    /// - `go_on`: whether anybody still wants it.
+    pub(crate) fn await_few(&self, most: usize, patience: Duration, go_on: &dyn Fn() -> bool) -> Result<(), Failure> {
         let deadline = Instant::now() + patience;
         let mut known = self.board.lock();
         loop {
             if let Some(failure) = known.trouble() {
                 return Err(failure);
             }
+            if !go_on() {
+                return Err(Failure::Interrupted);
+            }
             let coming = |agent: &&Agent| known.nodes.get(&agent.node).is_none_or(|state| !state.here);
             let late: Vec<&Agent> = self.agents.iter().filter(coming).collect();
             let Some(first) = late.first().filter(|_| late.len() > most) else { return Ok(()) };
             let now = Instant::now();
             if now >= deadline {
-                return Err(known.lateness(&first.node));
+                return Err(known.lateness(&first.node, patience));
             }
-            known = self.board.changed.wait_timeout(known, deadline - now).unwrap_or_else(PoisonError::into_inner).0;
+            let slice = (deadline - now).min(SLICE);
+            known = self.board.changed.wait_timeout(known, slice).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Waits until at most so many nodes have not come to rest, or the time is up: they may need others.
-    pub(crate) fn await_calm(&self, most: usize, patience: Duration) {
+    pub(crate) fn await_calm(&self, most: usize, patience: Duration, go_on: &dyn Fn() -> bool) {
         let deadline = Instant::now() + patience;
         let mut known = self.board.lock();
         loop {
             let restless = |agent: &&Agent| known.nodes.get(&agent.node).is_none_or(|state| !state.settled);
             let now = Instant::now();
-            if self.agents.iter().filter(restless).count() < most.max(1) || now >= deadline || known.trouble().is_some()
-            {
+            let calm = self.agents.iter().filter(restless).count() < most.max(1);
+            if calm || now >= deadline || !go_on() || known.trouble().is_some() {
                 return;
             }
-            known = self.board.changed.wait_timeout(known, deadline - now).unwrap_or_else(PoisonError::into_inner).0;
+            let slice = (deadline - now).min(SLICE);
+            known = self.board.changed.wait_timeout(known, slice).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -510,6 +517,7 @@ impl Agents {
         go_on: &dyn Fn() -> bool,
         done: impl Fn(&Known, &str) -> bool,
     ) -> Result<(), Failure> {
+        let begun = Instant::now();
         let mut known = self.board.lock();
         loop {
             if let Some(failure) = known.trouble() {
@@ -521,7 +529,8 @@ impl Agents {
             let Some(late) = self.agents.iter().find(|agent| !done(&known, &agent.node)) else { return Ok(()) };
             let now = Instant::now();
             if now >= deadline {
-                return Err(known.lateness(&late.node));
+                let granted = deadline.saturating_duration_since(begun);
+                return Err(known.lateness(&late.node, granted));
             }
             let slice = (deadline - now).min(SLICE);
             known = self.board.changed.wait_timeout(known, slice).unwrap_or_else(PoisonError::into_inner).0;
@@ -585,8 +594,17 @@ impl Known {
     }
 
     /// Returns what is not there although it should be.
-    fn lateness(&self, node: &str) -> Failure {
+    ///
+    /// - `granted`: how long it had.
+    fn lateness(&self, node: &str, granted: Duration) -> Failure {
         let state = self.nodes.get(node);
+        let silent = || Failure::Late {
+            node: node.to_owned(),
+            seconds: granted.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
+        };
+        if state.is_none_or(|state| !state.here) {
+            return silent();
+        }
         let late = state.and_then(|state| state.daemons.iter().find(|(_, daemon)| daemon.state != DaemonState::Ready));
         match late {
             Some((name, daemon)) => {
@@ -598,7 +616,7 @@ impl Known {
                 };
                 self.fallen(node, name, how)
             }
-            None => Failure::Node { node: node.to_owned(), reason: "it did not come up in time".to_owned() },
+            None => silent(),
         }
     }
 

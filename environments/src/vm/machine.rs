@@ -96,6 +96,18 @@ pub enum MachineFailure {
         /// Why.
         reason: String,
     },
+    /// A machine runs, and was never heard of.
+    #[error("{node} did not come up within {seconds} s: its machine runs and says nothing")]
+    Hangs {
+        /// The node.
+        node: String,
+        /// How long it had.
+        seconds: u64,
+        /// Where its kernel's words are.
+        console: PathBuf,
+        /// The last of them.
+        lines: Vec<String>,
+    },
     /// QEMU said no.
     #[error("QEMU on {node} refused: {reason}")]
     Refused {
@@ -120,9 +132,30 @@ impl MachineFailure {
                     .to_owned()
             }
             Self::Move { .. } => "it goes on where it was; see `mailwright status` and `mailwright logs`".to_owned(),
+            Self::Hangs { console, lines, .. } => {
+                let next = format!("a slow machine is given longer by `--ready-within`; see {}", console.display());
+                match lines.is_empty() {
+                    true => format!("its kernel said nothing; {next}"),
+                    false => format!("its kernel said last:\n    {}\n  {next}", lines.join("\n    ")),
+                }
+            }
             Self::Refused { .. } => "read `mailwright logs`, then bring the environment up again".to_owned(),
         }
     }
+}
+
+/// Lines of a kernel's last words that are told.
+const LAST: usize = 5;
+
+/// Returns a failure with what the machine's kernel said last, where it is a machine that was not heard of in time.
+pub(super) fn told_of(failure: Failure, environment: &Folder) -> Failure {
+    let Failure::Late { node, seconds } = failure else { return failure };
+    let console = environment.machine(&node).join(CONSOLE);
+    let said = std::fs::read(&console).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines = lines.iter().rev().take(LAST).rev().map(|line| (*line).to_owned()).collect();
+    MachineFailure::Hangs { node, seconds, console, lines }.into()
 }
 
 /// The files of an image.

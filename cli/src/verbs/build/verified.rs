@@ -23,6 +23,7 @@ pub(super) fn ask(repository: &Repository, output: Output, root: Option<&Path>, 
         image: None,
         snapshot: None,
         boot: up::Lane::Lean,
+        ready_within: None,
     };
     // No state is kept of a verification.
     let state = StateRoot::new(up::cache()?);
