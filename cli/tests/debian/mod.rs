@@ -196,7 +196,7 @@ impl Archive {
         folder
     }
 
-    /// Prepares a call of the program, which finds this archive as this machine's.
+    /// Prepares a call of the program, which finds this archive as this machine's; Ctrl-C ends it, even where whoever tests does not heed it.
     pub(super) fn command(&self, desk: &Desk, cache: &Path, words: &[&str]) -> Command {
         let program = desk.command(words);
         let mut command = Command::new("unshare");
@@ -207,7 +207,7 @@ impl Archive {
             "--",
             "sh",
             "-c",
-            "mount --bind \"$0\" /etc/apt && exec \"$@\"",
+            "mount --bind \"$0\" /etc/apt && exec env --default-signal=INT \"$@\"",
         ]);
         command.arg(self.sources()).arg(program.get_program()).args(program.get_args());
         for (name, value) in program.get_envs() {
