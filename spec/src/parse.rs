@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::decode::{Decoder, Syntax, document};
 use crate::model::{Reseller, Spec};
 use crate::problem::Problem;
-use crate::read::read;
+use crate::read::{Read, read};
 use crate::sources::{SourceFile, Sources};
 use crate::tree::{FileId, Node, Span};
 
@@ -122,8 +122,21 @@ pub(crate) fn side_by_side<T: Send>(sources: &Sources, read: impl Fn(FileId, &So
 }
 
 pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> Parsed {
+    let parsed = parse_tree(id, file, read(id, &file.path, &file.bytes));
+    let is_misplaced = |it: &Problem| it.code == "spec::unknown-name" && it.message.contains("cannot stand in");
+    let count = |parsed: &Parsed| parsed.problems.iter().filter(|it| is_misplaced(it)).count();
+    let misplaced = count(&parsed);
+    if !file.path.ends_with(".kdl") || misplaced == 0 {
+        return parsed;
+    }
+    // Braces of which one is missing and another one too many agree, and put all between the two into the wrong place.
+    let Some((tree, slips)) = crate::kdl::read_by_indentation(id, &file.bytes) else { return parsed };
+    let indented = parse_tree(id, file, tree);
+    if count(&indented) < misplaced && slips <= 2 * misplaced { indented } else { parsed }
+}
+
+fn parse_tree(id: FileId, file: &SourceFile, tree: Read<'_>) -> Parsed {
     let mut parsed = Parsed::default();
-    let tree = read(id, &file.path, &file.bytes);
     // Whether the file's beginning was understood; what is wrong further down hides nothing there.
     let first = tree.nodes.first().map_or(u32::MAX, |node| node.kind.span.end);
     let whole = tree.problems.iter().all(|problem| problem.span.start >= first);

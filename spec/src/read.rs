@@ -16,7 +16,7 @@ pub const MAX_DEPTH: usize = 128;
 pub const MAX_PROBLEMS: usize = 1_000;
 
 /// What was read from a file: as much of its tree as could be understood, and all that is wrong with its form.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Read<'s> {
     /// The top-level nodes in the order they were written.
     pub nodes: Vec<Node<'s>>,
@@ -83,6 +83,10 @@ impl Findings {
     /// Tells whether a problem of a code was told of a place.
     pub(crate) fn has(&self, start: u32, code: &str) -> bool {
         self.problems.iter().any(|problem| problem.span.start == start && problem.code == code)
+    }
+
+    pub(crate) fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
     pub(crate) fn count(&self) -> usize {

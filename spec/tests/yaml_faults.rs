@@ -90,6 +90,10 @@ const FAULTS: &[Fault] = &[
         (!line[..at].contains(['{', '#']) && !line[at..].contains(['{', '[', '"', '\'', '#']))
             .then(|| format!("{}: *x", &line[..at]))
     }),
+    ("no dash", |line| line.contains(": ").then(|| line.replacen("- ", "", 1)).filter(|broken| broken != line)),
+    ("no blank behind the dash", |line| {
+        line.contains(": ").then(|| line.replacen("- ", "-", 1)).filter(|broken| broken != line)
+    }),
     ("a stray bracket", |line| (line.contains(": ") && !line.contains('#')).then(|| format!("{line} ]"))),
     ("a control character", |line| (line.contains(": ") && !line.contains('#')).then(|| format!("{line}\u{7}"))),
 ];

@@ -15,6 +15,11 @@ pub const CODES: &[Code] = &[
              with `/-`; the next node stands on a new line or behind a `;`.",
     },
     Code {
+        code: "kdl::comma",
+        explanation: "Values stand behind each other with blanks between them, and properties do too: `tiers \"basic\" \"premium\"`. \
+             Write a blank in place of each comma.",
+    },
+    Code {
         code: "kdl::comment-in-word",
         explanation: "`//` starts a comment, also in the middle of an address without quotes: of `https://x.example` only \
              `https:` is read. Put the address in quotes, or a blank before the comment.",
@@ -65,6 +70,11 @@ pub const CODES: &[Code] = &[
         code: "kdl::merge-mark",
         explanation: "git could not join two changes of the same lines and wrote both into the file, between lines of `<<<<<<<`, \
              `=======` and `>>>>>>>`. Keep what is meant of the two and remove those lines.",
+    },
+    Code {
+        code: "kdl::missing-brace",
+        explanation: "A `}` further down closes nothing, and the lines below this node are indented as if they stood in a block \
+             of it. Write ` {` at the end of its line.",
     },
     Code {
         code: "kdl::missing-kind",
@@ -147,8 +157,8 @@ pub const CODES: &[Code] = &[
     },
     Code {
         code: "kdl::unclosed-block",
-        explanation: "The file ends before a block does. The block that is shown first lacks its `}` most probably, since \
-             the `}` behind it stands further left than the line that it would close.",
+        explanation: "A block lacks its `}`. Which one does is told by the indentation: what follows stands further left than the \
+             lines of the block. Where the indentation tells nothing, the end of the file is shown, and the blocks that are open there.",
     },
     Code {
         code: "kdl::unclosed-comment",
@@ -188,8 +198,13 @@ mod tests {
 
     #[test]
     fn every_code_that_is_told_has_its_page_and_no_other_has_one() {
-        let sources =
-            [include_str!("mod.rs"), include_str!("parser.rs"), include_str!("recovery.rs"), include_str!("values.rs")];
+        let sources = [
+            include_str!("indents.rs"),
+            include_str!("mod.rs"),
+            include_str!("parser.rs"),
+            include_str!("recovery.rs"),
+            include_str!("values.rs"),
+        ];
         let told: BTreeSet<&str> = sources
             .iter()
             .flat_map(|source| source.split('"'))

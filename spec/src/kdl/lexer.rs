@@ -87,6 +87,11 @@ pub enum Quotes {
     RawTriple,
 }
 
+/// Bytes of a line that are looked at for quotes, so that a long line takes no more than the time that it is long.
+const MOST_BYTES: usize = 1_024;
+/// Lines that a string in single quotes may have been broken over.
+const MOST_LINES: usize = 8;
+
 /// Cuts a text into tokens, in time linear in its length.
 #[derive(Clone, Debug)]
 pub(crate) struct Lexer<'s> {
@@ -206,18 +211,74 @@ impl<'s> Lexer<'s> {
                 [] => break,
             }
         }
-        (TokenKind::UnclosedString(Quotes::Single), at)
+        let end = self.closed_further_down(at).unwrap_or_else(|| self.before_braces(start, at));
+        (TokenKind::UnclosedString(Quotes::Single), end)
     }
 
     /// Returns where a string was meant to end that a word follows without a blank: before the property whose value's quote closed
-    /// it, as in `"Acme Mail logo="acme.svg"`.
+    /// it, as in `"Acme Mail logo="acme.svg"`, or before the block or the blank in front of the next string's quote.
     fn forgotten_quote(&self, start: usize, closing: usize) -> Option<usize> {
-        let body = self.text.get(start + 1..closing)?.strip_suffix('=')?;
-        let (before, name) = body.rsplit_once(' ')?;
-        let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let body = self.text.get(start + 1..closing)?;
+        let before = match body.strip_suffix('=') {
+            Some(body) => {
+                let (before, name) = body.rsplit_once(' ')?;
+                let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
+                    && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+                is_name.then_some(before)?
+            }
+            None if !body.ends_with(' ') => return None,
+            // Of an even number of quotes two are meant as text.
+            None => {
+                let rest = self.from(closing);
+                let rest = rest.get(..rest.len().min(MOST_BYTES))?;
+                let quotes = rest.get(..line_length(rest))?.iter().filter(|&&byte| byte == b'"').count();
+                (quotes % 2 == 0).then(|| body.split_once(" {").map_or(body, |(before, _)| before))?
+            }
+        };
         let before = before.trim_end_matches(' ');
-        (is_name && !before.is_empty()).then_some(start + 1 + before.len())
+        (!before.is_empty()).then_some(start + 1 + before.len())
+    }
+
+    /// Returns where a string ends that was broken over a few lines, as three quotes allow.
+    ///
+    /// - `end`: where its first line ends.
+    fn closed_further_down(&self, end: usize) -> Option<usize> {
+        let mut at = end;
+        for _ in 0..MOST_LINES {
+            at += newline_length(self.from(at));
+            let rest = self.from(at);
+            let line = rest.get(..line_length(rest))?;
+            let Some(quote) = line.iter().position(|&byte| byte == b'"') else {
+                let is_text = !line.iter().any(|byte| matches!(byte, b'{' | b'}')) && line.len() < rest.len();
+                is_text.then_some(())?;
+                at += line.len();
+                continue;
+            };
+            let (before, behind) = (line.get(..quote)?, line.get(quote + 1..)?);
+            let closes = before.last().is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'=' | b'{' | b'\\' | b'#'))
+                && matches!(behind.first(), None | Some(b' ' | b';' | b'}'))
+                && behind.iter().filter(|&&byte| byte == b'"').count() % 2 == 0;
+            return closes.then_some(at + quote + 1);
+        }
+        None
+    }
+
+    /// Returns where a string ends that nothing closes on its line: before the braces that close what was opened on the same line.
+    fn before_braces(&self, start: usize, end: usize) -> usize {
+        let line = self.text.get(..start).unwrap_or_default();
+        let line = line.rfind('\n').and_then(|at| line.get(at + 1..)).unwrap_or(line);
+        let count = |brace: u8| line.bytes().filter(|&byte| byte == brace).count();
+        let mut open = count(b'{').saturating_sub(count(b'}'));
+        let mut body = self.text.get(start + 1..end).unwrap_or_default();
+        while open > 0 {
+            let Some(inner) = body.trim_end_matches([' ', ';']).strip_suffix('}') else { break };
+            body = inner;
+            open -= 1;
+            if open == 0 || !inner.trim_end_matches([' ', ';']).ends_with('}') {
+                body = inner.trim_end_matches([' ', ';']);
+            }
+        }
+        start + 1 + body.len()
     }
 
     fn triple_quoted(&self, start: usize) -> (TokenKind, usize) {

@@ -5,6 +5,7 @@
 
 mod characters;
 mod codes;
+mod indents;
 mod lexer;
 mod numbers;
 mod parser;
@@ -16,12 +17,16 @@ mod values;
 mod words;
 
 pub use codes::CODES;
+use indents::Braces;
 pub(crate) use lexer::Lexer;
 pub use lexer::{Quotes, Token, TokenKind};
 
 use crate::problem::Problem;
 use crate::read::{Codes, Findings, Read};
-use crate::tree::FileId;
+use crate::tree::{FileId, Node};
+
+const FORM: Codes =
+    Codes { too_large: "kdl::too-large", not_utf8: "kdl::not-utf8", too_many_problems: "kdl::too-many-problems" };
 
 /// Reads a KDL document.
 ///
@@ -30,11 +35,36 @@ use crate::tree::FileId;
 /// - Returns: the nodes that could be understood, and the problems in the order of their places.
 /// - Source: The KDL Document Language 2.0.0.
 pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
-    let codes =
-        Codes { too_large: "kdl::too-large", not_utf8: "kdl::not-utf8", too_many_problems: "kdl::too-many-problems" };
-    let mut findings = Findings::new(file, codes);
+    read_with(file, bytes, |parse| {
+        let written = parse(Braces::AsWritten);
+        if !indents::are_unbalanced(written.1.problems()) {
+            return Some(written);
+        }
+        let indented = parse(Braces::Indented);
+        let better = indented.1.count() <= written.1.count() + indents::MOST_MORE;
+        Some(if better { indented } else { written })
+    })
+    .unwrap_or_default()
+}
+
+/// Reads a KDL document whose braces disagree with its indentation, as that means it, and counts how often they do; `None` where
+/// they agree.
+pub(crate) fn read_by_indentation(file: FileId, bytes: &[u8]) -> Option<(Read<'_>, usize)> {
+    let read = read_with(file, bytes, |parse| Some(parse(Braces::Indented)))?;
+    let slips = read.problems.iter().filter(|problem| indents::is_about_braces(problem)).count();
+    (slips > 0).then_some((read, slips))
+}
+
+type Parse<'s, 'p> = &'p dyn Fn(Braces) -> (Vec<Node<'s>>, Findings);
+
+fn read_with<'s>(
+    file: FileId,
+    bytes: &'s [u8],
+    choose: impl Fn(Parse<'s, '_>) -> Option<(Vec<Node<'s>>, Findings)>,
+) -> Option<Read<'s>> {
+    let mut findings = Findings::new(file, FORM);
     let Some((text, complete)) = findings.text(bytes) else {
-        return Read { nodes: Vec::new(), problems: findings.finish(), damaged: Vec::new() };
+        return Some(Read { problems: findings.finish(), ..Read::default() });
     };
     for (start, end, message) in disallowed_characters(text) {
         if findings.is_full() {
@@ -48,8 +78,10 @@ pub fn read(file: FileId, bytes: &[u8]) -> Read<'_> {
         let problem = Problem::error("kdl::version", findings.span(start, end), message);
         findings.add(problem.help("remove the line, and write `#true`, `#false`, `#null` and `#\"…\"#` as KDL 2 does"));
     }
-    let (nodes, findings) = parser::Parser::new(text, findings, complete).run();
-    Read { nodes, problems: findings.finish(), damaged: Vec::new() }
+    let parse = |braces| parser::Parser::new(text, Findings::new(file, FORM), complete, braces).run();
+    let (nodes, found) = choose(&parse)?;
+    findings.join(found);
+    Some(Read { nodes, problems: findings.finish(), damaged: Vec::new() })
 }
 
 /// Returns the place of the marker of KDL 1, which may stand first in a file.

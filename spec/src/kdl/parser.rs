@@ -1,5 +1,6 @@
 //! From tokens to the tree, without recursion: open blocks stand on a stack of their own.
 
+use super::indents::Braces;
 use super::lexer::{Lexer, Token, TokenKind};
 use super::values::starts_entry;
 use super::words;
@@ -22,6 +23,15 @@ pub(super) struct Open<'s> {
     has_block: bool,
     /// A block with a slashdash was read, behind which only blocks may stand.
     has_dashed_block: bool,
+    /// The marks between its values that were told of.
+    marks: Marks,
+}
+
+/// Marks that lists have in other languages, each told once a node.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    comma: bool,
+    bracket: bool,
 }
 
 /// A block of children that is being read, with the node that it belongs to.
@@ -32,13 +42,35 @@ pub(super) struct Block<'s> {
     /// Where its `{` stands.
     pub(super) open: usize,
     /// How far the line is indented that it was opened on.
-    indent: usize,
+    pub(super) indent: usize,
+    /// The line that it was opened on.
+    pub(super) line: usize,
     /// A slashdash stands before it.
     discarded: bool,
 }
 
+impl<'s> Block<'s> {
+    /// Returns a block whose node was taken for one without any.
+    pub(super) fn of(node: Node<'s>, before: Vec<Node<'s>>, open: usize, indent: usize, line: usize) -> Self {
+        let Node { kind, arguments, properties, children, span } = node;
+        let owner = Open {
+            kind,
+            arguments,
+            properties,
+            children,
+            start: span.start as usize,
+            end: span.end as usize,
+            discarded: false,
+            has_block: false,
+            has_dashed_block: false,
+            marks: Marks::default(),
+        };
+        Self { owner, before, open, indent, line, discarded: false }
+    }
+}
+
 /// Where the parser goes on.
-enum Step<'s> {
+pub(super) enum Step<'s> {
     /// Between two nodes.
     Between,
     /// Behind a node's kind, an entry or a block of it.
@@ -52,14 +84,18 @@ pub(super) struct Parser<'s> {
     pub(super) findings: Findings,
     /// Whether the text is all of the file; if not, its end explains nothing.
     pub(super) complete: bool,
+    /// What decides where a block ends.
+    pub(super) braces: Braces,
     lexer: Lexer<'s>,
     pub(super) token: Option<Token>,
     /// Whether blanks stand before the current token.
     spaced: bool,
     /// Whether only blanks stand before the current token on its line.
-    fresh: bool,
+    pub(super) fresh: bool,
     /// How far the current line is indented, in bytes.
-    indent: usize,
+    pub(super) indent: usize,
+    /// The lines that were ended.
+    pub(super) line: usize,
     /// Where the token before the current one ends.
     pub(super) consumed: usize,
     pub(super) blocks: Vec<Block<'s>>,
@@ -68,7 +104,7 @@ pub(super) struct Parser<'s> {
     /// How many blocks began with two `{`.
     doubled: usize,
     /// The nodes of the innermost block so far.
-    nodes: Vec<Node<'s>>,
+    pub(super) nodes: Vec<Node<'s>>,
     /// Room for the nodes of blocks to come, no more than there are levels.
     spare: Vec<Vec<Node<'s>>>,
     arguments: Vec<Spanned<Scalar<'s>>>,
@@ -79,18 +115,20 @@ pub(super) struct Parser<'s> {
 }
 
 impl<'s> Parser<'s> {
-    pub(super) fn new(text: &'s str, findings: Findings, complete: bool) -> Self {
+    pub(super) fn new(text: &'s str, findings: Findings, complete: bool, braces: Braces) -> Self {
         let mut lexer = Lexer::new(text);
         let token = lexer.next();
         Self {
             text,
             findings,
             complete,
+            braces,
             lexer,
             token,
             spaced: true,
             fresh: true,
             indent: 0,
+            line: 0,
             consumed: 0,
             blocks: Vec::new(),
             suspect: None,
@@ -135,6 +173,7 @@ impl<'s> Parser<'s> {
                 TokenKind::Newline => {
                     self.fresh = true;
                     self.indent = 0;
+                    self.line += 1;
                 }
                 TokenKind::Space if self.fresh => self.indent = token.end - token.start,
                 _ => self.fresh = false,
@@ -212,6 +251,9 @@ impl<'s> Parser<'s> {
     fn between(&mut self) -> Step<'s> {
         self.line_space();
         let Some(token) = self.token else { return self.end() };
+        if let Some(step) = self.by_indentation(token) {
+            return step;
+        }
         match token.kind {
             TokenKind::CloseBrace => self.close_block(token),
             TokenKind::Semicolon => {
@@ -268,6 +310,7 @@ impl<'s> Parser<'s> {
             discarded,
             has_block: false,
             has_dashed_block: false,
+            marks: Marks::default(),
         };
         match token.kind {
             TokenKind::OpenBrace if self.is_doubled(token) => {
@@ -393,6 +436,7 @@ impl<'s> Parser<'s> {
                         _ => self.dangling_slashdash(token),
                     }
                 }
+                _ if self.list_mark(&mut node, token) => {}
                 kind if starts_entry(kind) => {
                     if !self.may_have_entry(&mut node, token) {
                         self.finish(node);
@@ -410,6 +454,51 @@ impl<'s> Parser<'s> {
                 }
                 _ => self.stray(token),
             }
+        }
+    }
+
+    /// Skips a bracket, or a comma that is stuck to a string, as lists have in other languages.
+    fn list_mark(&mut self, node: &mut Open<'s>, token: Token) -> bool {
+        let text = token.text(self.text);
+        let is_bracket = token.kind == TokenKind::Stray && matches!(text, "[" | "]");
+        // A comma by itself is a word.
+        let is_comma = (!self.spaced || node.marks.bracket)
+            && token.kind == TokenKind::Word
+            && text.bytes().all(|byte| byte == b',');
+        if is_bracket && !std::mem::replace(&mut node.marks.bracket, true) {
+            let message = format!("`{text}`: there are no lists in square brackets");
+            let help = "write the values one after the other, with blanks between them and nothing around them";
+            self.problem("kdl::list", token.start, token.end, message, help);
+            // What stands between its values goes with it.
+            node.marks.comma = true;
+        }
+        if is_comma {
+            self.comma(node, token.start);
+        }
+        if is_bracket || is_comma {
+            self.advance();
+            self.spaced = true;
+        }
+        is_bracket || is_comma
+    }
+
+    /// Reads a word between brackets that a comma is stuck to.
+    fn listed(&mut self, node: &Open<'s>, token: Token) -> Option<Spanned<Scalar<'s>>> {
+        let is_word = matches!(token.kind, TokenKind::Word | TokenKind::Number);
+        let word = token.text(self.text).strip_suffix(',').filter(|_| is_word && node.marks.bracket)?;
+        self.advance();
+        let value = match super::is_number(word) {
+            true => Scalar::Number(Cow::Borrowed(word)),
+            false => Scalar::Text(Cow::Borrowed(word)),
+        };
+        Some(Spanned { value, span: self.findings.span(token.start, token.end - 1) })
+    }
+
+    /// Tells of the first comma between the values of a node.
+    fn comma(&mut self, node: &mut Open<'s>, at: usize) {
+        if !std::mem::replace(&mut node.marks.comma, true) {
+            let help = "write a blank in its place, and in place of those behind it";
+            self.problem("kdl::comma", at, at + 1, "values stand behind each other without commas", help);
         }
     }
 
@@ -462,8 +551,13 @@ impl<'s> Parser<'s> {
         let first = self.arguments.is_empty() && self.properties.is_empty() && !node.has_block;
         if first && !node.has_dashed_block {
             let kind = words::excerpt(&node.kind.value).into_owned();
+            let behind = Lexer::new(self.text.get(token.end..).unwrap_or_default())
+                .find(|token| token.kind != TokenKind::Space)
+                .map(|found| found.text(self.text.get(token.end..).unwrap_or_default()))
+                .filter(|text| text.len() <= 64 && !text.contains('\n'));
             let message = "a node's kind is followed by its values, without `=`";
-            let help = format!("write `{kind} value`; only a property of a node is `name=value`");
+            let help =
+                format!("write `{kind} {}`; only a property of a node is `name=value`", behind.unwrap_or("value"));
             self.problem("kdl::node-with-equals", token.start, token.end, message, help);
         } else if self.spaced {
             let message = "there is no name before this `=`";
@@ -488,7 +582,7 @@ impl<'s> Parser<'s> {
     fn entry(&mut self, node: &mut Open<'s>, discarded: bool) {
         let Some(token) = self.token else { return };
         self.count_value(token);
-        let scalar = match self.value() {
+        let scalar = match self.listed(node, token).or_else(|| self.value()) {
             Some(scalar) => scalar,
             None => return,
         };
@@ -506,6 +600,10 @@ impl<'s> Parser<'s> {
         };
         self.advance();
         self.node_space();
+        while let Some(bracket) = self.token.filter(|token| matches!(token.text(self.text), "[")) {
+            self.list_mark(node, bracket);
+            self.node_space();
+        }
         let Some(value) = self.value() else {
             let name = token.text(self.text);
             let message = format!("the property `{}` has no value", words::excerpt(name));
@@ -523,7 +621,7 @@ impl<'s> Parser<'s> {
 
     fn open_block(&mut self, mut owner: Open<'s>, token: Token, discarded: bool) -> Step<'s> {
         self.seal(&mut owner);
-        let indent = self.indent;
+        let (indent, line) = (self.indent, self.line);
         self.advance();
         if self.blocks.len() >= MAX_DEPTH {
             self.skip_block(token);
@@ -532,7 +630,7 @@ impl<'s> Parser<'s> {
             return Step::Within(owner);
         }
         let before = std::mem::replace(&mut self.nodes, self.spare.pop().unwrap_or_default());
-        self.blocks.push(Block { owner, before, open: token.start, indent, discarded });
+        self.blocks.push(Block { owner, before, open: token.start, indent, line, discarded });
         Step::Between
     }
 
@@ -587,7 +685,7 @@ impl<'s> Parser<'s> {
     }
 
     /// Gives the nodes of a block to the node that it belongs to.
-    fn adopt(&mut self, block: Block<'s>, end: usize) -> Open<'s> {
+    pub(super) fn adopt(&mut self, block: Block<'s>, end: usize) -> Open<'s> {
         let mut owner = block.owner;
         let mut nodes = std::mem::replace(&mut self.nodes, block.before);
         if block.discarded {
@@ -608,7 +706,7 @@ impl<'s> Parser<'s> {
         move_all(&mut self.properties, &mut node.properties);
     }
 
-    fn finish(&mut self, mut node: Open<'s>) {
+    pub(super) fn finish(&mut self, mut node: Open<'s>) {
         self.seal(&mut node);
         if !node.discarded {
             let span = self.findings.span(node.start, node.end);
@@ -619,7 +717,9 @@ impl<'s> Parser<'s> {
 
     /// Ends the file, and the blocks that are still open.
     fn end(&mut self) -> Step<'s> {
-        if !self.blocks.is_empty() && self.complete && !self.stopped {
+        // A comment that goes to the end of the file hides what would close them.
+        let hidden = self.findings.problems().iter().any(|problem| problem.code == "kdl::unclosed-comment");
+        if !self.blocks.is_empty() && self.complete && !self.stopped && !hidden {
             self.unclosed_blocks();
         }
         let end = self.text.len();

@@ -42,13 +42,6 @@ impl<'s> Parser<'s> {
         let end = start + word.len();
         let excerpt = excerpt(word);
         match word.as_bytes() {
-            [b'[' | b']', ..] | [.., b']'] => self.problem(
-                "kdl::list",
-                start,
-                end,
-                format!("`{excerpt}`: there are no lists in square brackets"),
-                "write the values one after the other, with blanks between them and nothing around them",
-            ),
             [b'/', ..] if word.len() == 1 => self.problem(
                 "kdl::unquoted",
                 start,
@@ -128,13 +121,32 @@ impl<'s> Parser<'s> {
             Quotes::RawTriple => format!("\"\"\"{}", "#".repeat((opening - 3).min(20))),
         };
         let line = matches!(quotes, Quotes::Single | Quotes::RawSingle);
-        if line && self.text.get(token.end..).is_some_and(|behind| behind.starts_with(' ')) {
+        if line && token.text(self.text).contains('\n') {
+            let problem = Problem::error(
+                "kdl::multi-line-string",
+                self.findings.span(token.start, token.start + opening),
+                "the string goes over several lines",
+            )
+            .label("it starts here")
+            .help("write it on one line; what is meant to have several lines stands in three quotes")
+            .related(self.findings.span(token.end - 1, token.end), "it ends here");
+            self.findings.add(problem);
+            return;
+        }
+        let behind = self.text.get(token.end..).unwrap_or_default();
+        if line && behind.starts_with([' ', ';', '}']) {
+            let next = match behind.trim_start_matches(' ') {
+                rest if rest.starts_with('{') => "block",
+                rest if rest.starts_with(['}', ';']) => "brace",
+                rest if rest.starts_with('"') => "value",
+                _ => "property",
+            };
             let end = self.text.get(token.start + opening..token.end).unwrap_or_default();
             let end = words::quote(end.rsplit(' ').next().unwrap_or_default());
             let problem = Problem::error(
                 "kdl::unclosed-string",
                 self.findings.span(token.start, token.start + opening),
-                "the string is not closed before the next property",
+                format!("the string is not closed before the next {next}"),
             )
             .label("it starts here")
             .help(format!("write `{closing}` behind `{}`", end.trim_matches('"')))
@@ -231,7 +243,9 @@ impl<'s> Parser<'s> {
         }
         let shown: Vec<usize> = self.blocks.iter().rev().take(8).map(|block| block.open).collect();
         for open in shown {
-            problem = problem.related(self.findings.span(open, open + 1), "this block is still open");
+            // One whose `{` is missing begins behind its node.
+            let end = open + usize::from(self.text.as_bytes().get(open) == Some(&b'{'));
+            problem = problem.related(self.findings.span(open, end), "this block is still open");
         }
         self.findings.add(problem);
     }

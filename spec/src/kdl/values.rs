@@ -62,6 +62,7 @@ impl<'s> Parser<'s> {
         while let Some(token) = self.token {
             match token.kind {
                 TokenKind::Word | TokenKind::Number => {}
+                TokenKind::Stray if matches!(token.text(self.text), "[" | "]") => break,
                 TokenKind::Keyword | TokenKind::Stray => stuck = true,
                 TokenKind::Disallowed => disallowed = true,
                 _ => break,
@@ -101,7 +102,15 @@ impl<'s> Parser<'s> {
             if self.complete || self.token.is_some() {
                 self.unclosed_string(token, quotes, opening);
             }
-            return Cow::Borrowed(text.get(opening..).unwrap_or_default());
+            let body = text.get(opening..).unwrap_or_default();
+            return match quotes {
+                // What was broken over lines is meant as one.
+                Quotes::Single if body.contains('\n') => {
+                    let body = body.strip_suffix('"').unwrap_or(body);
+                    Cow::Owned(body.split_whitespace().collect::<Vec<_>>().join(" "))
+                }
+                _ => Cow::Borrowed(body),
+            };
         }
         let body = text.get(opening..text.len() - opening).unwrap_or_default();
         let mut faults = Vec::new();

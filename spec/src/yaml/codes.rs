@@ -151,8 +151,14 @@ mod tests {
 
     #[test]
     fn every_code_that_is_told_has_its_page_and_no_other_has_one() {
-        let sources =
-            [include_str!("mod.rs"), include_str!("lower.rs"), include_str!("syntax.rs"), include_str!("repairs.rs")];
+        let sources = [
+            include_str!("dashes.rs"),
+            include_str!("mod.rs"),
+            include_str!("lower.rs"),
+            include_str!("quotes.rs"),
+            include_str!("syntax.rs"),
+            include_str!("repairs.rs"),
+        ];
         let told: BTreeSet<&str> = sources
             .iter()
             .flat_map(|source| source.split('"'))

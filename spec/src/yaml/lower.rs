@@ -266,7 +266,11 @@ impl<'s> Lowering<'s> {
                 first_scalar.get_or_insert(span);
                 let mixed = first_mapping.filter(|_| !*told);
                 *told |= mixed.is_some();
+                let is_mixed = first_mapping.is_some();
                 let is_top = self.frames.len() == 1;
+                if is_mixed && style == ScalarStyle::Plain && self.colonless(&text, span) {
+                    return;
+                }
                 if let Some(first) = mixed {
                     self.mixed_list(span, first);
                 } else if is_top {
@@ -279,8 +283,43 @@ impl<'s> Lowering<'s> {
         }
     }
 
+    /// Reads an entry of a list of nodes that has no colon, such as `- mailbox alice`.
+    fn colonless(&mut self, text: &str, span: Span) -> bool {
+        let bare = text.split('{').next().unwrap_or_default().trim_end();
+        let is_head = bare.starts_with(|it: char| it.is_ascii_lowercase()) && bare.contains(' ') && !bare.contains(':');
+        if !is_head {
+            return false;
+        }
+        let (start, end) = (span.start as usize, span.end as usize);
+        let rest = text.get(bare.len()..).unwrap_or_default().trim_start();
+        let help = format!("write `{}:{}{}`", short(bare), if rest.is_empty() { "" } else { " " }, short(rest));
+        self.problem("yaml::colon", start..end, "this entry of the list has no colon", help.trim_end());
+        let head = head::split(Cow::Owned(bare.to_owned()));
+        let argument = head.argument.map(|(text, ..)| Spanned { value: Scalar::Text(text), span });
+        self.depth += 1;
+        self.finish(Open {
+            kind: Spanned { value: head.kind, span },
+            arguments: argument.into_iter().collect(),
+            children: Vec::new(),
+            is_args: false,
+            discarded: false,
+            start,
+            end,
+        });
+        true
+    }
+
     fn mixed_list(&mut self, value: Span, node: Span) {
         self.damaged.push(value);
+        let text = self.text.get(value.start as usize..value.end as usize).unwrap_or_default();
+        if text.contains(' ')
+            && text.starts_with(|it: char| it.is_ascii_lowercase())
+            && !text.contains(['"', '\'', ':'])
+        {
+            let help = format!("write `{}:`", short(text));
+            let problem = Problem::error("yaml::colon", value, "this entry of the list has no colon").help(help);
+            return self.findings.add(problem.related(node, "as this one has"));
+        }
         let problem = Problem::error("yaml::mixed-list", value, "a list holds either values or nodes, not both")
             .label("a value")
             .help("write `kind: value` in each entry, and the node's own values as `args: […]`")
@@ -349,21 +388,37 @@ impl<'s> Lowering<'s> {
             let help = format!("leave the quotes out: `{} {}`", short(&kind.value), short(bare));
             self.problem("yaml::quoted-argument", start..end, "the quotes would belong to the name", help);
         }
+        let (kind, stuck) = self.without_stuck_value(kind);
         let is_args = kind.value == "args" && argument.is_none();
         if is_args && self.depth == 0 {
             let help = "write `args` in the mapping of the node whose arguments they are";
             self.problem("yaml::args", start..end, "`args` belongs to no node here", help);
             return self.unknown_key(start, end);
         }
-        let arguments = match argument {
-            Some(Spanned { value, span }) => vec![Spanned { value: Scalar::Text(value), span }],
-            None => Vec::new(),
-        };
+        let arguments = stuck.into_iter().chain(argument);
+        let arguments = arguments.map(|Spanned { value, span }| Spanned { value: Scalar::Text(value), span }).collect();
         let open = Open { kind, arguments, children: Vec::new(), is_args, discarded: false, start, end };
         if let Some(Frame::Mapping { pending, .. }) = self.frames.last_mut() {
             *pending = Some(open);
             self.depth += 1;
         }
+    }
+
+    /// Takes a value off the kind that it is stuck to, as in `tier:basic`.
+    fn without_stuck_value(
+        &mut self,
+        kind: Spanned<Cow<'s, str>>,
+    ) -> (Spanned<Cow<'s, str>>, Option<Spanned<Cow<'s, str>>>) {
+        let Some((name, value)) = kind.value.split_once(':') else { return (kind, None) };
+        if name.is_empty() || value.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+            return (kind, None);
+        }
+        let (start, end) = (kind.span.start as usize, kind.span.end as usize);
+        let colon = (start + name.len()).min(end);
+        let help = format!("write `{}: {}`", short(name), short(value));
+        self.problem("yaml::colon", colon..end.min(colon + 1), "a blank is missing behind the colon", &help);
+        let value = Spanned { value: Cow::Owned(value.to_owned()), span: self.findings.span(end.min(colon + 1), end) };
+        (Spanned { value: Cow::Owned(name.to_owned()), span: self.findings.span(start, colon) }, Some(value))
     }
 
     /// Returns where a scalar's text starts in the source, if it is spelled there as it is.
@@ -494,6 +549,7 @@ impl<'s> Lowering<'s> {
                     let help = "write each node as `- kind name: { … }`, with what belongs to it inside";
                     let range = heads.second.map_or(start..start, |span| span.start as usize..span.end as usize);
                     self.problem("yaml::list-entry", range, message, help);
+                    self.settings_go_in(nodes_from, heads.count);
                 }
                 nodes_from
             }
@@ -506,6 +562,34 @@ impl<'s> Lowering<'s> {
                 open.children = nodes;
             }
             self.finish_pending();
+        }
+    }
+
+    /// Moves settings that stand beside the one node of a list's entry into it.
+    fn settings_go_in(&mut self, nodes_from: usize, count: usize) {
+        let is_setting =
+            |node: &Node<'s>| node.arguments.len() + node.properties.len() <= 1 && node.children.is_empty();
+        let all_there = self.nodes.len() == nodes_from + count;
+        if count < 2 || !all_there || !self.nodes.iter().skip(nodes_from + 1).all(is_setting) {
+            return;
+        }
+        // Only of a node with a name in its key it is sure that the others are its own.
+        let is_named = |node: &Node<'s>| {
+            let between = node.arguments.first().map(|name| (node.kind.span.end as usize, name.span.start as usize));
+            let between = between.and_then(|(from, to)| self.text.get(from..to));
+            between.is_some_and(|between| between.bytes().all(|byte| byte == b' '))
+        };
+        if !self.nodes.get(nodes_from).is_some_and(is_named) {
+            return;
+        }
+        let kind = self.nodes.get(nodes_from).map(|node| node.kind.value.clone());
+        if self.nodes.iter().skip(nodes_from + 1).any(|node| Some(&node.kind.value) == kind.as_ref()) {
+            return;
+        }
+        let settings: Vec<Node<'s>> = self.nodes.drain(nodes_from + 1..).collect();
+        if let (Some(first), Some(last)) = (self.nodes.last_mut(), settings.last()) {
+            first.span.end = first.span.end.max(last.span.end);
+            first.children.extend(settings);
         }
     }
 

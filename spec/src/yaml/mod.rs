@@ -11,9 +11,11 @@
 //! The parser behind this gives up at its first syntax error; [`recovery`] reads on behind it.
 
 mod codes;
+mod dashes;
 mod head;
 mod lower;
 mod probe;
+mod quotes;
 mod recovery;
 mod repairs;
 mod syntax;

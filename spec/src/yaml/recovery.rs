@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use super::lower::{Lowered, Lowering};
 use super::probe::{Probe, is_limit, line_end, probe};
-use super::repairs::{Repair, last_resorts, repairs};
-use super::syntax;
+use super::repairs::{Repair, Said, last_resorts, repairs};
+use super::{dashes, quotes, syntax};
 use crate::problem::Problem;
 use crate::read::{Findings, Read};
 use crate::tree::{Node, Property, Scalar, Span, Spanned};
@@ -71,6 +71,17 @@ pub(super) fn read<'s>(text: &str, mut findings: Findings, fresh: Findings, comp
     let mut damaged: Vec<Span> = Vec::new();
     let mut left = BYTES_AGAIN + 4 * text.len();
     let mut stopped = None;
+    let file = findings.span(0, 0);
+    let place = |start: usize, end: usize| Span { start: start as u32, end: end as u32, ..file };
+    let mut plain = Repair { edits: Vec::new(), told: None, damaged: None };
+    for repair in quotes::unclosed(text).into_iter().chain(dashes::misplaced(text)) {
+        damaged.extend(repair.damaged.map(|(start, end)| place(start, end)));
+        repair.told.iter().for_each(|said| findings.add(said_at(said, &place)));
+        plain.edits.extend(repair.edits);
+    }
+    if !plain.edits.is_empty() {
+        repaired = repaired.with(&plain);
+    }
     for round in 0.. {
         let found = probe(&repaired.text, usize::MAX);
         left = left.saturating_sub(found.at);
@@ -91,15 +102,7 @@ pub(super) fn read<'s>(text: &str, mut findings: Findings, fresh: Findings, comp
         };
         let place = |start: usize, end: usize| findings.span(repaired.origin(start), repaired.origin(end));
         let told = match &best.told {
-            Some(said) => {
-                let mut problem = Problem::error(said.code, place(said.start, said.end), said.message.clone())
-                    .label(said.label)
-                    .help(said.help.clone());
-                for (at, message) in &said.related {
-                    problem = problem.related(place(*at, *at + 1), *message);
-                }
-                problem
-            }
+            Some(said) => said_at(said, &place),
             None => Problem { span: place(told.span.start as usize, told.span.end as usize), ..told },
         };
         damaged.extend(best.damaged.map(|(start, end)| place(start, end)));
@@ -129,6 +132,14 @@ pub(super) fn read<'s>(text: &str, mut findings: Findings, fresh: Findings, comp
     damaged.extend(refused.into_iter().map(span));
     problems.into_iter().for_each(|problem| findings.add(problem));
     Read { nodes, problems: findings.finish(), damaged }
+}
+
+/// Returns what is said of a repaired place.
+fn said_at(said: &Said, place: &impl Fn(usize, usize) -> Span) -> Problem {
+    let problem = Problem::error(said.code, place(said.start, said.end), said.message.clone())
+        .label(said.label)
+        .help(said.help.clone());
+    said.related.iter().fold(problem, |problem, (at, message)| problem.related(place(*at, *at + 1), *message))
 }
 
 /// Tells whether a place lies in one of those that were repaired.

@@ -658,13 +658,13 @@ fn closing(opening: u8) -> char {
 }
 
 /// Tells whether a line has nothing but blanks and a comment.
-fn is_empty(line: &str) -> bool {
+pub(super) fn is_empty(line: &str) -> bool {
     let line = line.trim();
     line.is_empty() || line.starts_with('#')
 }
 
 /// Returns a line without its comment and the blanks at its end.
-fn without_comment(line: &str) -> &str {
+pub(super) fn without_comment(line: &str) -> &str {
     let mut quote = None;
     let mut before = ' ';
     for (at, character) in line.char_indices() {

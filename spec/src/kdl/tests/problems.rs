@@ -42,7 +42,10 @@ fn values_without_their_marks_say_how_they_are_written() {
     repaired("a r#\"x\"y\"#", "#\"…\"#", "a #\"x\"y\"#");
     repaired("a \"b\"\"c\"", "blank", "a \"b\" \"c\"");
     repaired("a b=\"c\"d", "blank", "a b=\"c\" d");
-    repaired("a = 1", "`a value`", "a 1");
+    repaired("a = 1", "`a 1`", "a 1");
+    repaired("a \"b\", \"c\"", "blank", "a \"b\" \"c\"");
+    repaired("a [1, 2]", "blanks", "a 1 2");
+    repaired("a b=[\"c\", d]", "blanks", "a b=\"c\" d");
 }
 
 #[test]
@@ -129,15 +132,34 @@ fn a_block_that_is_not_closed_points_at_its_brace_and_at_the_one_probably_meant(
     let source = "a {\n    b {\n        c\n}\nd {\n    e\n}\n";
     let read = read(FileId(0), source.as_bytes());
     let problem = &read.problems[0];
-    assert_eq!(codes(&read), ["36-36 unclosed-block"]);
+    assert_eq!(codes(&read), ["10-11 unclosed-block"]);
     let places: Vec<u32> = problem.related.iter().map(|related| related.span.start).collect();
-    assert_eq!(places, [10, 22, 2], "{problem:#?}");
-    assert_eq!(spell(&read.nodes), "a {b {c}; d {e}}");
+    assert_eq!(places, [22], "{problem:#?}");
+    assert_eq!(spell(&read.nodes), "a {b {c}}; d {e}");
+}
+
+#[test]
+fn braces_that_are_missing_or_too_many_are_told_where_the_indentation_shows_them() {
+    check("a {\n    b {\n        c\n    }}\n    d\n}\n", &["27-28 stray-brace"], "a {b {c}; d}");
+    check("a {\n    b {\n    }\n    }\n    c\n}\n", &["22-23 stray-brace"], "a {b; c}");
+    check("a {\n    b\n        c\n    }\n    d\n}\n", &["9-9 missing-brace"], "a {b {c}; d}");
+    check("a {\n    b { c\n    d { e; }\n}\n", &["10-11 unclosed-block"], "a {b {c}; d {e}}");
+    check("a {\n    b {\n        c\n    d {\n    }\n}\n", &["10-11 unclosed-block"], "a {b {c}; d}");
+}
+
+#[test]
+fn strings_end_before_what_cannot_be_meant_as_text() {
+    check("a { b \"c; }\nd", &["6-7 unclosed-string"], "a {b \"c\"}; d");
+    check("a { b { c \"d } }\ne", &["10-11 unclosed-string"], "a {b {c \"d\"}}; e");
+    check("a \"b { c \"d\"; }\ne", &["2-3 unclosed-string"], "a \"b\" {c \"d\"}; e");
+    check("a \"b \"c\"\nd", &["2-3 unclosed-string"], "a \"b\" \"c\"; d");
+    check("a { b \"c\nd\"; }\ne", &["6-7 multi-line-string"], "a {b \"c d\"}; e");
+    check("a \"b }\nc", &["2-3 unclosed-string"], "a \"b }\"; c");
 }
 
 #[test]
 fn stray_characters_are_told_once_each() {
-    check("a [1, 2]\nb", &["2-5 list", "6-8 list"], "a \"[1,\" \"2]\"; b");
+    check("a [1, 2]\nb", &["2-3 list"], "a 1 2; b");
     check("a ) b", &["2-3 stray-character"], "a \"b\"");
     check("a \\ b", &["2-3 stray-backslash"], "a \"b\"");
     check(
@@ -158,7 +180,7 @@ fn all_errors_of_a_file_are_told_in_one_run() {
     check(
         source,
         &["2-6 bare-keyword", "15-19 malformed-number", "24-26 missing-value", "31-32 unclosed-string", "36-37 list"],
-        "a #true; b {c \"2GiB\"; d}; f \"x\"; g \"[\"; h 1",
+        "a #true; b {c \"2GiB\"; d}; f \"x\"; g; h 1",
     );
 }
 
