@@ -2,10 +2,10 @@
 //! disk made anew; beside machines of another stack in the same run.
 //!
 //! `cargo bench -p mailwright --bench machines -- --image FOLDER [--repository FOLDER] [--env NAME] [--boot lean|stock] [--rounds N]
-//! [--reference DIR --start COMMAND [--stop COMMAND]]` as root, with python3 and QEMU. The image is a folder that `mailwright image
+//! [--program FILE] [--reference DIR --start COMMAND [--stop COMMAND]]` as root, with python3 and QEMU. The image is a folder that `mailwright image
 //! build` made, the repository `examples/harbour` where none is named. `--start` is carried out by a shell in the other stack's
 //! folder and ends when its first message was read. Figures are those of whole processes, and the first round is not told
-//! apart: what a machine reads is in the page cache or it is not.
+//! apart: what a machine reads is in the page cache or it is not. `--program` measures another `mailwright` than this build's.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ impl Bench {
     /// Calls the program, and returns how long it took.
     fn call(&self, words: &[&str]) -> (f64, Output) {
         let begun = Instant::now();
-        let output = Command::new(env!("CARGO_BIN_EXE_mailwright"))
+        let output = Command::new(self.option("program").unwrap_or(env!("CARGO_BIN_EXE_mailwright")))
             .args(words)
             .env("XDG_STATE_HOME", self.path("state"))
             .env("XDG_CACHE_HOME", self.path("cache"))
@@ -131,9 +131,7 @@ impl Bench {
         self.client("send");
         let cold = begun.elapsed().as_secs_f64();
         row(&format!("round {round}: cold ({boot}), nothing to a message read over IMAP"), &format!("{cold:.1} s"));
-        let (nodes, whole) = memory();
-        let each = whole / nodes.max(1);
-        row(&format!("round {round}: memory a node (PSS, {nodes} nodes)"), &format!("{each} MiB"));
+        Memory::now().told(&format!("round {round}"));
         let address = ["--repository", repository, "--env", environment];
         let (saved, _) = self.call(&[&["snapshot", "save", "bench"][..], &address].concat());
         row(&format!("round {round}: stored while it runs"), &format!("{saved:.1} s"));
@@ -145,8 +143,7 @@ impl Bench {
         self.client("read");
         let read = begun.elapsed().as_secs_f64();
         row(&format!("round {round}: from the snapshot to a message read over IMAP"), &format!("{read:.1} s"));
-        let (nodes, whole) = memory();
-        row(&format!("round {round}: memory a node after that (PSS)"), &format!("{} MiB", whole / nodes.max(1)));
+        Memory::now().told(&format!("round {round}, after that"));
         self.call(&["down", repository, "--env", environment]);
         self.reference(round);
     }
@@ -172,18 +169,43 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 
-/// Returns how many machines run here, and the memory of all of them in MiB; what they share is counted once.
-fn memory() -> (u64, u64) {
-    let (mut nodes, mut kibibytes) = (0, 0);
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        if !name.starts_with("qemu-system-x86") {
-            continue;
+/// What machines take here, in MiB; what they share is counted once.
+struct Memory {
+    machines: u64,
+    /// What the guests use as theirs.
+    guests: u64,
+    /// QEMU itself, with what it translates.
+    emulators: u64,
+}
+
+impl Memory {
+    fn now() -> Self {
+        let (mut machines, mut guests, mut emulators) = (0, 0, 0);
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            if !name.starts_with("qemu-system-x86") {
+                continue;
+            }
+            machines += 1;
+            let mut guest = false;
+            for line in std::fs::read_to_string(entry.path().join("smaps")).unwrap_or_default().lines() {
+                let mut words = line.split_ascii_whitespace();
+                let first = words.next().unwrap_or_default();
+                if first == "Pss:" {
+                    let kibibytes: u64 = words.next().and_then(|it| it.parse().ok()).unwrap_or(0);
+                    *(if guest { &mut guests } else { &mut emulators }) += kibibytes;
+                } else if first.contains('-') {
+                    guest = line.contains("memfd:");
+                }
+            }
         }
-        let about = std::fs::read_to_string(entry.path().join("smaps_rollup")).unwrap_or_default();
-        let line = about.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
-        let number: u64 = line.split_ascii_whitespace().next().and_then(|it| it.parse().ok()).unwrap_or(0);
-        (nodes, kibibytes) = (nodes + 1, kibibytes + number);
+        Self { machines, guests: guests >> 10, emulators: emulators >> 10 }
     }
-    (nodes, kibibytes >> 10)
+
+    fn told(&self, when: &str) {
+        let each = |whole: u64| whole / self.machines.max(1);
+        let (guest, emulator) = (each(self.guests), each(self.emulators));
+        row(&format!("{when}: memory a node (PSS, {} nodes)", self.machines), &format!("{} MiB", guest + emulator));
+        row(&format!("{when}: of it the guest's, and QEMU's own"), &format!("{guest} + {emulator}"));
+    }
 }

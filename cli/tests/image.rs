@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -77,7 +78,7 @@ fn an_image_built_again_elsewhere_has_the_same_digest_and_is_whole_signed_and_to
     wait_for("what a killed build has started ends with it", || at_work(&elsewhere).is_empty());
     assert_eq!(run(&["image", "verify", &digest]).0, Some(5));
 
-    // Two at once, as somebody who is not root and ten years from now: one builds, the other waits and takes what is there.
+    // Two at once, as somebody who is not root and ten years from now, to packages' scripts too: one builds, the other waits and takes what is there.
     let stranger = Stranger::new(world.path());
     let built: Vec<Output> = match &stranger {
         Some(stranger) => {
@@ -89,6 +90,10 @@ fn an_image_built_again_elsewhere_has_the_same_digest_and_is_whole_signed_and_to
     for output in &built {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), digest, "{errors}");
+    }
+    if let Some(stranger) = &stranger {
+        let year: u32 = fs::read_to_string(stranger.files.join("seen/year")).unwrap().trim().parse().unwrap();
+        assert!(year > 2033, "to packages it was {year}");
     }
     let waited = |output: &Output| String::from_utf8_lossy(&output.stderr).contains("waiting for it");
     assert_eq!(built.iter().filter(|output| waited(output)).count(), built.len() - 1);
@@ -171,7 +176,7 @@ fn at_work(folder: &Path) -> Vec<String> {
 /// Somebody who is not root, on a machine whose clock is ten years ahead.
 ///
 /// A user and a clock of its own come from files laid over this machine's in a mount namespace. What packages do inside of the root that is
-/// being made has its own files, and sees the true time.
+/// being made has its own files: the same clock is laid into them before the first package's script runs, and taken out after the last.
 struct Stranger {
     files: PathBuf,
 }
@@ -204,6 +209,12 @@ int gettimeofday(struct timeval *now, void *zone) {
 }
 ";
 
+/// Sets packages up with the other clock; writes down what year it was to them.
+const LATER_INSIDE: &str = r#"#!/bin/sh
+exec perl FILES/true-mmdebstrap --essential-hook='cp FILES/later.so "$1/later.so" && echo /later.so >"$1/etc/ld.so.preload"' \
+    --essential-hook='chroot "$1" date +%Y >FILES/seen/year' "$@" --customize-hook='rm -f "$1/later.so" "$1/etc/ld.so.preload"'
+"#;
+
 impl Stranger {
     fn new(world: &Path) -> Option<Self> {
         let there = |path: &str| Path::new(path).exists();
@@ -224,6 +235,12 @@ impl Stranger {
         write("group", &format!("{group}stranger:x:54321:\n"));
         write("subuid", "stranger:600000:65536\n");
         write("subgid", "stranger:600000:65536\n");
+        let seen = files.join("seen");
+        fs::create_dir(&seen).unwrap();
+        fs::set_permissions(&seen, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::copy("/usr/bin/mmdebstrap", files.join("true-mmdebstrap")).unwrap();
+        write("mmdebstrap", &LATER_INSIDE.replace("FILES", files.to_str().unwrap()));
+        fs::set_permissions(files.join("mmdebstrap"), fs::Permissions::from_mode(0o755)).unwrap();
         write("ld.so.preload", &format!("{}\n", files.join("later.so").display()));
         Some(Self { files })
     }
@@ -236,6 +253,7 @@ impl Stranger {
                 [ -e /etc/$file ] || : >/etc/$file
                 mount --bind \"$0/$file\" /etc/$file
             done
+            mount --bind \"$0/mmdebstrap\" /usr/bin/mmdebstrap
             [ \"$(date +%Y)\" -gt 2033 ] || { echo 'the clock is not moved' >&2; exit 1; }
             : >\"$0/mailwright\"; mount --bind \"$3\" \"$0/mailwright\"; program=\"$0/mailwright\"
             shift 3; exec setpriv --reuid 54321 --regid 54321 --clear-groups -- \"$program\" \"$@\"";

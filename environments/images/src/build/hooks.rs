@@ -1,7 +1,7 @@
 //! What is done to the tree beside installing packages, so that it holds no secret, no database and nothing of this machine.
 
 /// The version of what these do; another one is another image.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// What packages ask is answered before they are set up: no database, no mail system of this machine's name.
 pub(super) const BEFORE: &str = r#"#!/bin/sh
@@ -26,6 +26,8 @@ cd "$1"
 rm -f etc/nsd/*.key etc/nsd/*.pem etc/ssl/certs/ssl-cert-snakeoil.pem etc/ssl/private/ssl-cert-snakeoil.key \
     etc/postsrsd.secret etc/roundcube/debian-db.php etc/dbconfig-common/roundcube.conf etc/roundcube/config.inc.php \
     etc/unbound/*.key etc/unbound/*.pem etc/ssh/ssh_host_* etc/dovecot/private/*
+# What ucf lays beside a file is a copy of one that held such a secret; with another one in each build, no two images were the same.
+find etc -name '*.ucf-*' -type f -delete
 # What says which machine this is.
 rm -f var/lib/dbus/machine-id etc/hostname etc/resolv.conf etc/mailname etc/aliases.db var/lib/systemd/random-seed
 : >etc/machine-id
