@@ -162,11 +162,6 @@ fn every_node_has_its_definitions_and_no_two_share_an_address_of_a_card() {
 fn checkers_of_definitions_find_nothing_to_say() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let schemas = is_installed("/usr/bin/virt-xml-validate") && is_installed("/usr/bin/xmllint");
-    let compose = Command::new("docker").args(["compose", "version"]).output();
-    let compose = compose.is_ok_and(|output| output.status.success());
-    if !compose {
-        println!("skipped: there is no docker compose");
-    }
     for bundle in bundles() {
         let write = |name: &str| {
             let file = folder.path().join("definition");
@@ -177,15 +172,6 @@ fn checkers_of_definitions_find_nothing_to_say() {
             let output = Command::new("/usr/bin/virt-xml-validate").arg(write(name)).arg("domain").output();
             let output = output.expect("the program is installed");
             assert!(output.status.success(), "{name}: {}", said(&output));
-        }
-        if compose {
-            let command = Command::new("docker")
-                .args(["compose", "-f"])
-                .arg(write("compose.json"))
-                .args(["config", "-q"])
-                .output();
-            let output = command.expect("the program is installed");
-            assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
         }
     }
 }
