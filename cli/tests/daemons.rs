@@ -180,6 +180,35 @@ fn brands_show_certificates_of_their_own(desk: &Desk, up: &Value) {
     }
 }
 
+/// Reads in the platform's zone which keys its mx shows (RFC 7672), and has openssl accept no others of it.
+fn the_mx_shows_the_key_that_its_zone_tells(platform: &Platform<'_>, up: &Value) {
+    const HOST: &str = "mx.a.qa.northmail.example";
+    if !has("openssl") {
+        return;
+    }
+    let ask = ["kdig", "@127.0.0.1", "-p", "5353", "+dnssec", "+noall", "+answer", "TLSA", &format!("_25._tcp.{HOST}")];
+    let (answered, said) = platform.exec("dns-1", &ask);
+    assert!(answered && said.contains("RRSIG"), "the zone is signed: {said}");
+    let told: Vec<&str> = said.lines().filter_map(|line| Some(line.split_once("TLSA")?.1.trim())).collect();
+    let told: Vec<&str> = told.into_iter().filter(|record| record.starts_with("3 1 1 ")).collect();
+    assert_eq!(told.len(), 2, "the key that is shown, and the next one: {said}");
+    let connects = |records: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-connect", &door(up, "mx"), "-starttls", "smtp", "-verify_return_error"]);
+        command.args(["-dane_tlsa_domain", HOST, "-dane_ee_no_namechecks"]);
+        for record in records {
+            command.args(["-dane_tlsa_rrdata", record]);
+        }
+        let output = command.stdin(Stdio::null()).output().expect("openssl starts");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = connects(&told);
+    assert!(said.contains("Verification: OK") && said.contains("DANE TLSA 3 1 1"), "{said}");
+    let other = format!("3 1 1 {}", "5c".repeat(32));
+    let said = connects(&[&other]);
+    assert!(!said.contains("Verification: OK"), "another key is not believed: {said}");
+}
+
 /// Says why real daemons cannot run here.
 fn is_lacking() -> bool {
     if std::env::var_os("MAILWRIGHT_ROOT").is_none() {
@@ -306,6 +335,7 @@ fn everything_holds(platform: &Platform<'_>, backend: &str) -> bool {
     assert_eq!(status["state"], "ready", "{status:#}");
 
     brands_show_certificates_of_their_own(desk, &up);
+    the_mx_shows_the_key_that_its_zone_tells(platform, &up);
     copies_bring_everything_back(platform, &up, &found);
     filters_let_in_what_is_meant_and_nothing_else(platform, &status);
     assert!(read(&up, "INBOX;MAILINDEX=1").0, "the doors are open behind their filters");

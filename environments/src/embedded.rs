@@ -64,7 +64,7 @@ pub(crate) use world::World;
 
 #[cfg(test)]
 pub(crate) use authority::provider;
-pub(crate) use authority::{Authority, certificate_path, client as trust, node_key};
+pub(crate) use authority::{Authority, certificate_path, client as trust, node_digests, node_key};
 pub(crate) use hands::source_of;
 
 /// How long clients have to leave when the environment ends.

@@ -160,6 +160,12 @@ impl<'a> Filler<'a> {
                 Piece::Bytes(part) => bytes.extend_from_slice(part),
                 Piece::Secret(reference) => bytes.extend(self.secret(reference)?.into_bytes()),
                 Piece::DkimRecord(reference) => bytes.extend(self.dkim_record(reference)?.into_bytes()),
+                Piece::ServerKeys { key, line } => {
+                    for digest in self.server_keys(key)? {
+                        // Of this very server, its key alone, by SHA-256: what RFC 7672 §3.1.1 asks for.
+                        bytes.extend_from_slice(format!("{line}3 1 1 {digest}\n").as_bytes());
+                    }
+                }
                 Piece::Digest(_) => {
                     return Err(FillFailure::Path {
                         node: file.owner.clone(),
@@ -174,8 +180,7 @@ impl<'a> Filler<'a> {
     fn secret(&mut self, reference: &SecretReference) -> Result<String, FillFailure> {
         match Kind::of(reference) {
             Kind::NodeKey => {
-                let node = reference.name.as_str().strip_prefix("tls-").unwrap_or(reference.name.as_str());
-                let names = self.names.get(node).cloned().unwrap_or_else(|| BTreeSet::from([node.to_owned()]));
+                let (node, names) = self.named(reference);
                 Ok(embedded::node_key(&self.folder.authority(), node, &names, self.today)?)
             }
             Kind::Authority => {
@@ -189,6 +194,18 @@ impl<'a> Filler<'a> {
             Kind::Account | Kind::Password => self.password(reference),
             Kind::Key => Ok(STANDARD.encode(Sha256::digest(self.password(reference)?))),
         }
+    }
+
+    /// Returns whose key it is, and the names in its certificate.
+    fn named<'r>(&self, reference: &'r SecretReference) -> (&'r str, BTreeSet<String>) {
+        let node = reference.name.as_str().strip_prefix("tls-").unwrap_or(reference.name.as_str());
+        (node, self.names.get(node).cloned().unwrap_or_else(|| BTreeSet::from([node.to_owned()])))
+    }
+
+    /// Returns the digests by which a server's keys are published.
+    fn server_keys(&self, reference: &SecretReference) -> Result<Vec<String>, FillFailure> {
+        let (node, names) = self.named(reference);
+        Ok(embedded::node_digests(&self.folder.authority(), node, &names, self.today)?)
     }
 
     fn password(&mut self, reference: &SecretReference) -> Result<String, FillFailure> {

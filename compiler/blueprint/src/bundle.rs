@@ -133,6 +133,14 @@ pub enum Piece {
     /// The public half of a signing key as the quoted strings of a DKIM record (RFC 6376 §3.6.1, RFC 8463 §3), which only
     /// `environments` knows.
     DkimRecord(SecretReference),
+    /// Lines that tell the keys a server shows (RFC 6698 §2.1, RFC 7671 §8.1), which only `environments` knows: of the one it shows
+    /// now, and of those before and after it.
+    ServerKeys {
+        /// The server's key.
+        key: SecretReference,
+        /// What each line begins with, in front of usage, selector, matching type and digest.
+        line: String,
+    },
     /// Bytes that are not at hand: [`File::digest`] of the whole file stands for them. Such a file can be compared with
     /// others, and not be written.
     Digest(String),
@@ -180,6 +188,10 @@ impl File {
                 Piece::DkimRecord(reference) => {
                     holes = true;
                     bytes.extend_from_slice(format!("{{{{dkim:{}/{}}}}}", reference.owner, reference.name).as_bytes());
+                }
+                Piece::ServerKeys { key, line } => {
+                    holes = true;
+                    bytes.extend_from_slice(format!("{line}{{{{tlsa:{}/{}}}}}\n", key.owner, key.name).as_bytes());
                 }
                 Piece::Digest(_) => holes = true,
             }

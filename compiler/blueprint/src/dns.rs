@@ -86,6 +86,8 @@ pub enum Data {
     Text(String),
     /// The public half of a signing key (`TXT`, RFC 6376 §3.6.1), which only environments know.
     SigningKey(SecretReference),
+    /// The digests of a server's keys, of this one and those around it (`TLSA 3 1 1`, RFC 7672 §3.1.1), which only environments know.
+    ServerKeys(SecretReference),
     /// The name of an address (`PTR`).
     Pointer(HostName),
     /// Who may issue certificates (`CAA`, RFC 8659): a property's tag and its value.

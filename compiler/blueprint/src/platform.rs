@@ -361,6 +361,9 @@ pub struct Mail {
     pub mta_sts: Option<String>,
     /// Whether TLS reports are asked for.
     pub tls_rpt: bool,
+    /// Whether the keys of the hosts that take mail are published (RFC 7672).
+    #[serde(default)]
+    pub dane: bool,
     /// Host name that forwarded mail's reverse-path is rewritten to (SRS).
     pub srs: Option<HostName>,
     /// Whether forwarded mail is sealed with ARC.

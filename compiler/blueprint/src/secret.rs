@@ -69,6 +69,14 @@ fn digest_name(name: &str) -> Name {
     format!("{kind}-x{digest}").parse().expect("a known kind and hexadecimal digits are kebab-case")
 }
 
+/// Returns the secret that holds a node's private key with its certificate chain, as PEM.
+pub fn node_key(node: &Name) -> SecretReference {
+    let owner: Name = OPERATOR.parse().expect("a constant in kebab-case");
+    // Node names leave room for this prefix in all but absurd cases; the bare name is still unique.
+    let name = format!("tls-{node}").parse().unwrap_or_else(|_| node.clone());
+    SecretReference { owner, name }
+}
+
 /// Returns the private key with its certificate chain that nodes show who asks for a brand's hosts, as PEM.
 pub fn brand_key(reseller: &Name, brand: &Name) -> SecretReference {
     let digest: String =

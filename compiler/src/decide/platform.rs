@@ -182,6 +182,7 @@ fn mail(model: &Model<'_>, environment: &Environment) -> Mail {
         dmarc: mail.dmarc.as_ref().map(|dmarc| dmarc.policy.value.as_str().to_owned()),
         mta_sts: mail.mta_sts.as_ref().map(|policy| policy.mode.value.as_str().to_owned()),
         tls_rpt: mail.tls_rpt.value,
+        dane: mail.dane.value,
         srs: mail.forwarding.srs.as_ref().map(|host| rehost(model, environment, &host.value)),
         arc: mail.forwarding.arc.value,
         tls_minimum: model.platform.tls.minimum.value.as_str().to_owned(),

@@ -5,16 +5,7 @@
 
 use blueprint::platform::SecretReference;
 use blueprint::secret::operators;
-pub use blueprint::secret::{OPERATOR, brand_key, dkim_key};
-use values::Name;
-
-/// Returns the secret that holds a node's private key with its certificate chain, as PEM.
-pub fn node_key(node: &Name) -> SecretReference {
-    let owner: Name = OPERATOR.parse().expect("a constant in kebab-case");
-    // Node names leave room for this prefix in all but absurd cases; the bare name is still unique.
-    let name = format!("tls-{node}").parse().unwrap_or_else(|_| node.clone());
-    SecretReference { owner, name }
-}
+pub use blueprint::secret::{OPERATOR, brand_key, dkim_key, node_key};
 
 /// Returns the certificate of the platform's own authority, as PEM. It is no secret, but only the environment knows it.
 pub fn authority() -> SecretReference {

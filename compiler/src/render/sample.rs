@@ -80,6 +80,7 @@ pub(crate) fn platform() -> Blueprint {
             dmarc: None,
             mta_sts: None,
             tls_rpt: false,
+            dane: false,
             srs: None,
             arc: false,
             tls_minimum: "1.2".to_owned(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    KeyUsagePurpose, PublicKeyData as _, date_time_ymd,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::files::{self, FileFailure};
 
@@ -299,6 +300,12 @@ struct NodeKey {
     until: i64,
     /// Key, then certificate, PEM.
     pem: String,
+    /// The key that the next certificate will be for, PEM: whoever publishes keys does so before they are used (RFC 7671 §8.1).
+    #[serde(default)]
+    next: Option<String>,
+    /// The digest of the key before, which is published until everybody knows this one.
+    #[serde(default)]
+    former: Option<String>,
 }
 
 /// Returns a node's key and certificate as PEM, made or renewed where needed; [`Authority::open`] has made the authority.
@@ -311,29 +318,69 @@ pub(crate) fn node_key(
     names: &BTreeSet<String>,
     today: i64,
 ) -> Result<String, AuthorityFailure> {
+    Ok(kept_node(folder, node, names, today)?.pem)
+}
+
+/// Returns the digests by which a node's keys are published: of the one before, where there was one, of the one it shows, and of the
+/// next one. The rest is as for [`node_key`].
+///
+/// - Returns: SHA-256 of each public key with its algorithm (RFC 6698 §2.1.2 and §2.1.3), in lower-case hexadecimal.
+pub(crate) fn node_digests(
+    folder: &Path,
+    node: &str,
+    names: &BTreeSet<String>,
+    today: i64,
+) -> Result<Vec<String>, AuthorityFailure> {
+    let kept = kept_node(folder, node, names, today)?;
+    let issue = |source| AuthorityFailure::Issue { folder: folder.to_owned(), source };
+    let own = std::iter::once(kept.pem.as_str()).chain(kept.next.as_deref());
+    let own = own.map(|pem| Ok(digest(&KeyPair::from_pem(pem)?))).collect::<Result<Vec<String>, _>>().map_err(issue)?;
+    Ok(kept.former.into_iter().chain(own).collect())
+}
+
+/// Returns the digest of a public key with its algorithm.
+fn digest(key: &KeyPair) -> String {
+    Sha256::digest(key.subject_public_key_info()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Takes what is kept of a node's key, made or renewed where needed.
+fn kept_node(folder: &Path, node: &str, names: &BTreeSet<String>, today: i64) -> Result<NodeKey, AuthorityFailure> {
     let nodes = folder.join("nodes");
     let path = nodes.join(format!("{node}.json"));
     let authority: Option<Kept> = files::read_json(&folder.join("authority.json"))?;
     let issue = |source| AuthorityFailure::Issue { folder: folder.to_owned(), source };
     let authority = authority.ok_or_else(|| issue(rcgen::Error::CouldNotParseCertificate))?;
     let kept: Option<NodeKey> = files::read_json(&path)?;
-    if let Some(kept) = kept
-        && kept.version == 1
-        && kept.names == *names
-        && kept.until > today + RENEWAL_DAYS
-        && kept.issuer == authority.authority_certificate
-    {
-        return Ok(kept.pem);
-    }
-    let made = issue_node(&authority, names, today).map_err(issue)?;
+    let kept = kept.filter(|kept| kept.version == 1);
+    let fits = |kept: &NodeKey| {
+        kept.names == *names
+            && kept.until > today + RENEWAL_DAYS
+            && kept.issuer == authority.authority_certificate
+            && kept.next.is_some()
+    };
+    let kept = match kept {
+        Some(kept) if fits(&kept) => return Ok(kept),
+        other => other,
+    };
+    let made = issue_node(&authority, names, today, kept).map_err(issue)?;
     files::make_folder(&nodes)?;
     files::write_json(&path, &made, 0o600)?;
-    Ok(made.pem)
+    Ok(made)
 }
 
-fn issue_node(authority: &Kept, names: &BTreeSet<String>, today: i64) -> Result<NodeKey, rcgen::Error> {
+/// - `before`: what the node has until now.
+fn issue_node(
+    authority: &Kept,
+    names: &BTreeSet<String>,
+    today: i64,
+    before: Option<NodeKey>,
+) -> Result<NodeKey, rcgen::Error> {
     let issuer = Issuer::new(authority_parameters(&authority.subject)?, KeyPair::from_pem(&authority.authority_key)?);
-    let key = KeyPair::generate()?;
+    let former = before.as_ref().map(|before| KeyPair::from_pem(&before.pem)).transpose()?;
+    let key = match before.and_then(|before| before.next) {
+        Some(next) => KeyPair::from_pem(&next)?,
+        None => KeyPair::generate()?,
+    };
     let mut parameters = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
     parameters.distinguished_name = DistinguishedName::new();
     if names.contains("127.0.0.1") {
@@ -355,6 +402,8 @@ fn issue_node(authority: &Kept, names: &BTreeSet<String>, today: i64) -> Result<
         issuer: authority.authority_certificate.clone(),
         until,
         pem: format!("{}{}", key.serialize_pem(), certificate.pem()),
+        next: Some(KeyPair::generate()?.serialize_pem()),
+        former: former.as_ref().map(digest),
     })
 }
 
@@ -482,6 +531,30 @@ mod tests {
         assert_ne!(first, second);
         assert_ne!(second, key(&names(&["mx-1.example", "mx.example"]), 20_100 + DOOR_DAYS));
         assert!(files::private(&folder.path().join("nodes/mx-1.json")).unwrap());
+    }
+
+    #[test]
+    fn a_nodes_next_key_is_published_before_it_is_used_and_its_former_one_after() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::open(folder.path(), "northmail", &names(&[]), &BTreeMap::new(), "1.2", 20_000).unwrap();
+        let host = names(&["mx.example"]);
+        let published = |today| node_digests(folder.path(), "mx-1", &host, today).unwrap();
+        let shown = |today| {
+            let pem = node_key(folder.path(), "mx-1", &host, today).unwrap();
+            digest(&KeyPair::from_pem(&pem).unwrap())
+        };
+        let mut before = published(20_000);
+        assert_eq!(before.len(), 2, "nobody had a key before");
+        assert_eq!(before, published(20_100), "it stays as long as the certificate does");
+        for renewal in 1..4 {
+            let today = 20_000 + renewal * DOOR_DAYS;
+            let (old, new) = (shown(today - RENEWAL_DAYS - 1), shown(today));
+            assert_ne!(old, new);
+            assert!(before.contains(&new), "the new key was published with the old one");
+            before = published(today);
+            assert!(before.contains(&old) && before.contains(&new));
+            assert_eq!(before.len(), 3);
+        }
     }
 
     fn handshake(authority: &Authority, client: &Arc<rustls::ClientConfig>, name: &str) -> Result<(), rustls::Error> {

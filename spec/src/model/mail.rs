@@ -24,6 +24,8 @@ kind! {
         mta_sts: Option<MtaSts> = named("mta-sts");
         /// Whether reports about TLS are asked for.
         tls_rpt: Spanned<bool> = named("tls-rpt").default("false");
+        /// Whether the keys of the hosts that take mail are published, so that senders accept no others.
+        dane: Spanned<bool> = named("dane").default("false");
         /// What stands between a local part and its detail.
         subaddressing: Option<Spanned<Separator>> = named("subaddressing");
         /// Whether addresses may be written in all scripts.

@@ -141,6 +141,9 @@ fn describe(file: &File) -> Value {
             Piece::DkimRecord(key) => {
                 secrets.push(format!("public half of {}/{} at byte {offset}", key.owner, key.name))
             }
+            Piece::ServerKeys { key, line } => {
+                secrets.push(format!("digests of {}/{} as `{line}` at byte {offset}", key.owner, key.name))
+            }
             Piece::Digest(_) => {}
         }
     }

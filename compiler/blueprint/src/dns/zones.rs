@@ -155,6 +155,11 @@ impl Names<'_> {
             self.exchangers(srs, None);
             self.add(srs.as_str(), Data::Text(policy::sender_policy(blueprint)));
         }
+        // Only where the platform itself signs the zone: senders believe no others (RFC 7672 §2.2).
+        for node in blueprint.nodes.iter().filter(|node| blueprint.mail.dane && node.role == Role::Mx) {
+            let host = hosts::group_host(Role::Mx, &node.cluster, apex);
+            self.add(&format!("_25._tcp.{host}"), Data::ServerKeys(secret::node_key(&node.name)));
+        }
         let issuer = blueprint.dns.issuer.as_ref().map_or(";".to_owned(), |issuer| issuer.to_string());
         self.add(apex.as_str(), Data::Certification("issue", issuer));
         self.add(apex.as_str(), Data::Certification("iodef", format!("mailto:{}", blueprint.operator.abuse)));

@@ -22,8 +22,7 @@ pub fn file(zone: &Zone) -> File {
             }
         }
         before = Some(now);
-        pieces.text(format_args!("update add "));
-        write_record(&mut pieces, record, zone.ttl);
+        write_record(&mut pieces, record, zone.ttl, "update add ");
     }
     pieces.text(format_args!("\nsend\n"));
     File { pieces: pieces.finish(), ..File::text("") }
@@ -42,6 +41,7 @@ fn kind(data: &Data) -> &'static str {
         Data::Exchanger(..) => "MX",
         Data::Service { .. } => "SRV",
         Data::Text(_) | Data::SigningKey(_) => "TXT",
+        Data::ServerKeys(_) => "TLSA",
         Data::Pointer(_) => "PTR",
         Data::Certification(..) => "CAA",
     }
@@ -59,6 +59,9 @@ fn why(record: &Record) -> &'static str {
         _ if label == "_smtp" => "Where reports on TLS are sent.",
         _ if record.name.contains("._domainkey.") => "A key that its mail is signed with, now, soon, or until lately.",
         Data::SigningKey(_) => "A key that its mail is signed with, now, soon, or until lately.",
+        Data::ServerKeys(_) => {
+            "The keys that a host shows who brings mail, now, soon, or until lately. The zone has to be signed."
+        }
         Data::Exchanger(..) => "Where its mail goes.",
         Data::Service { .. } => "Where mail programs find a service.",
         Data::Alias(_) => "A page that mail programs or other servers read.",

@@ -19,15 +19,22 @@ pub fn file(zone: &Zone, serial: u32) -> File {
     let times = format!("3600 900 1209600 {}", zone.ttl);
     pieces.line(&Name(&zone.name), zone.ttl, format_args!("SOA {primary}. {} {serial} {times}", Name(contact)));
     for record in &zone.records {
-        write_record(&mut pieces, record, zone.ttl);
+        write_record(&mut pieces, record, zone.ttl, "");
     }
     File { pieces: pieces.finish(), ..File::text("") }
 }
 
-/// Writes one record as a line.
-pub(super) fn write_record(pieces: &mut Pieces, record: &Record, ttl: u32) {
+/// Writes one record as a line; those of a server's keys may be several.
+///
+/// - `lead`: what each line begins with.
+pub(super) fn write_record(pieces: &mut Pieces, record: &Record, ttl: u32, lead: &str) {
     let owner = Name(&record.name);
+    if let Data::ServerKeys(key) = &record.data {
+        return pieces.piece(Piece::ServerKeys { key: key.clone(), line: format!("{lead}{owner} {ttl} IN TLSA ") });
+    }
+    pieces.text(format_args!("{lead}"));
     match &record.data {
+        Data::ServerKeys(_) => {}
         Data::SigningKey(key) => {
             pieces.text(format_args!("{owner} {ttl} IN TXT "));
             pieces.piece(Piece::DkimRecord(key.clone()));
