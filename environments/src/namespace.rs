@@ -15,6 +15,7 @@ mod faults;
 mod fit;
 pub(crate) mod hands;
 pub(crate) mod network;
+mod spoil;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

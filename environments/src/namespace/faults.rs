@@ -1,9 +1,9 @@
-//! What breaks on purpose, and how it is repaired: nodes lose their power or their network, daemons die.
+//! What breaks on purpose, and how it is repaired: nodes lose their power or their network, daemons die, disks and wires are bad.
 //!
 //! A node that loses its power is killed with everything in it, as by `kill -9`; what it has under `/var` is there when it comes
 //! back. Its network is cut at its end of the wire, so that nothing of it is told to anybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -14,6 +14,7 @@ use blueprint::{Blueprint, Process, Role};
 use super::agents::Agents;
 use super::fabric::Fabric;
 use super::hands::{self, Inside, Reach};
+use super::spoil::Spoil;
 use super::{PATIENCE, network};
 use crate::container::Stage;
 use crate::failure::Failure;
@@ -29,7 +30,7 @@ pub(super) struct Ground {
     stage: Option<Stage>,
     reach: Mutex<Reach>,
     sites: Mutex<BTreeMap<String, Site>>,
-    broken: Mutex<BTreeMap<String, Break>>,
+    broken: Mutex<BTreeMap<String, BTreeSet<Break>>>,
     /// What was arranged for later and could not be done.
     missed: Mutex<Option<String>>,
     over: Mutex<bool>,
@@ -48,10 +49,11 @@ struct Site {
 }
 
 /// How a node is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Break {
     PowerOff,
     CutOff,
+    Spoiled(Spoil),
 }
 
 /// What happens.
@@ -148,11 +150,18 @@ impl Ground {
             "power-off" => What::Breaks(Break::PowerOff),
             "cut-off" => What::Breaks(Break::CutOff),
             "crash" => What::Crash,
-            other => return Err(Cannot::Lacks(format!("this backend cannot let `{other}` happen"))),
+            word => match Spoil::named(word) {
+                Some(spoil) => What::Breaks(Break::Spoiled(spoil)),
+                None => return Err(Cannot::Lacks(format!("this backend cannot let `{word}` happen"))),
+            },
         };
         let nodes = self.nodes(&fault.whom);
         if nodes.is_empty() {
             return Err(Cannot::Lacks(format!("this environment has nothing of {}", named(&fault.whom))));
+        }
+        if let What::Breaks(Break::Spoiled(spoil)) = what {
+            let sites = held(&self.sites);
+            nodes.iter().filter_map(|node| sites.get(node)).try_for_each(|site| spoil.fits(site.role))?;
         }
         if fault.after.is_zero() {
             nodes.iter().try_for_each(|node| self.happen(what, node))?;
@@ -186,6 +195,7 @@ impl Ground {
         let event = match what {
             What::Breaks(Break::PowerOff) => "node loses its power",
             What::Breaks(Break::CutOff) => "node is cut off",
+            What::Breaks(Break::Spoiled(spoil)) => spoil.event(),
             What::Crash => "daemons of the node are killed",
         };
         self.log.write(Entry::now(Level::Warning, Some(node), event));
@@ -194,14 +204,24 @@ impl Ground {
             What::Breaks(Break::PowerOff) => {
                 self.reach().queues.remove(node);
                 self.agents().cut_power(node);
+                // What else was wrong with it is gone with everything that ran.
+                held(&self.broken).remove(node);
             }
             What::Breaks(Break::CutOff) => {
                 self.cut(node, place, true).map_err(|failure| failed(&failure))?;
             }
+            What::Breaks(how @ Break::Spoiled(spoil)) => {
+                // What is spoiled stays so until it is mended, and one without power has nothing to spoil.
+                if held(&self.broken).get(node).is_some_and(|broken| broken.contains(&how)) {
+                    return Ok(());
+                }
+                let Some(process) = self.agents().process(node) else { return Ok(()) };
+                spoil.begin(process)?;
+            }
             What::Crash => return self.kill_all(node),
         }
         if let What::Breaks(how) = what {
-            held(&self.broken).insert(node.to_owned(), how);
+            held(&self.broken).entry(node.to_owned()).or_default().insert(how);
         }
         Ok(())
     }
@@ -235,18 +255,24 @@ impl Ground {
 
     fn repair(&self, nodes: &[String]) -> Result<(), Cannot> {
         for node in nodes {
-            let Some(how) = held(&self.broken).remove(node) else { continue };
+            let Some(all) = held(&self.broken).remove(node) else { continue };
             self.log.write(Entry::now(Level::Info, Some(node), "node is repaired"));
             let sites = held(&self.sites);
             let Some(site) = sites.get(node) else { continue };
-            match how {
-                Break::CutOff => {
-                    self.cut(node, site.place, false).map_err(|failure| failed(&failure))?;
-                }
-                Break::PowerOff => {
-                    let process = self.power(site).map_err(|failure| failed(&failure))?;
-                    if hands::has_queue(site.role, &site.plan.processes) {
-                        self.reach().queues.insert(node.clone(), (site.role, Inside::Process(process)));
+            for how in all {
+                match how {
+                    Break::CutOff => {
+                        self.cut(node, site.place, false).map_err(|failure| failed(&failure))?;
+                    }
+                    Break::PowerOff => {
+                        let process = self.power(site).map_err(|failure| failed(&failure))?;
+                        if hands::has_queue(site.role, &site.plan.processes) {
+                            self.reach().queues.insert(node.clone(), (site.role, Inside::Process(process)));
+                        }
+                    }
+                    Break::Spoiled(spoil) => {
+                        let Some(process) = self.agents().process(node) else { continue };
+                        spoil.end(process)?;
                     }
                 }
             }
