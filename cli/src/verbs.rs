@@ -28,6 +28,7 @@ mod promote;
 mod relocate;
 mod reseller;
 mod reset;
+mod restore;
 mod root;
 mod schema;
 mod snapshot;
@@ -60,6 +61,8 @@ pub(crate) enum Verb {
     Down(down::Arguments),
     /// Empty an environment; passwords and certificates stay.
     Reset(reset::Arguments),
+    /// Bring the messages of a mailbox back from its store's copies.
+    Restore(restore::Arguments),
     /// Store an environment of virtual machines as it is, and go on from there.
     Snapshot(snapshot::Arguments),
     /// Move a virtual machine to another host while it runs.
@@ -133,6 +136,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Exec(arguments) => exec::run(&arguments),
+        Verb::Restore(arguments) => restore::run(&arguments),
         Verb::Snapshot(arguments) => snapshot::run(&arguments),
         Verb::Move(arguments) => relocate::run(&arguments),
         Verb::Evacuate(arguments) => relocate::run_evacuate(&arguments),

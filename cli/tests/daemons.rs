@@ -120,21 +120,39 @@ fn filters_let_in_what_is_meant_and_nothing_else(platform: &Platform<'_>, status
 /// Loses a mailbox with all its files, then the whole database, and has both again from their copies.
 fn copies_bring_everything_back(platform: &Platform<'_>, up: &Value, letter: &str) {
     const RUN: &str = "/etc/mailwright/backup/run";
+    let restore = |words: &[&str]| {
+        let path = platform.repository.to_str().expect("a plain path");
+        let mut command = platform.desk.command(&["restore", "--repository", path, "--env", "qa"]);
+        let output = command.args(words).output().expect("the program starts");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), said)
+    };
     const ALICE: &str = "alice@acme.example";
     if !platform.exec("store-1", &["sh", "-c", "command -v restic"]).0 {
         println!("skipped: this root file system has no restic, so that nothing is copied");
         return;
     }
     let well = |(went, said): (bool, String)| assert!(went, "{said}");
-    well(platform.exec("store-1", &[RUN, "copy"]));
+    well(restore(&["--now"]));
+    let (listed, copies) = restore(&["--list"]);
+    assert!(listed && copies.contains("store-1"), "{copies}");
     let lose = format!("home=$(doveadm user -f home {ALICE}) && test -d \"$home/mail\" && rm -rf \"$home\"");
     well(platform.exec("store-1", &["sh", "-c", &lose]));
     assert!(!read(up, "INBOX;MAILINDEX=1").0, "the message is gone");
-    well(platform.exec("store-1", &[RUN, "mailbox", ALICE]));
+    well(restore(&[ALICE]));
     let (there, again) = read(up, "INBOX;MAILINDEX=1");
     assert!(there && again == letter, "not one octet is another: {again}");
-    well(platform.exec("store-1", &[RUN, "mailbox", ALICE]));
+    well(restore(&[ALICE]));
     assert!(!read(up, "INBOX;MAILINDEX=2").0, "what is there is not brought back twice");
+    // Beside what is there, in a folder of its own, and once, however often that is asked for.
+    for _ in 0..2 {
+        well(restore(&[ALICE, "--folder", "As it was"]));
+        let (there, again) = read(up, "As%20it%20was/INBOX;MAILINDEX=1");
+        assert!(there && again == letter, "not one octet is another: {again}");
+    }
+    assert!(!read(up, "As%20it%20was/INBOX;MAILINDEX=2").0, "nothing is there twice");
+    let (went, said) = restore(&["nobody@acme.example"]);
+    assert!(!went && said.contains("no store has a mailbox nobody@acme.example"), "{said}");
     well(platform.exec("store-1", &[RUN, "try"]));
 
     well(platform.exec("directory-1", &[RUN, "copy"]));

@@ -7,7 +7,8 @@
 #   run copy                      make a copy now
 #   run list                      print the copies there are
 #   run try                       restore the last copy aside and read all of it
-#   run mailbox ADDRESS [COPY]    bring the messages of a mailbox back that are not in it
+#   run mailbox ADDRESS [COPY]    bring the messages of a mailbox back that are not in it; with a folder's name behind it, all of them,
+#                                 into that folder
 #   run directory [COPY]          bring the directory back as it was
 #   run keys [COPY]               bring the keys that this node made back
 set -eu
@@ -107,7 +108,7 @@ aside() {
 home_of() { doveadm user -f home "$1" 2>/dev/null | head -n 1; }
 
 mailbox() {
-    address=$1 copy=${2:-latest}
+    address=$1 copy=${2:-latest} folder=${3:-}
     home=$(home_of "$address")
     if [ -z "$home" ]; then
         say "no mailbox $address on this node"
@@ -121,26 +122,30 @@ mailbox() {
     chown -R 5000:5000 "$into"
     chmod 0711 "$into"
     find "$into" -type d -exec chmod u+rwx,go+x {} +
-    bring "$address" "$into$home/mail"
+    bring "$address" "$into$home/mail" "$folder"
 }
 
 # Messages that the mailbox has are left as they are; the others come back with their flags and dates. What its owner deleted is
 # not in it, though it may still be kept.
 bring() {
-    export ADDRESS="$1" SOURCE="sdbox:$2"
+    export ADDRESS="$1" SOURCE="sdbox:$2" FOLDER="$3" SUBSCRIBE="${3:+-s}"
     doveadm ${FROM}"$2" force-resync -u "$1" '*' 2>/dev/null || :
-    guids ${FROM}"$2" >"$into/copied"
-    guids >"$into/there"
+    doveadm -f tab ${FROM}"$2" fetch -u "$1" guid NOT mailbox '.EXPUNGED/*' | guids >"$into/copied"
+    if [ -n "$FOLDER" ]; then
+        # Nothing is there where the folder is not there yet.
+        doveadm -f tab fetch -u "$1" guid mailbox "$FOLDER" OR mailbox "$FOLDER/*" 2>/dev/null | guids >"$into/there"
+    else
+        doveadm -f tab fetch -u "$1" guid NOT mailbox '.EXPUNGED/*' | guids >"$into/there"
+    fi
     comm -23 "$into/copied" "$into/there" >"$into/missing"
-    say "$(wc -l <"$into/missing") messages of $1 are missing"
+    say "$(wc -l <"$into/missing") messages of $1 are brought back"
     xargs -r -n 50 sh -c 'query=
         for guid; do query="$query${query:+ OR }guid $guid"; done
-        exec doveadm import -u "$ADDRESS" "$SOURCE" "" $query' bring <"$into/missing"
+        exec doveadm import $SUBSCRIBE -u "$ADDRESS" "$SOURCE" "$FOLDER" $query' bring <"$into/missing"
 }
 
-guids() {
-    doveadm -f tab "$@" fetch -u "$ADDRESS" guid NOT mailbox '.EXPUNGED/*' | grep -x '[0-9a-f]*' | sort -u
-}
+# What doveadm tells of each message, as lines that can be compared; there may be none.
+guids() { grep -x '[0-9a-f]*' | sort -u || :; }
 
 directory() {
     writes || { say "another node of the directory takes writes"; exit 3; }
