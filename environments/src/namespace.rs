@@ -16,6 +16,7 @@ mod fit;
 pub(crate) mod hands;
 pub(crate) mod network;
 mod spoil;
+mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

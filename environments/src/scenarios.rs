@@ -22,7 +22,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use blueprint::Scenario;
 use blueprint::scenario::Step;
@@ -95,6 +95,7 @@ impl Trial<'_> {
     /// - Errors: the environment cannot be spoken to at all; in a sentence.
     pub fn run(&self, tell: &(dyn Fn(&ScenarioReport) + Sync)) -> Result<Report, String> {
         let stage = Stage::new(self)?;
+        self.hands.watch();
         let is_alone = |scenario: &Scenario| scenario.steps.iter().any(|step| ALONE.contains(&step.verb.as_str()));
         let (alone, beside): (Vec<usize>, Vec<usize>) =
             (0..self.scenarios.len()).partition(|index| self.scenarios.get(*index).is_some_and(is_alone));
@@ -141,7 +142,7 @@ fn interrupted(scenario: &Scenario) -> ScenarioReport {
 }
 
 fn carry_out(stage: &Stage<'_>, scenario: &Scenario) -> ScenarioReport {
-    let began = Instant::now();
+    let (began, since) = (Instant::now(), SystemTime::now());
     let mut play = Play::new(stage, scenario);
     let mut steps = Vec::new();
     let mut outcome = Outcome::Passed;
@@ -178,6 +179,9 @@ fn carry_out(stage: &Stage<'_>, scenario: &Scenario) -> ScenarioReport {
         }
     }
     let mut evidence = play.into_evidence();
+    if matches!(outcome, Outcome::Failed(_) | Outcome::Broken(_)) {
+        evidence.trace = stage.trial.hands.trace(since);
+    }
     evidence.took_milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     ScenarioReport { name: scenario.name.clone(), outcome, steps, evidence }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     /// Write the outcome as JUnit XML too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Where messages, dialogues and logs of what did not hold are kept.
+    /// Where messages, dialogues, logs and packets of what did not hold are kept.
     #[arg(long, value_name = "FOLDER")]
     evidence: Option<PathBuf>,
     /// A root file system to take instead of one that is built: unpacked, with every package the platform needs.

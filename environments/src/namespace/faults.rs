@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use blueprint::{Blueprint, Process, Role};
 
@@ -15,6 +15,7 @@ use super::agents::Agents;
 use super::fabric::Fabric;
 use super::hands::{self, Inside, Reach};
 use super::spoil::Spoil;
+use super::trace::Trace;
 use super::{PATIENCE, network};
 use crate::container::Stage;
 use crate::failure::Failure;
@@ -36,6 +37,8 @@ pub(super) struct Ground {
     over: Mutex<bool>,
     ended: Condvar,
     later: Mutex<Vec<JoinHandle<()>>>,
+    /// Looks at the wire, once somebody wants it.
+    trace: Mutex<Option<Trace>>,
     log: Log,
 }
 
@@ -96,6 +99,7 @@ impl Ground {
             over: Mutex::new(false),
             ended: Condvar::new(),
             later: Mutex::default(),
+            trace: Mutex::default(),
             log,
         })
     }
@@ -115,10 +119,32 @@ impl Ground {
         }
     }
 
+    /// Keeps what goes over the wire from now on; of containers, what the world outside sends and gets.
+    pub(super) fn watch(&self) {
+        let mut trace = held(&self.trace);
+        if trace.is_some() {
+            return;
+        }
+        match Trace::begin(&self.fabric) {
+            Ok(begun) => *trace = Some(begun),
+            // What fails is told all the same, with one thing less to look at.
+            Err(failure) => {
+                let entry = Entry::now(Level::Warning, None, "nobody can look at the wire");
+                self.log.write(entry.with("why", failure.to_string()));
+            }
+        }
+    }
+
+    /// Returns what went over the wire since a moment.
+    pub(super) fn trace(&self, since: SystemTime) -> Option<Vec<u8>> {
+        held(&self.trace).as_ref().map(|trace| trace.since(since))
+    }
+
     /// Lets nothing happen any more that was arranged for later.
     pub(super) fn end(&self) {
         *held(&self.over) = true;
         self.ended.notify_all();
+        held(&self.trace).take();
         for thread in held(&self.later).drain(..) {
             // One that panicked has said so.
             let _ = thread.join();

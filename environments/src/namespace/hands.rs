@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use blueprint::launch::Internet;
 use blueprint::{Process, Role};
@@ -194,6 +194,14 @@ impl Hands for Namespace {
 
     fn is_settled(&self, about: &BTreeSet<String>) -> Option<bool> {
         self.ground.reach().is_settled(about)
+    }
+
+    fn watch(&self) {
+        self.ground.watch();
+    }
+
+    fn trace(&self, since: SystemTime) -> Option<Vec<u8>> {
+        self.ground.trace(since)
     }
 
     fn source_of(&self, domain: &HostName) -> Result<IpAddr, Cannot> {

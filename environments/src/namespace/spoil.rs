@@ -148,7 +148,7 @@ mod tests {
             let of_disks = matches!(spoil, Spoil::Full | Spoil::Failing);
             assert_eq!(spoil.fits(Role::Directory).is_err(), of_disks);
         }
-        assert_eq!(["lossy", "slow", "disk-full", "disk-error"].map(|word| Spoil::named(word)), ALL.map(Some));
+        assert_eq!(["lossy", "slow", "disk-full", "disk-error"].map(Spoil::named), ALL.map(Some));
     }
 
     #[test]

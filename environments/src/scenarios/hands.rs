@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use blueprint::Role;
 use values::{HostName, MailAddress};
@@ -94,6 +94,15 @@ pub trait Hands: Sync {
     ///
     /// - `about`: the addresses by their keys; all mail where there are none.
     fn is_settled(&self, _about: &BTreeSet<String>) -> Option<bool> {
+        None
+    }
+
+    /// Keeps what goes over the platform's wire from now on, for [`Hands::trace`]; who cannot see it does without.
+    fn watch(&self) {}
+
+    /// Returns what went over the platform's wire since a moment, as a capture file that packet analysers read; `None` where nobody
+    /// looks.
+    fn trace(&self, _since: SystemTime) -> Option<Vec<u8>> {
         None
     }
 

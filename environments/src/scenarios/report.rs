@@ -67,6 +67,8 @@ pub struct Evidence {
     pub dialogue: String,
     /// Messages that were sent and seen, by a name for their file.
     pub messages: Vec<(String, Vec<u8>)>,
+    /// What went over the platform's wire meanwhile, as a capture file; `None` where nobody could look.
+    pub trace: Option<Vec<u8>>,
     /// How long it took, in milliseconds.
     pub took_milliseconds: u64,
 }

@@ -192,7 +192,7 @@ impl<'a> Play<'a> {
         for (number, (name, bytes)) in self.seen.into_iter().enumerate() {
             messages.push((format!("seen-{}-{name}.eml", number + 1), bytes));
         }
-        Evidence { dialogue: self.transcript.text(), messages, took_milliseconds: 0 }
+        Evidence { dialogue: self.transcript.text(), messages, trace: None, took_milliseconds: 0 }
     }
 
     pub(super) fn patience(&self) -> Duration {

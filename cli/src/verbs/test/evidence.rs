@@ -1,4 +1,4 @@
-//! What is kept of scenarios that did not pass: dialogues, messages, the environment's log.
+//! What is kept of scenarios that did not pass: dialogues, messages, what went over the wire, the environment's log.
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,9 @@ pub(super) fn write(folder: &Path, report: &Report, log: Option<&[u8]>) -> Resul
         std::fs::write(own.join("dialogue.txt"), &scenario.evidence.dialogue).map_err(failed)?;
         let steps = serde_json::to_vec_pretty(&scenario).unwrap_or_default();
         std::fs::write(own.join("report.json"), steps).map_err(failed)?;
+        if let Some(trace) = &scenario.evidence.trace {
+            std::fs::write(own.join("wire.pcap"), trace).map_err(failed)?;
+        }
         for (name, bytes) in &scenario.evidence.messages {
             std::fs::write(own.join(slug(name)), bytes).map_err(failed)?;
         }
