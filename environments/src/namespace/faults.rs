@@ -23,6 +23,10 @@ use crate::log::{Entry, Level, Log};
 use crate::node::Plan;
 use crate::scenarios::{Cannot, Fault, Whom};
 
+/// How long an attempt that has begun may take to end, and how often is looked whether it has.
+const REST: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(250);
+
 /// What can break, and what is broken.
 pub(super) struct Ground {
     agents: Mutex<Agents>,
@@ -304,8 +308,24 @@ impl Ground {
             }
         }
         self.agents().await_settled(PATIENCE).map_err(|failure| failed(&failure))?;
-        self.reach().flush();
+        self.flush();
         Ok(())
+    }
+
+    /// Has queues try again what they hold. An attempt that has begun before may yet fail of what was broken: it is waited for, and what
+    /// it leaves is tried again, too.
+    fn flush(&self) {
+        let mut begun = self.reach().under_way();
+        self.reach().flush();
+        let deadline = Instant::now() + REST;
+        let any = !begun.is_empty();
+        while !begun.is_empty() && Instant::now() < deadline && self.wait(LOOK) {
+            let now = self.reach().under_way();
+            begun.retain(|message| now.contains(message));
+        }
+        if any {
+            self.reach().flush();
+        }
     }
 
     /// Cuts a node off from all others, or lets it back.

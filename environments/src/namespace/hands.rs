@@ -154,6 +154,17 @@ fn content(written: &[u8]) -> Vec<u8> {
 }
 
 impl Reach {
+    /// Returns what is being delivered just now, by node and the queue's own name for it; a queue that cannot be read has nothing.
+    pub(super) fn under_way(&self) -> BTreeSet<(String, String)> {
+        let mut found = BTreeSet::new();
+        for (node, (_, inside)) in &self.queues {
+            let queue = self.queue(inside).unwrap_or_default();
+            let busy = queue.into_iter().filter(Queued::is_under_way);
+            found.extend(busy.map(|message| (node.clone(), message.queue_id)));
+        }
+        found
+    }
+
     /// Has every queue try what it holds once more; one that cannot does when its time comes.
     pub(super) fn flush(&self) {
         for (_, inside) in self.queues.values() {
