@@ -217,7 +217,9 @@ impl Engine {
                 Err(error) => Some((Err(error), (out, counted))),
             }
         });
-        let options = CreateImageOptionsBuilder::default().from_src("-").repo(IMAGES).tag(tag).build();
+        // The tag as a part of the name, which Podman reads as well.
+        let name = format!("{IMAGES}:{tag}");
+        let options = CreateImageOptionsBuilder::default().from_src("-").repo(&name).build();
         let mut told = Box::pin(self.docker.create_image(Some(options), Some(bollard::body_try_stream(pieces)), None));
         let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + TELL, TELL);
         loop {
@@ -241,7 +243,6 @@ impl Engine {
             Ok(read.load(Ordering::Relaxed))
         } else {
             // What it took is not whole.
-            let name = format!("{IMAGES}:{tag}");
             let _ = self.docker.remove_image(&name, None::<bollard::query_parameters::RemoveImageOptions>, None).await;
             Err(failed(std::io::Error::other(format!("tar ended with {status}"))))
         }
