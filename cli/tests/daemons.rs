@@ -227,6 +227,24 @@ fn the_mx_shows_the_key_that_its_zone_tells(platform: &Platform<'_>, up: &Value)
     assert!(!said.contains("Verification: OK"), "another key is not believed: {said}");
 }
 
+/// Has a neighbour hand more to a pool of new addresses than they may send on their first day; nothing of it is sent.
+fn new_addresses_take_no_more_than_their_first_day_allows(platform: &Platform<'_>) {
+    const HAND_OVER: &str = "import smtplib\n\
+        pool = smtplib.SMTP('outbound-1.qa.northmail.example', 10100, timeout=60)\n\
+        pool.starttls()\n\
+        pool.ehlo()\n\
+        pool.mail('alice@acme.example')\n\
+        print(' '.join(str(pool.rcpt('r%d@bigmail.example' % number)[0]) for number in range(52)))\n";
+    if !platform.exec("submission-1", &["sh", "-c", "command -v python3"]).0 {
+        println!("skipped: this root file system has no python3, by which recipients would be named");
+        return;
+    }
+    let (went, said) = platform.exec("submission-1", &["python3", "-c", HAND_OVER]);
+    assert!(went, "{said}");
+    let codes: Vec<&str> = said.split_whitespace().collect();
+    assert_eq!(codes, [vec!["250"; 50], vec!["450"; 2]].concat(), "fifty on the first day (`warm-up`)");
+}
+
 /// Says why real daemons cannot run here.
 fn is_lacking() -> bool {
     if std::env::var_os("MAILWRIGHT_ROOT").is_none() {
@@ -354,6 +372,7 @@ fn everything_holds(platform: &Platform<'_>, backend: &str) -> bool {
 
     brands_show_certificates_of_their_own(desk, &up);
     the_mx_shows_the_key_that_its_zone_tells(platform, &up);
+    new_addresses_take_no_more_than_their_first_day_allows(platform);
     copies_bring_everything_back(platform, &up, &found);
     filters_let_in_what_is_meant_and_nothing_else(platform, &status);
     assert!(read(&up, "INBOX;MAILINDEX=1").0, "the doors are open behind their filters");

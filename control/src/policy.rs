@@ -1,7 +1,7 @@
 //! `mailwright-serve policy`: what a Postfix asks on its own node that no table can answer.
 //!
 //! - As a policy service: whether a sender may write to a list, and whether somebody has sent too much. The latter counts, for
-//!   all submission nodes together.
+//!   all submission nodes together. On outbound nodes, whether new addresses take more today.
 //! - As a milter: whether a submitted message bears the names of addresses that are its sender's.
 //! - Over HTTP: what recipients ask of the defense, for the scanner on its node.
 //!
@@ -11,6 +11,7 @@ mod attributes;
 mod levels;
 mod milter;
 mod questions;
+mod warm_up;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -26,6 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use attributes::Reader;
 use milter::{Effect, Session};
 use questions::{Answer, Questions};
+use warm_up::WarmUps;
 
 const USAGE: &str = "usage: mailwright-serve policy --config FILE";
 
@@ -49,6 +51,9 @@ struct Settings {
     /// Where a scanner asks what recipients want; `None` where none does.
     #[serde(default)]
     levels: Option<SocketAddr>,
+    /// Pools whose addresses are new; `None` where there are none.
+    #[serde(default)]
+    warm_up: Option<warm_up::Settings>,
     /// What separates a subaddress from the local part it extends.
     separator: Option<char>,
 }
@@ -145,6 +150,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         .to_owned();
     let questions = Questions::new(&settings.directory, &password, settings.separator).map_err(Failure::Directory)?;
     let questions = Arc::new(questions);
+    let warm_ups = settings.warm_up.map(|settings| Arc::new(WarmUps::new(settings)));
     let bind = async |address: SocketAddr| {
         let failed = |source| Failure::Started { what: format!("listen on {address}"), source };
         TcpListener::bind(address).await.map_err(failed)
@@ -171,7 +177,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     loop {
         tokio::select! {
             accepted = accept(policies.as_ref()) => if let Ok(stream) = accepted {
-                tokio::spawn(answer_policies(stream, Arc::clone(&questions)));
+                tokio::spawn(answer_policies(stream, Arc::clone(&questions), warm_ups.clone()));
             },
             accepted = accept(messages.as_ref()) => if let Ok(stream) = accepted {
                 tokio::spawn(look_at_messages(stream, Arc::clone(&questions)));
@@ -195,8 +201,14 @@ async fn serve_levels(listener: TcpListener, questions: Arc<Questions>) {
     }
 }
 
+/// Returns the days since 1970.
+fn today() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() / 86_400
+}
+
 /// Answers one Postfix process, which asks many times over one connection.
-async fn answer_policies(mut stream: TcpStream, questions: Arc<Questions>) {
+async fn answer_policies(mut stream: TcpStream, questions: Arc<Questions>, warm_ups: Option<Arc<WarmUps>>) {
     let mut reader = Reader::default();
     let mut piece = vec![0; PIECE];
     loop {
@@ -205,6 +217,15 @@ async fn answer_policies(mut stream: TcpStream, questions: Arc<Questions>) {
             return say("policy: what was asked is no question");
         };
         for request in requests {
+            if let Some((answer, doubt)) = warm_ups.as_ref().and_then(|pools| pools.of_postfix(&request, today())) {
+                if let Some(error) = doubt {
+                    say(&format!("policy: what a pool has sent today is not known: {error}"));
+                }
+                if stream.write_all(answer.as_action().as_bytes()).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             let (answer, doubt) = questions.of_postfix(&request).await;
             if let Some(error) = doubt {
                 say(&format!("policy: the directory did not answer: {error}"));

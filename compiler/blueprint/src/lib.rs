@@ -22,6 +22,7 @@ pub mod scenario;
 pub mod secret;
 pub mod serve;
 pub mod shard;
+pub mod warm_up;
 
 pub use bundle::{Bundle, Check, File, Piece, Process, Tree};
 pub use changes::Changes;

@@ -116,7 +116,7 @@ kind! {
         renamed_from: Option<Spanned<Name>> = named("renamed-from").example("old-name");
         /// An address from which mail leaves.
         addresses: Vec<OutboundAddress> = named("address").required();
-        /// How long new addresses are used a little more each day.
+        /// How long new addresses are used a little more each day: for 50 recipients on the first, a thousandfold on the last.
         warm_up: Option<Spanned<Duration>> = named("warm-up").example("30d").least("1d");
         /// A domain that takes only so much.
         destinations: Vec<Destination> = named("destination");

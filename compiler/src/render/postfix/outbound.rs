@@ -3,7 +3,9 @@
 //!
 //! Source: postconf(5), smtp(8), qmgr(8), postmulti(1).
 //!
-//! Gap: the addresses of a pool that is warmed up get as much as others; they only never take what names no pool.
+//! What a pool of new addresses may take each day is counted by a policy service beside it; what is too much waits where it comes from.
+//!
+//! Gap: the embedded backend counts nothing of this.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,7 @@ use super::foundation::{self, FOLDER, Site};
 use super::main_cf::{Item, MainCf, Parameter, Part, Table, Transport, Value};
 use super::maps::{Key, Map};
 use super::master_cf::{Entry, Kind, MasterCf, inner_services, only_own_nodes};
-use super::{pgsql, srs, ways_out};
+use super::{pgsql, policy, srs, ways_out};
 use crate::decide::{pools, ports};
 
 const PLATFORM: Table = Table::fixed("texthash", "/etc/postfix/maps/platform");
@@ -41,7 +43,10 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
     if let Some(domain) = &blueprint.mail.srs {
         tree.extend(srs::tree(domain));
     }
-    for outlet in outlets(site) {
+    let outlets = outlets(site);
+    let warming: Vec<policy::Warming<'_>> = outlets.iter().filter_map(Outlet::warms_up).collect();
+    tree.extend(policy::warm_ups(site, &warming));
+    for outlet in outlets {
         tree.extend(outlet.tree());
     }
     tree
@@ -109,10 +114,24 @@ impl<'b> Outlet<'b> {
         let mut ready = vec![self.port];
         ready.extend(self.takes_forwarded().then_some(ports::FORWARDED));
         let mut process = foundation::process(&self.instance, foundation::waits_for(self.site, &[]), ready);
+        process.after.extend(self.warms_up().map(|_| format!("127.0.0.1:{}", ports::POLICY)));
         if !own {
             process.reads.push(format!("{FOLDER}/"));
         }
         Tree { checks, files, processes: vec![process], packages: foundation::packages() }
+    }
+
+    /// Returns what is counted of it, where its addresses are new.
+    fn warms_up(&self) -> Option<policy::Warming<'b>> {
+        let pool = self.pool?;
+        let days = pool.warm_up?.as_seconds().div_ceil(86_400);
+        let own = pools::own(pool, &self.site.node.front_addresses);
+        let addresses: Vec<_> = own.into_iter().map(|address| address.address).collect();
+        // Who asks has somebody to answer where the node knows its directory.
+        self.site.directory().filter(|_| !addresses.is_empty())?;
+        let mut ports = vec![self.port];
+        ports.extend(self.takes_forwarded().then_some(ports::FORWARDED));
+        Some(policy::Warming { name: &pool.name, ports, days, addresses })
     }
 
     fn spool(&self) -> String {
@@ -202,7 +221,9 @@ impl<'b> Outlet<'b> {
         foundation::manners(&mut file);
         file.set("smtpd_client_restrictions", only_own_nodes());
         file.set("smtpd_relay_restrictions", only_own_nodes());
-        file.set("smtpd_recipient_restrictions", Item::Word("reject_non_fqdn_recipient"));
+        let mut recipients = vec![Item::Word("reject_non_fqdn_recipient")];
+        recipients.extend(self.warms_up().map(|_| Item::LocalPolicy(ports::POLICY)));
+        file.set("smtpd_recipient_restrictions", recipients);
         self.delivery(&mut file, destinations);
         if !self.instance.is_empty() {
             self.apart(&mut file);
