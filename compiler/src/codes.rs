@@ -215,6 +215,16 @@ const OWN: &[Code] = &[
          own DNS (`dns-txt`).",
     ),
     code(
+        "compiler::admins-domain",
+        "A reseller declares a mail domain below `.adm`. Admins sign in under `NAME.adm`, which no DNS knows: a mailbox there would have \
+         an admin's address. Host the domain under the name that it really has.",
+    ),
+    code(
+        "compiler::not-internationalized",
+        "An address has letters beyond ASCII before its `@`, and the platform's `mail` does not say `internationalized`: its daemons \
+         refuse such addresses (RFC 6531), so that nobody could write to it.",
+    ),
+    code(
         "compiler::operators-domain",
         "A reseller declares the operator's service domain or a domain below it as a mail domain. The operator's own host names live \
          there, and nobody else's.",

@@ -12,7 +12,7 @@ use crate::decide::{launch, platform, roster, scenarios};
 use crate::origins::Origins;
 use crate::report::Report;
 use crate::resolve::{Cluster, Model, resolve, unknown};
-use crate::{check, origins};
+use crate::{check, origins, spelling};
 
 /// What a specification means for one environment, and all that is wrong with it.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ fn compiled(sources: &Sources, parsed: &Parsed, environment: &str, with_origins:
             None => report.tell(no_environment(&model, environment)),
         }
     }
-    let problems = sorted(parsed.problems.iter().cloned().chain(report.finish()));
+    let problems = sorted(sources, parsed.problems.iter().cloned().chain(report.finish()));
     let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
     Compiled { output: output.flatten().filter(|_| !wrong), problems }
 }
@@ -100,7 +100,7 @@ pub fn check_outlines(
         let report = check(sources, &parsed);
         let wanted: BTreeSet<FileId> = report.wanted().difference(&whole).copied().collect();
         if wanted.is_empty() {
-            return sorted(parsed.problems.into_iter().chain(report.finish()));
+            return sorted(sources, parsed.problems.into_iter().chain(report.finish()));
         }
         parsed.replace(wanted.iter().filter_map(|&id| Some((id, read_whole(id)?))).collect());
         whole.extend(wanted);
@@ -140,8 +140,9 @@ pub fn environments(parsed: &Parsed) -> Vec<String> {
     names
 }
 
-fn sorted(problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
+fn sorted(sources: &Sources, problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = problems.collect();
+    problems.iter_mut().for_each(|problem| spelling::in_syntax(problem, sources));
     problems.sort();
     problems.dedup();
     problems

@@ -20,6 +20,7 @@ pub mod render;
 mod report;
 pub mod resolve;
 mod specification;
+mod spelling;
 
 pub use blame::blame;
 pub use claims::claims;

@@ -6,7 +6,7 @@ mod entries;
 mod lookup;
 mod references;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spec::model::{self, Environment, LeftOut, Platform, Scenario, Spec};
 use spec::{FileId, Problem, Sources, Span, Spanned};
@@ -36,6 +36,10 @@ pub struct Model<'s> {
     pub resellers: Vec<Reseller<'s>>,
     /// Domains, sorted by name.
     pub domains: Vec<Domain<'s>>,
+    /// Domains that are declared again, which was told: only what they name is looked at.
+    pub repeated: Vec<Domain<'s>>,
+    /// Names of domains that several domains claim, which was told.
+    pub contested: BTreeSet<&'s HostName>,
     /// Positions of domains by their names and aliases.
     domain_names: BTreeMap<&'s HostName, usize>,
     /// Everything that mail can be addressed to, sorted by address.
@@ -142,6 +146,8 @@ pub fn resolve<'s>(sources: &'s Sources, spec: &'s Spec, report: &mut Report) ->
         pools: named(&platform.outbounds, |pool| &pool.name),
         resellers: Vec::new(),
         domains: Vec::new(),
+        repeated: Vec::new(),
+        contested: BTreeSet::new(),
         domain_names: BTreeMap::new(),
         entries: Entries::default(),
         environments: BTreeMap::new(),

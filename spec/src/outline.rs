@@ -136,7 +136,7 @@ fn leave_out(reseller: &mut Reseller, left_out: &mut BTreeMap<crate::Span, Vec<L
         let mut counts: BTreeMap<Option<Name>, u64> = BTreeMap::new();
         for group in &mut domain.workgroups {
             group.mailboxes.retain(|mailbox| {
-                if !is_plain(mailbox) || is_named(mailbox, &named) {
+                if !is_plain(mailbox) || is_named(mailbox, &named) || !is_ascii(mailbox) {
                     return true;
                 }
                 let tier = mailbox.tier.as_ref().map(|tier| &tier.value);
@@ -202,6 +202,11 @@ fn named(reseller: &Reseller) -> BTreeSet<String> {
         named.extend(locals.map(|local| local.value.key().to_owned()));
     }
     named
+}
+
+/// Tells whether a mailbox's names hold nothing but ASCII, which any platform takes.
+fn is_ascii(mailbox: &Mailbox) -> bool {
+    [&mailbox.local].into_iter().chain(&mailbox.aliases).all(|local| local.value.as_str().is_ascii())
 }
 
 fn is_named(mailbox: &Mailbox, named: &BTreeSet<String>) -> bool {

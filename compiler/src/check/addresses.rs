@@ -10,7 +10,7 @@ use crate::resolve::{Domain, Entry, Model, nearest};
 
 /// Checks where mail is passed on to.
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
-    for domain in &model.domains {
+    for domain in model.domains.iter().chain(&model.repeated) {
         catch_all(model, domain, report);
         for migrated in domain.spec.migrations.iter().flat_map(|migration| &migration.mailboxes) {
             let address = domain.address(&migrated.local.value);
@@ -19,6 +19,7 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
             }
         }
     }
+    letters(model, report);
     for (address, entry) in model.entries.iter().filter(|(_, entry)| !entry.alias) {
         if entry.kind.targets().is_empty() {
             continue;
@@ -29,6 +30,26 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         }
     }
     loops(model, report);
+}
+
+/// Refuses letters beyond ASCII before the `@` where the platform's daemons are told to take none.
+fn letters(model: &Model<'_>, report: &mut Report) {
+    let taken = &model.platform.mail.internationalized;
+    if taken.value || taken.is_hole() && model.platform.mail.max_message.is_hole() {
+        return;
+    }
+    for (address, entry) in model.entries.iter().filter(|(address, _)| !address.local.as_str().is_ascii()) {
+        report.tell(
+            Problem::error(
+                "compiler::not-internationalized",
+                entry.span,
+                format!("the address {} has letters beyond ASCII", quoted(&address.to_address().to_string())),
+            )
+            .label("the platform takes no such addresses")
+            .help("write it without them, or let the operator write `internationalized` into `mail`")
+            .related(model.platform.mail.span, "what the platform takes"),
+        );
+    }
 }
 
 fn is_mailbox(model: &Model<'_>, address: &MailAddress) -> bool {
@@ -69,6 +90,7 @@ fn locals_of(model: &Model<'_>, domain: &Domain<'_>) -> Vec<String> {
 fn catch_all(model: &Model<'_>, domain: &Domain<'_>, report: &mut Report) {
     if let Some(local) = domain.spec.catch_all.as_ref().filter(|local| !local.is_hole())
         && !is_mailbox(model, &domain.address(&local.value))
+        && !in_any_copy(model, &domain.address(&local.value))
     {
         tell_unknown(model, domain, local, "a catch-all", report);
     }
@@ -92,12 +114,32 @@ fn named<'m>(model: &'m Model<'_>, domain: &Domain<'_>, address: &MailAddress) -
     })
 }
 
+/// Tells whether an address is one of a domain that several declarations claim, any of which may be the one that stays.
+fn in_any_copy(model: &Model<'_>, address: &MailAddress) -> bool {
+    if !model.contested.contains(address.domain()) {
+        return false;
+    }
+    let copies = model.domains.iter().chain(&model.repeated);
+    copies.filter(|domain| domain.names().any(|name| name.value == *address.domain())).any(|domain| {
+        let groups = || domain.spec.workgroups.iter();
+        let mailboxes = groups().flat_map(|group| &group.mailboxes).map(|it| (&it.local, &it.aliases));
+        let forwards = groups().flat_map(|group| &group.forwards).map(|it| (&it.local, &it.aliases));
+        let lists = groups().flat_map(|group| &group.lists).map(|it| (&it.local, &it.aliases));
+        let mut locals =
+            mailboxes.chain(forwards).chain(lists).flat_map(|(local, aliases)| [local].into_iter().chain(aliases));
+        locals.any(|local| local.value.key() == address.local().key())
+    })
+}
+
 /// Refuses an address in one of the reseller's own domains that nothing answers to.
 ///
 /// Another reseller's domains are not looked into: whether somebody exists there is nobody else's business.
 fn own_target(model: &Model<'_>, domain: &Domain<'_>, target: &Spanned<MailAddress>, report: &mut Report) {
     let Some(there) = model.domain_of(target.value.domain()) else { return };
-    if target.is_hole() || there.reseller.spec.name.value != domain.reseller.spec.name.value {
+    if in_any_copy(model, &target.value)
+        || target.is_hole()
+        || there.reseller.spec.name.value != domain.reseller.spec.name.value
+    {
         return;
     }
     if meaning(model, &target.value).is_none() {
@@ -109,6 +151,9 @@ fn own_target(model: &Model<'_>, domain: &Domain<'_>, target: &Spanned<MailAddre
 /// Refuses an address in a domain of the platform that nothing answers to, whoever asks for it.
 pub(super) fn declared(model: &Model<'_>, address: &Spanned<MailAddress>, report: &mut Report) {
     let Some(domain) = model.domain_of(address.value.domain()).filter(|_| !address.is_hole()) else { return };
+    if in_any_copy(model, &address.value) {
+        return;
+    }
     // What a catch-all takes is in its mailbox and in no other.
     if named(model, domain, &address.value).is_none() {
         let local = Spanned::new(address.value.local().clone(), address.span);

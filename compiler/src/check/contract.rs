@@ -38,7 +38,8 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         };
         let domains = domains_of.remove(&name.value).unwrap_or_default();
         counts(model, *reseller, contract, &domains, report);
-        for domain in &domains {
+        let again = model.repeated.iter().filter(|domain| std::ptr::eq(domain.reseller.spec, reseller.spec));
+        for domain in domains.iter().copied().chain(again) {
             references(model, contract, domain, report);
         }
     }
@@ -130,6 +131,19 @@ fn references(model: &Model<'_>, contract: &spec::model::Contract, domain: &Doma
     let mut hold = |what: &str, name: &spec::Spanned<Name>, allowed: &[&spec::Spanned<Name>]| {
         // A hole in the contract says nothing about what it would have held. What does not exist was told already.
         let unknown = name.is_hole() || allowed.iter().any(|name| name.is_hole());
+        // One that is nearly of this name and stands for nothing was told where it stands: this one is meant there.
+        let stands = |other: &str| match what {
+            "tier" => model.tiers.keys().any(|known| known.as_str() == other),
+            "cluster" => model.clusters.iter().any(|known| known.spec.name.value.as_str() == other),
+            _ => model.pools.keys().any(|known| known.as_str() == other),
+        };
+        let is_slip = |other: &&spec::Spanned<Name>| {
+            let other = other.value.as_str();
+            !stands(other) && nearest(other, [name.value.as_str()]).is_some()
+        };
+        if allowed.iter().any(is_slip) {
+            return;
+        }
         if !unknown && !allowed.iter().any(|allowed| allowed.value == name.value) {
             report.tell(not_in(what, &name.value, name.span, contract, allowed));
         }

@@ -19,6 +19,7 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
             let aliases = domain.aliases.iter().filter(|alias| alias.value != domain.name.value);
             for name in [&domain.name].into_iter().chain(aliases).filter(|name| !name.is_hole()) {
                 operators_own(model, name, report);
+                admins(name, report);
                 match claims.get(&name.value) {
                     None => {
                         claims.insert(&name.value, (reseller.spec, name));
@@ -75,6 +76,19 @@ fn operators_own(model: &Model<'_>, name: &Spanned<HostName>, report: &mut Repor
         .help("host only domains of your customers and your own")
         .related(own.span, "the operator's own host names live below it"),
     );
+}
+
+/// Refuses domains in which resellers' admins sign in: a mailbox there would have an admin's address.
+fn admins(name: &Spanned<HostName>, report: &mut Report) {
+    if name.value.as_str().ends_with(".adm") {
+        let shown = quoted(&name.value.to_unicode());
+        let message = format!("the domain {shown} is one that resellers' admins sign in under");
+        report.tell(
+            Problem::error("compiler::admins-domain", name.span, message)
+                .label("`.adm` has no mailboxes")
+                .help("host it under the name that the DNS knows"),
+        );
+    }
 }
 
 /// Warns of domains that people would take for another reseller's.

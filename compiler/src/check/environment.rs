@@ -25,16 +25,28 @@ fn chain(model: &Model<'_>, environment: &Environment, report: &mut Report) {
     let mut here = environment;
     while let Some(from) = &here.from {
         if from.value == environment.name.value {
+            // One circle is one mistake, told of the first of its environments.
+            if seen.iter().any(|other| **other < environment.name.value) {
+                return;
+            }
             let steps: Vec<&str> = seen.iter().map(|name| name.as_str()).collect();
-            report.tell(
-                Problem::error(
-                    "compiler::promotion-loop",
-                    environment.from.as_ref().map_or(environment.span, |from| from.span),
-                    format!("the environment {} is promoted from itself", environment.name.value),
-                )
-                .label("comes back to where it began")
-                .help(format!("break the circle {} → {}", steps.join(" → "), environment.name.value)),
-            );
+            let place = |it: &Environment| it.from.as_ref().map_or(it.span, |from| from.span);
+            let problem = Problem::error(
+                "compiler::promotion-loop",
+                place(environment),
+                format!("the environment {} is promoted from itself", environment.name.value),
+            )
+            .label("comes back to where it began")
+            .help(format!(
+                "break the circle {} → {}: one of them is promoted from no other",
+                steps.join(" → "),
+                environment.name.value
+            ));
+            let others = seen.iter().skip(1).filter_map(|name| model.environments.get(name));
+            let problem = others.fold(problem, |problem, other| {
+                problem.related(place(other), format!("what {} is promoted from", other.name.value))
+            });
+            report.tell(problem);
             return;
         }
         let Some(next) = model.environments.get(&from.value).filter(|_| !seen.contains(&&from.value)) else { return };

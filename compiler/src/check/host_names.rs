@@ -108,7 +108,7 @@ pub(super) fn operator(model: &Model<'_>, environment: &Environment, report: &mu
                 Problem::error(
                     "compiler::host-name-clash",
                     host.span,
-                    format!("the host name {} stands for two things", quoted(name.as_str())),
+                    format!("the host name {} stands for two things", quoted(host.value.as_str())),
                 )
                 .label("a second meaning")
                 .help("choose another; nodes are called `ROLE-NUMBER`, groups of them `ROLE.CLUSTER`, below the service domain")

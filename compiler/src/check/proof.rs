@@ -59,7 +59,9 @@ pub(super) fn environment(model: &Model<'_>, environment: &Environment, report: 
         if proof.value == Proof::Operator || proof.is_hole() || reseller.is_hole() {
             continue;
         }
-        for name in domain.names().filter(|name| !name.is_hole() && !is_reserved(&name.value)) {
+        // Below `.adm` nothing can be published, which was told.
+        let is_real = |name: &HostName| !is_reserved(name) && !name.as_str().ends_with(".adm");
+        for name in domain.names().filter(|name| !name.is_hole() && is_real(&name.value)) {
             if model.sources.proven(&name.value, &reseller.value).is_some() {
                 continue;
             }

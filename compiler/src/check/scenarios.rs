@@ -1,10 +1,10 @@
-//! Scenarios break and move hosts and nodes that are there.
+//! Scenarios break and move hosts and nodes, look into mailboxes and sell tiers that are there.
 
 use std::collections::BTreeSet;
 
 use spec::model::Step;
 use spec::{Spanned, model};
-use values::Name;
+use values::{MailAddress, Name};
 
 use super::addresses;
 use crate::decide::{hosts, nodes};
@@ -45,6 +45,13 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
                 report.tell(unknown("spec::unknown-domain", "domain", &load.to, known));
             }
         }
+        if let Step::Provision(provision) = step
+            && let Some(tier) = provision.tier.as_ref().filter(|tier| !model.tiers.contains_key(&tier.value))
+            && !provision.refused.value
+            && !model.platform.tiers.iter().any(|tier| tier.name.is_hole())
+        {
+            report.tell(unknown("spec::unknown-tier", "tier", tier, model.tiers.keys().map(|name| name.as_str())));
+        }
         let (host, node) = named(step);
         if let Some(host) = host.filter(|host| !guessed_hosts && !hosts.contains(&host.value)) {
             report.tell(unknown("spec::unknown-host", "host", host, hosts.iter().map(Name::as_str)));
@@ -57,14 +64,31 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
 
 /// Looks for mail only in mailboxes that are declared, where the scenario makes none itself.
 fn mailboxes(model: &Model<'_>, scenario: &model::Scenario, report: &mut Report) {
-    let makes = |step: &Step| matches!(step, Step::Provision(_) | Step::Call(_) | Step::Browse(_) | Step::Say(_));
+    let makes = |step: &Step| matches!(step, Step::Call(_) | Step::Browse(_) | Step::Say(_));
     if scenario.steps.iter().any(makes) {
         return;
     }
+    let made = |address: &MailAddress| {
+        scenario.steps.iter().any(|step| match step {
+            Step::Provision(step) => {
+                [&step.mailbox].into_iter().chain(&step.alias).any(|known| known.value.key() == address.key())
+            }
+            _ => false,
+        })
+    };
     for step in &scenario.steps {
-        let Step::Expect(expect) = step else { continue };
-        let Some(mailbox) = expect.mailbox.as_ref().or(expect.quarantine.as_ref()) else { continue };
-        addresses::declared(model, mailbox, report);
+        let mailbox = match step {
+            Step::Expect(expect) => expect.mailbox.as_ref().or(expect.quarantine.as_ref()),
+            Step::Fetch(fetch) => Some(&fetch.mailbox),
+            Step::Release(release) => Some(&release.mailbox),
+            // Who is turned away may be nobody.
+            Step::SignIn(sign_in) if !sign_in.refused.value && !sign_in.wrong_password.value => Some(&sign_in.address),
+            Step::Send(send) if send.reply.is_none() => send.sign_in.as_ref(),
+            _ => None,
+        };
+        if let Some(mailbox) = mailbox.filter(|mailbox| !made(&mailbox.value)) {
+            addresses::declared(model, mailbox, report);
+        }
     }
 }
 

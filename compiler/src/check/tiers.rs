@@ -8,7 +8,7 @@ use crate::resolve::{Cluster, Domain, Model};
 
 /// Checks every use of a tier.
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
-    for domain in &model.domains {
+    for domain in model.domains.iter().chain(&model.repeated) {
         if let Some(tier) = domain.tier {
             roles(domain, tier, domain.spec.tier.span, report);
         }

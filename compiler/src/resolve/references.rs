@@ -85,12 +85,22 @@ pub(super) fn domains<'s>(model: &mut Model<'s>, whole: &'s Spec, report: &mut R
     }
     found.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
     // A domain that two claim is told elsewhere; the first in the order of the text stays.
-    found.dedup_by(|a, b| a.spec.name.value == b.spec.name.value);
+    let mut repeated: Vec<Domain<'s>> = Vec::new();
+    found.dedup_by(|a, b| {
+        let again = a.spec.name.value == b.spec.name.value;
+        repeated.extend(again.then_some(*a));
+        again
+    });
     for (position, domain) in found.iter().enumerate() {
         for name in domain.names().filter(|name| !name.is_hole()) {
-            model.domain_names.entry(&name.value).or_insert(position);
+            let first = *model.domain_names.entry(&name.value).or_insert(position);
+            if first != position {
+                model.contested.insert(&name.value);
+            }
         }
     }
+    model.contested.extend(repeated.iter().map(|domain| &domain.spec.name.value));
+    model.repeated = repeated;
     model.domains = found;
 }
 

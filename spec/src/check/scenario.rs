@@ -1,5 +1,9 @@
 //! Contradictions within a scenario.
 
+use std::collections::BTreeSet;
+
+use values::quoted;
+
 use super::exactly_one;
 use crate::decode::Decoder;
 use crate::model::{Expect, Fault, Heal, Say, Scenario, Step};
@@ -25,6 +29,7 @@ pub(crate) fn scenario(scenario: &Scenario, decoder: &mut Decoder) {
             .help("add what must hold at its end, such as `expect lost=0`"),
         );
     }
+    order(scenario, decoder);
     for step in &scenario.steps {
         match step {
             Step::Expect(step) => expect(step, decoder),
@@ -32,6 +37,66 @@ pub(crate) fn scenario(scenario: &Scenario, decoder: &mut Decoder) {
             Step::Heal(step) => heal(step, decoder),
             Step::Say(step) => say(step, decoder),
             _ => {}
+        }
+    }
+}
+
+/// Reports steps that need another one before them: what is said needs a connection, and what is restored a snapshot.
+fn order(scenario: &Scenario, decoder: &mut Decoder) {
+    let mut connections: BTreeSet<&str> = BTreeSet::new();
+    let mut snapshots: BTreeSet<&str> = BTreeSet::new();
+    for step in &scenario.steps {
+        let (what, name, is_there) = match step {
+            Step::Connect(connect) => {
+                connections.insert(connect.name.value.as_str());
+                continue;
+            }
+            Step::Snapshot(snapshot) => {
+                snapshots.insert(snapshot.name.value.as_str());
+                continue;
+            }
+            Step::Say(say) => ("say", &say.name, connections.contains(say.name.value.as_str())),
+            Step::Secure(secure) => ("secure", &secure.name, connections.contains(secure.name.value.as_str())),
+            Step::Close(close) => ("close", &close.name, connections.remove(close.name.value.as_str())),
+            Step::Restore(restore) => {
+                let name = restore.name.value.as_str();
+                if !snapshots.contains(name) && !restore.name.is_hole() {
+                    decoder.report(
+                        Problem::error(
+                            "spec::missing",
+                            restore.name.span,
+                            format!("nothing was kept as {} before this step", quoted(name)),
+                        )
+                        .label("restored here")
+                        .help(format!(
+                            "write the step {} before it",
+                            decoder.setting_child("snapshot", &format!("{name:?}"))
+                        )),
+                    );
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        if !is_there && !name.is_hole() {
+            let connect = decoder.setting_child("connect", "\"mx\"");
+            let (named, help) = match name.value.as_str() {
+                "main" => ("", format!("write the step {connect} before it")),
+                other => (
+                    " of this name",
+                    format!(
+                        "write the step {connect} with {} before it",
+                        decoder.setting("name", &format!("{other:?}"))
+                    ),
+                ),
+            };
+            decoder.report(
+                Problem::error("spec::missing", step.place(), format!("`{what}` needs an open connection{named}"))
+                    .label("on which connection?")
+                    .help(help),
+            );
+            // Told once; what follows is said on the same one.
+            connections.insert(name.value.as_str());
         }
     }
 }

@@ -216,7 +216,15 @@ impl<T: Typed> FieldShape for Vec<Spanned<T>> {
                     Problem::error(
                         "spec::given-twice",
                         value.span,
-                        format!("{} stands twice in `{}` of `{}`", quoted(&key), taken.field.name, matched.name()),
+                        match taken.field.place {
+                            Place::Arguments => format!("{} stands twice in `{}`", quoted(&key), matched.name()),
+                            _ => format!(
+                                "{} stands twice in `{}` of `{}`",
+                                quoted(&key),
+                                taken.field.name,
+                                matched.name()
+                            ),
+                        },
                     )
                     .label("given again here")
                     .help("remove one of the two")

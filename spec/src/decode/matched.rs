@@ -173,8 +173,10 @@ impl<'n, 's> Matched<'n, 's> {
             }
             None => {
                 // What was meant is clear, so that what is wrong inside it is told in the same run.
-                let meant = self.report_unknown(name, span, decoder);
-                if let (None, Entry::Child(child), true) = (meant, entry, self.name != "environment") {
+                let meant = self.report_unknown(name, span, entry, decoder);
+                // What a reseller may not write at all is not looked into.
+                let is_told = self.name == "environment" || (in_resellers_hands(self.name) && is_operators(name));
+                if let (None, Entry::Child(child), false) = (meant, entry, is_told) {
                     super::misplaced::look_into(child, decoder);
                 }
                 let index = meant.and_then(|meant| self.kind.fields.iter().position(|field| field.is_named(meant)));
@@ -192,7 +194,13 @@ impl<'n, 's> Matched<'n, 's> {
     }
 
     /// Reports a name that the kind does not have; returns the one that was meant, where there is little doubt.
-    fn report_unknown(&mut self, name: &str, span: Span, decoder: &mut Decoder) -> Option<&'static str> {
+    fn report_unknown(
+        &mut self,
+        name: &str,
+        span: Span,
+        entry: Entry<'n, 's>,
+        decoder: &mut Decoder,
+    ) -> Option<&'static str> {
         if decoder.is_full() {
             return None;
         }
@@ -213,9 +221,21 @@ impl<'n, 's> Matched<'n, 's> {
         let near = nearest_with_distance(name, names.iter().copied());
         let place = place_for(name, holder);
         let argument = self.kind.fields.iter().find(|field| field.place != Place::Named && field.name == name);
+        let argument = argument.or_else(|| self.missing_argument(entry, near.map(|(_, near)| near)));
+        // A whole node of a known kind is hardly meant as a setting that is spelled nearly so.
+        let is_node = matches!(entry, Entry::Child(child) if !child.children.is_empty());
+        let elsewhere = is_node && matches!(place, Some((_, true)));
         let mut meant = None;
         let (message, help) = match (near, argument, place) {
-            (Some((distance, near)), _, place) if distance <= 1 || place.is_none() => {
+            (_, Some(argument), _) if argument.name != name => {
+                self.meant.push(argument.name);
+                let example = decoder.example(holder, self.kind, Example::Arguments);
+                (
+                    format!("`{holder}` takes its {} as an argument, without {}", argument.name, quoted(name)),
+                    format!("write it directly behind `{holder}`, as in {example}"),
+                )
+            }
+            (Some((distance, near)), _, place) if (distance <= 1 && !elsewhere) || place.is_none() => {
                 self.meant.push(near);
                 meant = Some(near);
                 (format!("unknown {} in `{holder}`", quoted(name)), format!("write `{near}`"))
@@ -228,6 +248,10 @@ impl<'n, 's> Matched<'n, 's> {
                     format!("write it directly behind `{holder}`, as in {example}"),
                 )
             }
+            (_, None, Some((_, true))) if in_resellers_hands(holder) && is_operators(name) => (
+                format!("`{name}` cannot stand in `{holder}`"),
+                format!("remove it; `{name}` is the operator's, in the `platform`"),
+            ),
             (_, None, Some((place, true))) => (
                 format!("`{name}` cannot stand in `{holder}`"),
                 format!("move it into {place}, where `{name}` has a meaning"),
@@ -246,6 +270,35 @@ impl<'n, 's> Matched<'n, 's> {
         };
         decoder.report(Problem::error("spec::unknown-name", span, message).label("unknown here").help(help));
         meant
+    }
+
+    /// Returns the argument that was not given and that a setting of another name holds a value for.
+    fn missing_argument(&self, entry: Entry<'n, 's>, near: Option<&str>) -> Option<&'static Field> {
+        let scalar = match entry {
+            Entry::Property(property) => &property.value,
+            Entry::Child(child) if child.children.is_empty() && child.properties.is_empty() => {
+                child.arguments.first()?
+            }
+            _ => return None,
+        };
+        let (Scalar::Text(text) | Scalar::Number(text)) = &scalar.value else { return None };
+        // A slip in the name of what must be written is the nearer mistake.
+        let is_required = |field: &&Field| near == Some(field.name) && field.is_required();
+        if self.kind.fields.iter().any(|field| is_required(&field)) {
+            return None;
+        }
+        let mut given = self.kind.fields.iter().zip(&self.entries);
+        let (field, _) = given.find(|(field, entries)| {
+            matches!(field.place, Place::Argument | Place::Arguments)
+                && field.is_required()
+                && entries.as_slice().is_empty()
+                && !self.meant.contains(&field.name)
+        })?;
+        match field.shape {
+            // Nearly everything is a line.
+            Shape::Value { of, .. } if of.name != "line" && (of.canonical)(text).is_some() => Some(field),
+            _ => None,
+        }
     }
 
     /// Reports what stands twice where it may stand once; the first counts, and the others are read for what is wrong in them.
@@ -311,6 +364,16 @@ impl<'n, 's> Matched<'n, 's> {
         };
         Some(((of.canonical)(text)?, scalar.span))
     }
+}
+
+/// Tells whether a kind is one that resellers write.
+fn in_resellers_hands(holder: &str) -> bool {
+    matches!(holder, "reseller" | "brand" | "domain" | "workgroup" | "mailbox")
+}
+
+/// Tells whether a node has a meaning only in the operator's platform.
+fn is_operators(name: &str) -> bool {
+    Platform::KIND.fields.iter().any(|field| field.is_named(name)) && !matches!(name, "renamed-from" | "operator")
 }
 
 /// Returns the place nearest to a holder where something of this name may stand, in words, and whether it may well be meant:

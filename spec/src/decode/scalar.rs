@@ -42,7 +42,7 @@ impl Decoder {
         match T::read(&text) {
             Ok(value) => {
                 // What is out of all bounds says nothing that could be calculated with.
-                self.is_within_bounds(field, &value, span).then_some(Spanned { value, span })
+                self.is_within_bounds(field, &value, &text, span).then_some(Spanned { value, span })
             }
             Err(error) => {
                 let label = match field.name {
@@ -51,12 +51,29 @@ impl Decoder {
                 };
                 let help = match T::TYPE.form {
                     Form::Flag => self.flag_help(&text),
+                    _ if field.is_many() && text.contains(',') => {
+                        self.list_help::<T>(field, &text).unwrap_or_else(|| error.help().to_owned())
+                    }
                     _ => error.help().to_owned(),
                 };
                 self.report(Problem::error("spec::wrong-value", span, error.message()).label(label).help(help));
                 None
             }
         }
+    }
+
+    /// Says how several values are written that stand in one text with commas between them; `None` where they are no values.
+    fn list_help<T: Typed>(&self, field: &'static Field, text: &str) -> Option<String> {
+        let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+        let all = parts.iter().map(|part| T::read(part).ok().map(|value| value.spell()));
+        let all = all.collect::<Option<Vec<String>>>()?;
+        Some(match self.syntax {
+            Syntax::Kdl => {
+                let list: Vec<String> = all.iter().map(|part| T::TYPE.written(part)).collect();
+                format!("write each by itself: `{} {}`", field.name, list.join(" "))
+            }
+            Syntax::Yaml => format!("write a list: `{}: [{}]`", field.name, all.join(", ")),
+        })
     }
 
     /// Says how a flag is written that was spelled as a word.
@@ -79,11 +96,11 @@ impl Decoder {
     }
 
     /// Tells whether a value is as large as it may be, and reports it where it is not.
-    fn is_within_bounds<T: Typed>(&mut self, field: &'static Field, value: &T, span: Span) -> bool {
+    fn is_within_bounds<T: Typed>(&mut self, field: &'static Field, value: &T, written: &str, span: Span) -> bool {
         if let Some(least) = field.least
             && T::read(least).is_ok_and(|least| *value < least)
         {
-            let shown = quoted(&value.spell());
+            let shown = quoted(written);
             self.report(
                 Problem::error("spec::out-of-range", span, format!("`{}` is {shown}, which is too little", field.name))
                     .label(format!("at least {least}"))
@@ -94,7 +111,7 @@ impl Decoder {
         if let Some(most) = field.most
             && T::read(most).is_ok_and(|most| *value > most)
         {
-            let shown = quoted(&value.spell());
+            let shown = quoted(written);
             self.report(
                 Problem::error("spec::out-of-range", span, format!("`{}` is {shown}, which is too much", field.name))
                     .label(format!("at most {most}"))

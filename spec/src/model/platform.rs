@@ -5,7 +5,7 @@ use values::{HostName, Line, MailAddress, Name, Release};
 use super::{
     Alert, Backup, BrandPolicy, Cluster, Contract, Defense, Dns, Mail, OutboundPool, Retention, Site, Tier, Tls,
 };
-use crate::language::{argument, kind, named};
+use crate::language::{argument, choice, kind, named};
 use crate::tree::Spanned;
 
 kind! {
@@ -68,6 +68,16 @@ kind! {
         /// The release.
         version: Spanned<Release> = argument("release").example("2026.11").environment();
         /// The distribution its packages come from.
-        distribution: Spanned<Release> = named("distribution").default("bookworm");
+        distribution: Spanned<Distribution> = named("distribution").default("bookworm");
+    }
+}
+
+choice! {
+    /// A distribution of software.
+    pub enum Distribution: "distribution" {
+        /// Debian 12.
+        Bookworm = "bookworm",
+        /// Debian 13.
+        Trixie = "trixie",
     }
 }
