@@ -41,7 +41,7 @@ use crate::launch::{Ended, Progress, Step};
 use crate::log::{Entry, Level, Log, LogWriter};
 use crate::node::Plan;
 use crate::probe::probe_all;
-use crate::rootfs::{self, Root};
+use crate::rootfs::{self, Held, Root};
 use crate::spare::Spares;
 use crate::state::{Folder, OpenDoor, Record, StateFailure};
 
@@ -137,6 +137,8 @@ pub(crate) struct Namespace {
     /// Where what daemons worked out is kept for others, and what they wrote.
     warm: (PathBuf, Vec<PathBuf>),
     keeping: Option<JoinHandle<()>>,
+    /// What nodes stand on besides the root.
+    _held: Held,
     /// Rung when nothing more is to be made ahead.
     idle: Arc<Idle>,
     shape: Shape,
@@ -200,8 +202,9 @@ impl Shape {
 }
 
 /// Starts a platform; returns when every door answers.
-pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namespace, Vec<OpenDoor>), Failure> {
+pub(crate) fn start(mut order: Order<'_>, progress: &dyn Progress) -> Result<(Namespace, Vec<OpenDoor>), Failure> {
     let folder = order.folder;
+    let held = order.root.hold();
     let (log, writer) = Log::open(&folder.log()).map_err(StateFailure::from)?;
     log.write(Entry::now(Level::Info, None, "environment begins"));
     let mut bound = embedded::open_ports(order.launch, order.before, &order.avoid)?;
@@ -272,6 +275,7 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Namesp
         warm,
         idle,
         keeping,
+        _held: held,
         shape: Shape::of(&order),
         processes: order.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
         open: open.clone(),

@@ -24,7 +24,7 @@ use crate::files;
 use crate::launch::{Progress, Step};
 use crate::state::hexadecimal;
 
-pub(crate) use warm::keep_warm;
+pub(crate) use warm::{Held, keep_warm};
 
 /// The version of what is kept; another one is made anew.
 const VERSION: u32 = 2;
@@ -109,6 +109,11 @@ impl Root {
     /// Returns the layers of what is warm that lie over it, the topmost first.
     pub(crate) fn warm_layers(&self) -> &[PathBuf] {
         self.layers.split_last().map_or(&[], |(_, warm)| warm)
+    }
+
+    /// Holds the layers of what is warm as long as what is returned lives; those that are gone meanwhile are left out.
+    pub(crate) fn hold(&mut self) -> Held {
+        warm::hold(&self.warm, &mut self.layers)
     }
 
     /// Returns what names its content: the digest of the image that it was unpacked from, or for one that somebody has unpacked where it

@@ -38,6 +38,9 @@ const UNTRIED: &str = "?";
 /// Who noticed what nobody noticed.
 const NOBODY: &str = "nobody";
 
+/// Who noticed what nobody can: the platform does the same with it, for the reason that the row gives.
+const SAME: &str = "no difference";
+
 /// The setting of a row that breaks the whole file: it is empty.
 const WHOLE: &str = "(all of it)";
 
@@ -53,7 +56,7 @@ struct Row {
     before: String,
     /// What stands there instead.
     after: String,
-    /// The scenario that noticed, or [`NOT_UP`], [`NOBODY`] or [`UNTRIED`].
+    /// The scenario that noticed, or [`NOT_UP`], [`NOBODY`], [`SAME`] or [`UNTRIED`].
     noticed: String,
     /// Why nobody did, where somebody has looked.
     reason: String,
@@ -91,7 +94,7 @@ impl Row {
     }
 
     fn is_noticed(&self) -> bool {
-        self.is_tried() && self.noticed != NOBODY
+        self.is_tried() && ![NOBODY, SAME].contains(&self.noticed.as_str())
     }
 
     /// Returns whether a scenario is thought to notice.
@@ -321,13 +324,16 @@ fn each_setting_of_the_table_is_still_rendered_and_each_scenario_there() {
     let said = |noticed: &str| {
         let mut likely = noticed.strip_prefix(UNTRIED).unwrap_or_default().split(';').map(str::trim);
         names.contains(noticed)
-            || [NOT_UP, NOBODY].contains(&noticed)
+            || [NOT_UP, NOBODY, SAME].contains(&noticed)
             || noticed.starts_with(UNTRIED) && likely.all(|one| one.is_empty() || names.contains(one))
     };
     let mut wrong = Vec::new();
     for row in rows() {
         match row.broken(&suite.bundle) {
             Ok(bundle) if bundle == suite.bundle => wrong.push(format!("{row} changes nothing")),
+            Ok(_) if row.noticed == SAME && row.reason.is_empty() => {
+                wrong.push(format!("{row} makes no difference: why?"))
+            }
             Ok(_) if !said(&row.noticed) => wrong.push(format!("no scenario is called `{}`", row.noticed)),
             Ok(_) => {}
             Err(why) => wrong.push(why),

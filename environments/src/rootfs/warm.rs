@@ -6,10 +6,12 @@
 //! platforms lie over one another.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
+use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 use crate::files;
@@ -24,7 +26,7 @@ const WORTH: [(&str, Judge); 2] = [("lib/rspamd", is_compiled), (TEMPLATES, is_t
 /// Where nodes keep what they begin their data with.
 const TEMPLATES: &str = "lib/mailwright/templates";
 
-/// Layers that are kept; beyond these a platform waits as long as it did the first time.
+/// Layers that are kept; for one more, the one goes that nobody has stood on for the longest time.
 const MOST: usize = 12;
 
 fn is_compiled(name: &str) -> bool {
@@ -42,7 +44,63 @@ fn is_template(name: &str) -> bool {
 pub(super) fn layers(warm: &Path) -> Vec<PathBuf> {
     let names = files::names(warm).unwrap_or_default();
     let whole = names.iter().filter(|name| name.starts_with("layer-"));
-    whole.map(|name| warm.join(name)).filter(|layer| layer.join("var").is_dir()).collect()
+    let whole = whole.filter(|name| !name.contains('.')).map(|name| warm.join(name));
+    whole.filter(|layer| layer.join("var").is_dir()).collect()
+}
+
+/// Layers that nodes stand on: none of them is taken away while this lives.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    _locks: Vec<File>,
+}
+
+/// Returns the file that says when a layer was used last, and is locked while it is.
+fn used(layer: &Path) -> PathBuf {
+    layer.with_extension("used")
+}
+
+/// Holds layers, and forgets those that are gone.
+///
+/// - `folders`: folders that nodes are to stand on; what is below `warm` is a layer.
+pub(crate) fn hold(warm: &Path, folders: &mut Vec<PathBuf>) -> Held {
+    let mut locks = Vec::new();
+    folders.retain(|folder| {
+        if !folder.starts_with(warm) {
+            return true;
+        }
+        let Ok(file) = File::create(used(folder)) else { return false };
+        let is_ours = flock(&file, FlockOperation::NonBlockingLockShared).is_ok() && folder.join("var").is_dir();
+        let is_held = is_ours && file.set_modified(SystemTime::now()).is_ok();
+        locks.extend(is_held.then_some(file));
+        is_held
+    });
+    Held { _locks: locks }
+}
+
+/// Takes the layers away that were used longest ago until there is room for one more; those that somebody stands on stay.
+///
+/// - Returns: whether there is room.
+fn make_room(mut layers: Vec<PathBuf>) -> bool {
+    let last = |layer: &PathBuf| fs::metadata(used(layer)).and_then(|about| about.modified()).ok();
+    layers.sort_by_cached_key(last);
+    let mut too_many = (layers.len() + 1).saturating_sub(MOST);
+    for layer in layers {
+        if too_many == 0 {
+            break;
+        }
+        let Ok(file) = File::options().create(true).append(true).open(used(&layer)) else { continue };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            continue;
+        }
+        // Under another name first: nobody takes a half for a layer.
+        let going = layer.with_extension("going");
+        if fs::rename(&layer, &going).is_ok() {
+            let _ = files::remove(&going);
+            let _ = fs::remove_file(used(&layer));
+            too_many -= 1;
+        }
+    }
+    too_many == 0
 }
 
 /// Keeps what nodes have worked out and no layer has yet, as one layer more; a failure costs time later and nothing else.
@@ -53,9 +111,6 @@ pub(super) fn layers(warm: &Path) -> Vec<PathBuf> {
 /// - `states`: the nodes' own layers of `/var`.
 pub(crate) fn keep_warm(warm: &Path, states: &[PathBuf]) {
     let before = layers(warm);
-    if before.len() >= MOST {
-        return;
-    }
     let is_there = |path: &str| before.iter().any(|layer| layer.join("var").join(path).exists());
     let mut found: BTreeSet<String> = BTreeSet::new();
     let mut sources = Vec::new();
@@ -69,7 +124,7 @@ pub(crate) fn keep_warm(warm: &Path, states: &[PathBuf]) {
             }
         }
     }
-    if sources.is_empty() {
+    if sources.is_empty() || !make_room(before) {
         return;
     }
     let mut hash = Sha256::new();
@@ -142,5 +197,50 @@ mod tests {
         assert_eq!(files::names(&second.join("var").join(TEMPLATES)).unwrap(), ["directory-00-15"]);
         assert!(second.join("var").join(TEMPLATES).join("directory-00-15/base").is_dir());
         assert!(!second.join("var/lib/rspamd").exists());
+    }
+
+    /// Makes so many layers, used in the order of their numbers.
+    fn many(warm: &Path, count: u32) -> Vec<PathBuf> {
+        let begun = SystemTime::now() - std::time::Duration::from_secs(1_000);
+        let layers: Vec<PathBuf> = (0..count).map(|number| warm.join(format!("layer-{number:02}"))).collect();
+        for (number, layer) in (0..).zip(&layers) {
+            fs::create_dir_all(layer.join("var/lib/rspamd")).unwrap();
+            let used = File::create(used(layer)).unwrap();
+            used.set_modified(begun + std::time::Duration::from_secs(number)).unwrap();
+        }
+        layers
+    }
+
+    #[test]
+    fn the_layer_that_nobody_has_used_for_the_longest_time_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, warm) = (folder.path().join("state"), folder.path().join("warm"));
+        let kept = many(&warm, 12);
+        // The oldest is stood on, and the second oldest was used a moment ago.
+        let mut stood_on = vec![kept[0].clone(), kept[1].clone(), folder.path().join("root")];
+        let held = hold(&warm, &mut stood_on);
+        assert_eq!(stood_on.len(), 3);
+        fs::create_dir_all(state.join("lib/rspamd")).unwrap();
+        fs::write(state.join("lib/rspamd/aa.hs"), "compiled").unwrap();
+        keep_warm(&warm, std::slice::from_ref(&state));
+        let left = layers(&warm);
+        assert_eq!(left.len(), 12);
+        assert!(left.contains(&kept[0]) && left.contains(&kept[1]) && !left.contains(&kept[2]), "{left:?}");
+        drop(held);
+        let mut gone = vec![kept[2].clone()];
+        hold(&warm, &mut gone);
+        assert_eq!(gone, Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn where_all_are_stood_on_none_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, warm) = (folder.path().join("state"), folder.path().join("warm"));
+        let mut kept = many(&warm, 12);
+        let _held = hold(&warm, &mut kept);
+        fs::create_dir_all(state.join("lib/rspamd")).unwrap();
+        fs::write(state.join("lib/rspamd/aa.hs"), "compiled").unwrap();
+        keep_warm(&warm, &[state]);
+        assert_eq!(layers(&warm), kept);
     }
 }
