@@ -342,10 +342,11 @@ impl<'s> Lowering<'s> {
         }
         if style == ScalarStyle::Plain
             && text.matches('{').count() != text.matches('}').count()
-            && let Some(bracket) = text.find('{')
+            // In the file, since a text over several lines is put together otherwise than it is written.
+            && let Some(bracket) = self.text.get(start..end).and_then(|written| written.find('{'))
         {
             // The parser takes `node { setting` for a key.
-            let at = (start + bracket).min(end);
+            let at = start + bracket;
             let help = "write `key: { … }`, with a blank behind the colon";
             self.problem("yaml::colon", at..end.min(at + 1), "`: ` is missing before this bracket", help);
             self.damaged.push(span);

@@ -344,6 +344,14 @@ const PIECES: &[&str] = &[
     "\\",
 ];
 
+#[test]
+fn a_bracket_in_a_key_over_several_lines_is_pointed_at_where_it_stands() {
+    holds("? aa\n  \u{85}{").unwrap();
+    let text = "a é\n  {b: 1\n";
+    let read = read(FileId(0), text.as_bytes());
+    assert!(read.problems.iter().all(|problem| lies_within(text, problem.span)), "{:?}", read.problems);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
