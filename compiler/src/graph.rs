@@ -75,6 +75,61 @@ pub fn flows(blueprint: &Blueprint) -> Vec<Flow> {
     FLOWS.iter().filter(|flow| there(flow.from) && there(flow.to)).copied().collect()
 }
 
+/// Mermaid draws at most 500 arrows, and nobody follows so many: a platform with more has its roles drawn in the place of nodes.
+const MOST_ARROWS: usize = 400;
+
+/// All nodes of a role in a cluster, drawn as one.
+struct Group {
+    name: String,
+    cluster: values::Name,
+    site: values::Name,
+    role: Role,
+    label: String,
+}
+
+/// Returns what is drawn in the place of nodes; nothing where every node has room.
+fn groups(blueprint: &Blueprint) -> Option<Vec<Group>> {
+    let arrows: usize = flows(blueprint).into_iter().map(|flow| joined(blueprint, flow).len()).sum();
+    if arrows <= MOST_ARROWS {
+        return None;
+    }
+    let mut found: std::collections::BTreeMap<(&values::Name, Role), Vec<&Node>> = std::collections::BTreeMap::new();
+    for node in &blueprint.nodes {
+        found.entry((&node.cluster, node.role)).or_default().push(node);
+    }
+    let group = |((cluster, role), nodes): ((&values::Name, Role), Vec<&Node>)| {
+        let hosts: BTreeSet<_> = nodes.iter().map(|node| &node.host).collect();
+        let site = blueprint.hosts.iter().find(|host| hosts.contains(&host.name)).map(|host| host.site.clone())?;
+        let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        Some(Group {
+            name: format!("{cluster}/{}", role.name()),
+            cluster: cluster.clone(),
+            site,
+            role,
+            label: format!("{}: {} on {}", role.name(), many(nodes.len(), "node"), many(hosts.len(), "host")),
+        })
+    };
+    Some(found.into_iter().filter_map(group).collect())
+}
+
+/// Returns every pair of ends that a flow joins, as names: groups of the same cluster, or the world outside.
+fn joined_groups(groups: &[Group], flow: Flow) -> Vec<(String, String)> {
+    let at = |end: End| -> Vec<(Option<&values::Name>, String)> {
+        match end {
+            End::Internet => vec![(None, "internet".to_owned())],
+            End::Users => vec![(None, "users".to_owned())],
+            End::Role(role) => {
+                let found = groups.iter().filter(|group| group.role == role);
+                found.map(|group| (Some(&group.cluster), group.name.clone())).collect()
+            }
+        }
+    };
+    let targets = at(flow.to);
+    let pairs = at(flow.from).into_iter().flat_map(|from| targets.iter().map(move |to| (from.clone(), to)));
+    let near = pairs.filter(|((from, _), (to, _))| from.is_none() || to.is_none() || from == to);
+    near.map(|((_, from), (_, to))| (from, to.clone())).collect()
+}
+
 /// Returns the nodes that stand at an end of a flow.
 fn nodes(blueprint: &Blueprint, end: End) -> Vec<&Node> {
     match end {

@@ -161,3 +161,39 @@ fn the_picture_in_the_readme_is_the_one_that_is_drawn() {
     }
     assert_eq!(std::fs::read_to_string(path).expect("the picture is there"), drawn);
 }
+
+#[test]
+fn a_platform_of_hundreds_of_nodes_is_drawn_by_its_roles() {
+    let (mut files, assets) = northmail::files();
+    let platform = files.iter_mut().find(|file| file.path == "platform.kdl").expect("the operator's file");
+    let mut text = String::from_utf8(std::mem::take(&mut platform.bytes)).expect("UTF-8");
+    for (old, new) in [
+        ("count=5", "count=160"),
+        ("cores=8", "cores=64"),
+        ("memory=\"16GiB\"", "memory=\"256GiB\""),
+        ("disk=\"600GiB\"", "disk=\"6TiB\""),
+        ("front \"203.0.113.0/28\"", "front \"203.0.113.0/24\""),
+        ("size=\"8TiB\"", "size=\"800TiB\""),
+        ("store count=3", "store count=150"),
+        ("access count=2", "access count=60"),
+        ("mx count=2", "mx count=40"),
+    ] {
+        assert!(text.contains(old), "the example does not say {old}");
+        text = text.replacen(old, new, 1);
+    }
+    platform.bytes = text.into_bytes();
+    let sources = spec::Sources::new(files, assets);
+    let parsed = spec::parse(&sources);
+    let compiled = compiler::compile(&sources, &parsed, "production");
+    let output = compiled.output.unwrap_or_else(|| panic!("{:?}", compiled.problems));
+    assert!(output.blueprint.nodes.len() > 250, "{}", output.blueprint.nodes.len());
+    let mermaid = compiler::graph::mermaid(&output.blueprint);
+    // What Mermaid draws without being told to: 500 arrows, 50,000 characters.
+    assert!(mermaid.matches("->").count() < 60 && mermaid.len() < 5_000, "{mermaid}");
+    let stores = mermaid.lines().find(|line| line.contains("store: 150 nodes on ")).expect("the stores");
+    assert!(stores.trim_start().starts_with("n_a_store["), "{stores}");
+    assert!(mermaid.contains("n_a_mx -->|\"LMTP\"| n_a_store\n"), "{mermaid}");
+    let dot = compiler::graph::dot(&output.blueprint);
+    assert!(dot.contains("\"a/mx\" -> \"a/store\" [label=\"LMTP\", style=solid];"), "{dot}");
+    assert!(dot.len() < 8_000, "{dot}");
+}
