@@ -129,6 +129,11 @@ const OWN: &[Code] = &[
          Mail for it would never go outside. Choose another name.",
     ),
     code(
+        "compiler::keeps-no-mail",
+        "A migration names an address whose mail is kept nowhere here: a forward, a list, or a mailbox whose tier only filters or passes \
+         on. What is fetched from the old host needs a mailbox to lie in.",
+    ),
+    code(
         "compiler::keys-rotate-too-fast",
         "Two generations of signing keys are published: the one that signs and the one before it. A message that waits in a \
          queue for longer than a key is used finds its key gone when it arrives, and fails the check. Let `rotate` be longer \

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spec::model::TierKind;
 use spec::{Problem, Span, Spanned};
 use values::{MailAddress, quoted};
 
 use crate::report::Report;
-use crate::resolve::{Domain, Entry, Model, nearest};
+use crate::resolve::{Domain, Entry, EntryKind, Model, nearest};
 
 /// Checks where mail is passed on to.
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
@@ -14,8 +15,12 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         catch_all(model, domain, report);
         for migrated in domain.spec.migrations.iter().flat_map(|migration| &migration.mailboxes) {
             let address = domain.address(&migrated.local.value);
-            if !migrated.local.is_hole() && !is_mailbox(model, &address) {
-                tell_unknown(model, domain, &migrated.local, "fetched into", report);
+            if migrated.local.is_hole() {
+                continue;
+            }
+            match model.entries.find(address.domain(), address.local()) {
+                None => tell_unknown(model, domain, &migrated.local, "fetched into", report),
+                Some(entry) => kept_nowhere(model, domain, &migrated.local, entry, report),
             }
         }
     }
@@ -50,6 +55,37 @@ fn letters(model: &Model<'_>, report: &mut Report) {
             .related(model.platform.mail.span, "what the platform takes"),
         );
     }
+}
+
+/// Tells of mail that is to be fetched into what keeps none.
+fn kept_nowhere(
+    model: &Model<'_>,
+    domain: &Domain<'_>,
+    local: &Spanned<values::LocalPart>,
+    entry: &Entry<'_>,
+    report: &mut Report,
+) {
+    let (why, place) = match entry.kind {
+        EntryKind::Mailbox(mailbox) => match model.tier(domain, mailbox) {
+            Some(tier) if tier.kind.value != TierKind::Mailbox && !tier.kind.is_hole() => {
+                (format!("its tier {} keeps no mail", tier.name.value), tier.kind.span)
+            }
+            _ => return,
+        },
+        EntryKind::Forward(_) | EntryKind::List(_) => {
+            (format!("the {} only passes mail on", entry.kind.name()), entry.span)
+        }
+    };
+    report.tell(
+        Problem::error(
+            "compiler::keeps-no-mail",
+            local.span,
+            format!("no mail can be fetched into {}, which keeps none", quoted(local.value.as_str())),
+        )
+        .label("cannot be fetched into")
+        .help("name a mailbox that is kept here, or remove it from the migration")
+        .related(place, why),
+    );
 }
 
 fn is_mailbox(model: &Model<'_>, address: &MailAddress) -> bool {
