@@ -276,7 +276,9 @@ fn a_plan_tells_what_really_changes_and_who_notices() {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(case) = CASES.get(next.fetch_add(1, Ordering::Relaxed)) {
-            holds(&desk, (&before, &old), case);
+            let after = edited(&desk, case.name, case.edits);
+            let new = built(&desk, &after);
+            holds(&desk, case.name, (&before, &old), (&after, &new), case.noticed);
         }
     };
     std::thread::scope(|scope| {
@@ -285,14 +287,12 @@ fn a_plan_tells_what_really_changes_and_who_notices() {
     });
 }
 
-fn holds(desk: &Desk, (before, old): (&Path, &Built), case: &Case) {
-    let Case { name, edits, noticed } = case;
-    let after = edited(desk, name, edits);
-    let arguments = ["plan", plain(&after), "--from-folder", plain(before), "--env", "production"];
+/// Holds what a plan from one folder to another tells against what both come to.
+fn holds(desk: &Desk, name: &str, (before, old): (&Path, &Built), (after, new): (&Path, &Built), noticed: &[Noticed]) {
+    let arguments = ["plan", plain(after), "--from-folder", plain(before), "--env", "production"];
     let output = desk.call(&[&arguments[..], &["--json", "--exit-code"]].concat());
     assert_eq!(output.status.code(), Some(4), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     let plan: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
-    let new = built(desk, &after);
     assert_eq!(told(&plan, "file"), differences(&old.files, &new.files), "{name}: files");
     for (kind, list, key) in [
         ("mailbox", "/roster/mailboxes", "address"),
@@ -320,10 +320,54 @@ fn holds(desk: &Desk, (before, old): (&Path, &Built), case: &Case) {
     // What people read tells the same numbers, on a screen.
     let shown = String::from_utf8_lossy(&desk.call(&arguments).stdout).into_owned();
     assert!(shown.lines().count() <= 40, "{name}: longer than a screen\n{shown}");
-    for (reseller, count, what) in *noticed {
+    for (reseller, count, what) in noticed {
         let plural = if *count == 1 { "mailbox" } else { "mailboxes" };
         assert!(shown.contains(&format!("{count} {plural} of {reseller}: ")), "{name}: {what}\n{shown}");
     }
+}
+
+#[test]
+fn a_domain_that_goes_and_a_reseller_with_another_name_are_told_as_they_are() {
+    let desk = Desk::new();
+    let example = desk.example("before");
+    let old = built(&desk, &example);
+    let domain = CASES.iter().find(|case| case.name == "a domain comes").expect("a case");
+    let more = edited(&desk, "more", domain.edits);
+    let two = built(&desk, &more);
+    holds(&desk, "a domain goes", (&more, &two), (&example, &old), &[("globex", 2, "are taken away")]);
+
+    let other = edited(
+        &desk,
+        "other",
+        &[
+            (PLATFORM, "contract \"globex\"", "contract \"initech\""),
+            (GLOBEX, "reseller \"globex\" {", "reseller \"initech\" renamed-from=\"globex\" {"),
+            (GLOBEX, "admin@globex.adm", "admin@initech.adm"),
+            ("scenarios/isolation.kdl", "by=\"admin@globex.adm\"", "by=\"admin@initech.adm\""),
+            ("scenarios/isolation.kdl", "sign-in \"admin@globex.adm\"", "sign-in \"admin@initech.adm\""),
+            ("scenarios/smoke.kdl", "by=\"admin@globex.adm\"", "by=\"admin@initech.adm\""),
+            ("scenarios/smoke.kdl", "by=\"admin@globex.adm\"", "by=\"admin@initech.adm\""),
+        ],
+    );
+    std::fs::rename(other.join("resellers/globex"), other.join("resellers/initech")).expect("another folder");
+    let renamed = built(&desk, &other);
+    let arguments = ["plan", plain(&other), "--from-folder", plain(&example), "--env", "production", "--json"];
+    let plan: Value = serde_json::from_slice(&desk.call(&arguments).stdout).expect("one JSON document");
+    assert_eq!(told(&plan, "file"), differences(&old.files, &renamed.files), "files");
+    // It is the same reseller: nothing is lost, no mailbox, domain or brand comes or goes, and nobody notices.
+    let changes = plan["changes"].as_array().expect("changes");
+    let of_reseller: Vec<(&Value, &Value)> = changes
+        .iter()
+        .filter(|change| change["kind"] == "reseller")
+        .map(|change| (&change["action"], &change["name"]))
+        .collect();
+    assert_eq!(of_reseller, [(&Value::from("renamed"), &Value::from("initech"))]);
+    let lost = changes.iter().filter(|change| {
+        let comes_or_goes = change["action"] == "created" || change["action"] == "destroyed";
+        change["destructive"] == true || (comes_or_goes && change["kind"] != "file")
+    });
+    assert_eq!(lost.collect::<Vec<_>>(), Vec::<&Value>::new());
+    assert_eq!(plan["impacts"], Value::Array(Vec::new()));
 }
 
 #[test]
