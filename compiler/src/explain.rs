@@ -14,7 +14,7 @@ use crate::Output;
 use crate::check::proof::claim;
 use crate::decide::nodes;
 use crate::report::Report;
-use crate::resolve::resolve;
+use crate::resolve::{self, Model, resolve};
 
 /// A thing that can be explained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +169,19 @@ impl Teller<'_> {
         if let Some(reply) = &mailbox.autoreply {
             let until = reply.until.map_or(String::new(), |until| format!(", until {until}"));
             let from = reply.from.map_or(String::new(), |from| format!(", from {from}"));
-            self.tell("autoreply", format!("\"{}\"{from}{until}", reply.text), &[(&own, "autoreply")]);
+            let subject = reply.subject.as_ref().map_or(String::new(), |subject| format!(", subject \"{subject}\""));
+            self.tell("autoreply", format!("\"{}\"{subject}{from}{until}", reply.text), &[(&own, "autoreply")]);
+        }
+        let reseller = roster.resellers.iter().find(|reseller| reseller.name == domain.reseller)?;
+        let of_reseller = format!("reseller {}", reseller.name);
+        let preferences = mailbox.preferences.as_deref();
+        for (name, field, own_value, otherwise) in [
+            ("language", "language", preferences.and_then(|it| it.language.as_ref()), &reseller.language),
+            ("time zone", "time_zone", preferences.and_then(|it| it.time_zone.as_ref()), &reseller.time_zone),
+        ] {
+            if let Some(value) = own_value.or(otherwise.as_ref()) {
+                self.tell(name, value, &[(&own, field), (&of_reseller, field)]);
+            }
         }
         if let Some(secret) = &mailbox.initial_password {
             self.tell("first password", format!("secret:{secret}"), &[(&own, "initial")]);
@@ -197,7 +209,7 @@ impl Teller<'_> {
         if !domain.aliases.is_empty() {
             self.tell("aliases", joined(&domain.aliases), &[(&own, "aliases")]);
         }
-        self.proofs(sources, parsed, &domain.name);
+        self.beside(sources, parsed, &domain.name);
         if let Some(catch_all) = &domain.catch_all {
             self.tell("catch-all", catch_all, &[(&own, "catch_all")]);
         }
@@ -215,10 +227,23 @@ impl Teller<'_> {
         Some(())
     }
 
-    /// Tells what shows that each name of a domain is its reseller's, or what would.
-    fn proofs(&mut self, sources: &Sources, parsed: &Parsed, name: &HostName) {
+    /// Tells what the texts say of a domain and no file is made from: its proofs and its migrations.
+    fn beside(&mut self, sources: &Sources, parsed: &Parsed, name: &HostName) {
         let Some(model) = resolve(sources, &parsed.spec, &mut Report::default()) else { return };
         let Some(domain) = model.domain_of(name) else { return };
+        self.proofs(sources, &model, domain);
+        for migration in &domain.spec.migrations {
+            let (count, host) = (migration.mailboxes.len(), &migration.from.host.value);
+            self.explained.reasons.push(format!(
+                "migrate {}: {count} of its mailboxes are to come from {host}, which nothing carries out; fetch them with a tool such \
+                 as imapsync",
+                migration.name.value
+            ));
+        }
+    }
+
+    /// Tells what shows that each name of a domain is its reseller's, or what would.
+    fn proofs(&mut self, sources: &Sources, model: &Model<'_>, domain: &resolve::Domain<'_>) {
         let reseller = &domain.reseller.spec.name.value;
         for name in domain.names().map(|name| &name.value) {
             let by_record = domain.spec.proof.value == Proof::DnsTxt;
@@ -229,7 +254,7 @@ impl Teller<'_> {
                 None => "none recorded".to_owned(),
             };
             if by_record && !is_reserved(name) && sources.proven(name, reseller).is_none() {
-                let claim = claim(&model, domain, name);
+                let claim = claim(model, domain, name);
                 let (at, text) = (claim.record_name(), claim.record_text());
                 self.explained.reasons.push(format!(
                     "{name} is proven to be {reseller}'s once {at} TXT \"{text}\" is published and mailwright reseller prove {name} has \

@@ -174,6 +174,8 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
                 mailbox.forward.as_ref().and_then(|forward| forward.to.first()),
             );
             origins.maybe("mailbox", address, "autoreply", mailbox.autoreply.as_ref().map(|reply| &reply.text));
+            origins.maybe("mailbox", address, "language", mailbox.language.as_ref());
+            origins.maybe("mailbox", address, "time_zone", mailbox.time_zone.as_ref());
             let password = mailbox.initial.as_ref().and_then(|initial| initial.password.as_ref());
             origins.maybe("mailbox", address, "initial", password);
             origins.maybe("mailbox", address, "on_removal", mailbox.on_removal.as_ref().map(|removal| &removal.action));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use control::{Delivery, RecipientAnswer, Service, SignInRefusal};
-use serde_json::json;
+use serde_json::{Value, json};
 use values::MailAddress;
 use world::{START, World, open, password_of, roster, roster_value, seed};
 
@@ -84,6 +84,44 @@ async fn an_automatic_reply_ends_with_its_last_day() {
     assert!(delivery(&world, "office@acme.example").await.autoreply.is_some());
     world.advance(1);
     assert!(delivery(&world, "office@acme.example").await.autoreply.is_none());
+}
+
+#[tokio::test]
+async fn a_declared_reply_has_its_subject_until_it_is_declared_without() {
+    let world = World::new().await;
+    assert_eq!(delivery(&world, "office@acme.example").await.autoreply.unwrap().subject, None);
+    let mut changed = world::roster();
+    let mailbox = changed.mailboxes.iter_mut().find(|it| it.address == address("office@acme.example")).unwrap();
+    mailbox.autoreply.as_mut().unwrap().subject = Some("Away".to_owned());
+    world::seed(world.directory(), &changed).await;
+    assert_eq!(delivery(&world, "office@acme.example").await.autoreply.unwrap().subject.as_deref(), Some("Away"));
+    world::seed(world.directory(), &world::roster()).await;
+    assert_eq!(delivery(&world, "office@acme.example").await.autoreply.unwrap().subject, None);
+}
+
+#[tokio::test]
+async fn a_declared_language_and_time_zone_are_what_the_api_answers() {
+    let world = World::new().await;
+    let alice = json!({ "user": "alice@acme.example" });
+    let mut changed = world::roster();
+    let mailbox = changed.mailboxes.iter_mut().find(|it| it.address == address("alice@acme.example")).unwrap();
+    let (language, time_zone) = (Some("fr-CA".to_owned()), Some("America/Montreal".to_owned()));
+    mailbox.preferences = Some(Box::new(blueprint::roster::Preferences { language, time_zone }));
+    let asked = async || {
+        let shown = world.call("admin@acme.adm", "get_user", alice.clone()).await;
+        (shown["attributes"]["language"].clone(), shown["attributes"]["timezone"].clone())
+    };
+    assert_eq!(asked().await, (Value::Null, Value::Null));
+    world::seed(world.directory(), &changed).await;
+    assert_eq!(asked().await, (json!("fr-CA"), json!("America/Montreal")));
+    // What the declaration no longer says is gone, and what somebody set since stays.
+    changed.mailboxes.iter_mut().find(|it| it.address == address("alice@acme.example")).unwrap().preferences = None;
+    world::seed(world.directory(), &changed).await;
+    assert_eq!(asked().await, (Value::Null, Value::Null));
+    let own = json!({ "user": "alice@acme.example", "attributes": { "language": "en", "timezone": "UTC" } });
+    assert_eq!(world.call("admin@acme.adm", "change_user", own).await["success"], true);
+    world::seed(world.directory(), &changed).await;
+    assert_eq!(asked().await, (json!("en"), json!("UTC")));
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ fn settings() -> impl Strategy<Value = Value> {
                 folder.and(end).map(|end| Value::from(i64::try_from(START / 1000).unwrap() - end)),
             ),
             ("autoresponder_option_interval", limit.map(Value::from)),
+            ("autoresponder_option_subject", folder.map(Value::from)),
             ("autoresponder", text.map(Value::from)),
             ("delivery_autoresponder", disabled.map(|off| Value::from(!off))),
             // For domains, where it is rare enough that most work.
@@ -328,11 +329,16 @@ async fn same_recipient(directory: &Directory, pool: &PgPool, text: &str, poster
         assert_eq!(rule, format!("*:bytes={}", mailbox.quota.unwrap_or(0)), "{context}");
     }
     if alias.is_none() && !text.contains('+') {
-        let row =
-            sqlx::query("SELECT autoreply, autoreply_seconds FROM lookup.userdb($1)").bind(text).fetch_one(pool).await;
-        let reply: (Option<String>, Option<i64>) = row.map(|row| (row.get(0), row.get(1))).unwrap();
+        let row = sqlx::query("SELECT autoreply, autoreply_seconds, autoreply_subject FROM lookup.userdb($1)");
+        let row = row.bind(text).fetch_one(pool).await;
+        let reply: (Option<String>, Option<i64>, Option<String>) =
+            row.map(|row| (row.get(0), row.get(1), row.get(2))).unwrap();
         let meant = delivery.autoreply.as_ref();
-        let meant = (meant.map(|it| it.text.clone()), meant.map(|it| i64::try_from(it.interval_seconds).unwrap()));
+        let meant = (
+            meant.map(|it| it.text.clone()),
+            meant.map(|it| i64::try_from(it.interval_seconds).unwrap()),
+            meant.and_then(|it| it.subject.clone()),
+        );
         assert_eq!(reply, meant, "{context}");
     }
     for poster in posters {

@@ -50,6 +50,12 @@ pub(crate) fn passwords(
         let password = self::secret(owner.as_str(), secret.as_str(), &launch.secrets, variables, secrets)?;
         passwords.platform.insert(mailbox.address.clone(), password);
     }
+    for reseller in &roster.resellers {
+        for (admin, secret) in &reseller.first_passwords {
+            let password = self::secret(reseller.name.as_str(), secret.as_str(), &launch.secrets, variables, secrets)?;
+            passwords.platform.insert(admin.clone(), password);
+        }
+    }
     for account in &launch.accounts {
         let purpose = purpose(&account.address);
         let password = match passwords.platform.get(&account.address) {
@@ -128,8 +134,10 @@ fn follow_renames(roster: &Roster, secrets: &mut Secrets) {
                     .map(|domain| &domain.name)
                     .collect();
                 let of_reseller = |mailbox: &&blueprint::roster::Mailbox| domains.contains(mailbox.address.domain());
-                for secret in roster.mailboxes.iter().filter(of_reseller).filter_map(|it| it.initial_password.as_ref())
-                {
+                let of_admins = roster.resellers.iter().filter(|it| it.name.as_str() == rename.to);
+                let of_admins = of_admins.flat_map(|it| it.first_passwords.values());
+                let of_mailboxes = roster.mailboxes.iter().filter(of_reseller);
+                for secret in of_mailboxes.filter_map(|it| it.initial_password.as_ref()).chain(of_admins) {
                     follow(format!("secret {}/{secret}", rename.from), format!("secret {}/{secret}", rename.to));
                 }
             }
@@ -194,6 +202,26 @@ mod tests {
         let found = passwords(&launch, &roster, &variables, &mut secrets(state.path())).unwrap();
         assert_eq!(found.platform.get(&account.address).unwrap(), hash);
         assert_eq!(password_of(account, &secrets(state.path())), None);
+    }
+
+    #[test]
+    fn the_declared_first_password_of_an_admin_is_the_one_to_try() {
+        let state = tempfile::tempdir().unwrap();
+        let (_, mut roster, launch) = crate::fixture::platform();
+        let admin = roster.resellers[0].admins[0].clone();
+        roster.resellers[0].first_passwords.insert(admin.clone(), "first-admin".parse().unwrap());
+        let owner = roster.resellers[0].name.to_string();
+        let variables = BTreeMap::from([(given_secret(&owner, "first-admin"), "open sesame".to_owned())]);
+        let found = passwords(&launch, &roster, &variables, &mut secrets(state.path())).unwrap();
+        assert_eq!(found.platform.get(&admin).unwrap(), "open sesame");
+        let account = launch.accounts.iter().find(|account| account.address == admin).unwrap();
+        assert_eq!(password_of(account, &secrets(state.path())), Some("open sesame"));
+        // Another environment makes one up, under the secret's name.
+        let state = tempfile::tempdir().unwrap();
+        let made_up = passwords(&launch, &roster, &BTreeMap::new(), &mut secrets(state.path())).unwrap();
+        assert_ne!(made_up.platform.get(&admin).unwrap(), "open sesame");
+        let again = passwords(&launch, &roster, &BTreeMap::new(), &mut secrets(state.path())).unwrap();
+        assert_eq!(made_up.platform.get(&admin), again.platform.get(&admin));
     }
 
     #[test]

@@ -188,6 +188,7 @@ fn reseller(name: &str) -> Reseller {
         language: None,
         time_zone: None,
         admins: vec![parse(&format!("admin@{name}.adm"))],
+        first_passwords: std::collections::BTreeMap::new(),
         contract: None,
     }
 }
@@ -240,6 +241,7 @@ fn mailbox(address: &str) -> Mailbox {
         aliases: Vec::new(),
         forward: Vec::new(),
         keep: false,
+        preferences: None,
         autoreply: None,
         defense: blueprint::roster::DefenseSettings::default(),
         initial_password: None,

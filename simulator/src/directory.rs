@@ -139,6 +139,8 @@ pub struct Autoreply {
     pub from: MailAddress,
     /// The text.
     pub text: String,
+    /// The subject; made of the sender's where there is none.
+    pub subject: Option<String>,
     /// No sender is answered twice within this many seconds.
     pub interval_seconds: u64,
 }

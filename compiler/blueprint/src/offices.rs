@@ -101,6 +101,7 @@ pub fn with_own<'r>(blueprint: &Blueprint, roster: &'r Roster) -> Cow<'r, Roster
             aliases: addresses,
             forward: Vec::new(),
             keep: false,
+            preferences: None,
             autoreply: None,
             defense: DefenseSettings::default(),
             initial_password: None,

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use values::{ByteSize, Colour, Date, Duration, HostName, MailAddress, Name, Rate, Score};
 
@@ -116,6 +118,9 @@ pub struct Reseller {
     pub time_zone: Option<String>,
     /// Admins that sign in to the API and the console, such as `admin@acme.adm`.
     pub admins: Vec<MailAddress>,
+    /// The secrets that hold first passwords of admins, by their addresses.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_passwords: BTreeMap<MailAddress, Name>,
     /// What its contract allows.
     pub contract: Option<Contract>,
 }
@@ -267,8 +272,11 @@ pub struct Mailbox {
     pub forward: Vec<MailAddress>,
     /// Whether forwarded mail is kept as well.
     pub keep: bool,
+    /// What its user is shown pages in, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferences: Option<Box<Preferences>>,
     /// An automatic reply.
-    pub autoreply: Option<Autoreply>,
+    pub autoreply: Option<Box<Autoreply>>,
     /// What is set for its defense.
     pub defense: DefenseSettings,
     /// The secret that holds its first password.
@@ -277,11 +285,25 @@ pub struct Mailbox {
     pub on_removal: OnRemoval,
 }
 
+/// What a user is shown pages in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preferences {
+    /// Language tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// IANA time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
 /// An automatic reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Autoreply {
     /// The text.
     pub text: String,
+    /// The subject; made of the sender's where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// First day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Date>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use blueprint::Roster;
 use blueprint::roster::{
     Autoreply, Brand, BrandHost, BrandTexts, Colours, Contract, DefenseSettings, Domain, Forward, List, MailService,
-    Mailbox, OnRemoval, Reseller, Support, Tier, TierKind,
+    Mailbox, OnRemoval, Preferences, Reseller, Support, Tier, TierKind,
 };
 use spec::model::{self, Environment};
 use values::{HostName, MailAddress, Name};
@@ -166,6 +166,12 @@ fn reseller(reseller: &resolve::Reseller<'_>) -> Reseller {
         language: Some(spec.language.value.to_string()),
         time_zone: Some(spec.time_zone.value.to_string()),
         admins: sorted(spec.admins.iter().map(|admin| admin.address.value.clone())),
+        first_passwords: spec
+            .admins
+            .iter()
+            .filter_map(|admin| Some((&admin.address, admin.initial.as_ref()?.password.as_ref()?)))
+            .map(|(address, secret)| (address.value.clone(), secret.value.name().clone()))
+            .collect(),
         contract: reseller.contract.map(contract),
     }
 }
@@ -280,10 +286,19 @@ fn mailbox(
         ),
         keep: spec.forward.as_ref().is_some_and(|forward| forward.keep.value),
         forward,
-        autoreply: spec.autoreply.as_ref().map(|reply| Autoreply {
-            text: reply.text.value.to_string(),
-            from: reply.from.as_ref().map(|date| date.value),
-            until: reply.until.as_ref().map(|date| date.value),
+        preferences: (spec.language.is_some() || spec.time_zone.is_some()).then(|| {
+            Box::new(Preferences {
+                language: spec.language.as_ref().map(|language| language.value.to_string()),
+                time_zone: spec.time_zone.as_ref().map(|zone| zone.value.to_string()),
+            })
+        }),
+        autoreply: spec.autoreply.as_ref().map(|reply| {
+            Box::new(Autoreply {
+                text: reply.text.value.to_string(),
+                subject: reply.subject.as_ref().map(|subject| subject.value.to_string()),
+                from: reply.from.as_ref().map(|date| date.value),
+                until: reply.until.as_ref().map(|date| date.value),
+            })
         }),
         defense: defense(spec.defense.as_deref()),
         initial_password: spec

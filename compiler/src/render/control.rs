@@ -50,6 +50,10 @@ fn passwords(output: &Output) -> BTreeMap<MailAddress, SecretReference> {
     let mut found: BTreeMap<MailAddress, SecretReference> =
         shown.map(|account| (account.address.clone(), secret::account(&account.address))).collect();
     // The declared first password is the password to try.
+    found.extend(output.roster.resellers.iter().flat_map(|reseller| {
+        let secret = |name: &values::Name| SecretReference { owner: reseller.name.clone(), name: name.clone() };
+        reseller.first_passwords.iter().map(move |(admin, name)| (admin.clone(), secret(name)))
+    }));
     found.extend(output.roster.mailboxes.iter().filter_map(|mailbox| {
         let owner = owners.get(mailbox.address.domain())?;
         let name = mailbox.initial_password.clone()?;

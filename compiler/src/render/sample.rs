@@ -113,6 +113,7 @@ pub(crate) fn mailbox(at: &str) -> Mailbox {
         aliases: Vec::new(),
         forward: Vec::new(),
         keep: false,
+        preferences: None,
         autoreply: None,
         defense: DefenseSettings::default(),
         initial_password: None,

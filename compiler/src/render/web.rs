@@ -136,6 +136,7 @@ fn checks(blueprint: &Blueprint) -> Vec<Check> {
         check("php-fpm", &[fpm, "-t", "-y", POOL], POOL, &["test is successful"]),
         check("php", &["/usr/bin/php", "-l", roundcube::CONFIG], roundcube::CONFIG, &[]),
         check("php", &["/usr/bin/php", "-l", roundcube::BRANDS], roundcube::BRANDS, &[]),
+        check("php", &["/usr/bin/php", "-l", roundcube::PEOPLE], roundcube::PEOPLE, &[]),
         check("php", &["/usr/bin/php", "-l", plugin], plugin, &[]),
     ]
 }

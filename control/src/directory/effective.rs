@@ -53,6 +53,7 @@ impl Effective {
             aliases: Vec::new(),
             forward: Vec::new(),
             keep: false,
+            preferences: None,
             autoreply: None,
             defense: defense(account.declared.as_deref(), &account.settings),
             initial_password: None,

@@ -250,7 +250,7 @@ fn autoreply(account: &Account, now: i64) -> (Option<Autoreply>, i64) {
     if now >= until {
         return (None, i64::MAX);
     }
-    // Only a declaration says when it begins; the API has no word for it.
+    // Only a declaration says when it begins, and under what subject; the API has no words for it.
     let from = settings.number("autoresponder_option_startdate").unwrap_or(i64::MIN);
     if now < from {
         return (None, from);
@@ -259,6 +259,7 @@ fn autoreply(account: &Account, now: i64) -> (Option<Autoreply>, i64) {
     let reply = Autoreply {
         from: account.address.clone(),
         text: text.to_owned(),
+        subject: settings.text("autoresponder_option_subject").filter(|text| !text.is_empty()).map(str::to_owned),
         interval_seconds: hours.unwrap_or(24).saturating_mul(3600),
     };
     (Some(reply), until)

@@ -60,7 +60,9 @@ struct DeclaredAccount {
     forward: Vec<String>,
     keep: bool,
     restricted: bool,
-    autoreply: Option<roster::Autoreply>,
+    #[serde(default)]
+    preferences: Option<Box<roster::Preferences>>,
+    autoreply: Option<Box<roster::Autoreply>>,
     /// Read by [`super::effective`].
     defense: roster::DefenseSettings,
     removal: String,
@@ -88,6 +90,7 @@ impl DeclaredAccount {
             forward: forward.iter().map(ToString::to_string).collect(),
             keep: false,
             restricted,
+            preferences: None,
             autoreply: None,
             defense: roster::DefenseSettings::default(),
             removal: "suspend".to_owned(),
@@ -110,6 +113,7 @@ impl DeclaredAccount {
             forward: mailbox.forward.iter().map(ToString::to_string).collect(),
             keep: mailbox.keep,
             restricted: false,
+            preferences: mailbox.preferences.clone(),
             autoreply: mailbox.autoreply.clone(),
             defense: mailbox.defense.clone(),
             removal: mailbox.on_removal.action.clone(),
@@ -567,6 +571,16 @@ async fn seed_account(
 fn settings(settings: &mut Settings, old: Option<&DeclaredAccount>, it: &DeclaredAccount) {
     let name = settings.text("name").map(str::to_owned);
     settings.set("name", managed(old.and_then(|old| old.name.as_ref()), it.name.clone(), name));
+    let preference = |it: &DeclaredAccount, which: fn(&roster::Preferences) -> &Option<String>| {
+        it.preferences.as_deref().and_then(|preferences| which(preferences).clone())
+    };
+    let words: [(_, fn(&roster::Preferences) -> &Option<String>); 2] =
+        [("language", |it| &it.language), ("timezone", |it| &it.time_zone)];
+    for (name, which) in words {
+        let before = old.and_then(|old| preference(old, which));
+        let current = settings.text(name).map(str::to_owned);
+        settings.set(name, managed(before.as_ref(), preference(it, which), current));
+    }
     if !it.forward.is_empty() {
         settings.set("delivery_forward", Some(true));
         settings.set("delivery_local", Some(it.keep));
@@ -582,11 +596,12 @@ fn settings(settings: &mut Settings, old: Option<&DeclaredAccount>, it: &Declare
         let start = reply.from.map(|day| day.days_since_epoch() * 86_400);
         let end = reply.until.map(|day| (day.days_since_epoch() + 1) * 86_400);
         settings.set("autoresponder", Some(reply.text.clone()));
+        settings.set("autoresponder_option_subject", reply.subject.clone());
         settings.set("autoresponder_option_startdate", start);
         settings.set("autoresponder_option_enddate", end);
         settings.set("delivery_autoresponder", Some(true));
     } else if old.is_some_and(|old| old.autoreply.is_some()) {
-        for name in ["", "_option_startdate", "_option_enddate"] {
+        for name in ["", "_option_subject", "_option_startdate", "_option_enddate"] {
             settings.set(&format!("autoresponder{name}"), None::<bool>);
         }
         settings.set("delivery_autoresponder", None::<bool>);

@@ -62,8 +62,8 @@ fn recipient(answer: control::RecipientAnswer) -> seam::Recipient {
             policy: policy(delivery.policy),
             senders: delivery.senders,
             autoreply: delivery.autoreply.map(|reply| {
-                let control::Autoreply { from, text, interval_seconds } = reply;
-                seam::Autoreply { from, text, interval_seconds }
+                let control::Autoreply { from, text, subject, interval_seconds } = reply;
+                seam::Autoreply { from, text, subject, interval_seconds }
             }),
         }),
     }

@@ -116,12 +116,13 @@ fn write(
     // A subject in encoded words is decoded and cut, so that the answer's is one line whatever came.
     let subject = header::fields(header).find(|field| field.is("Subject")).map(|field| words::decode(field.raw()));
     let subject: String = subject.unwrap_or_default().chars().filter(|c| !c.is_control()).take(60).collect();
+    let subject = reply.subject.clone().unwrap_or_else(|| format!("Auto: {}", subject.trim()));
     let identifier = value("Message-ID").filter(|text| is_identifier(text));
     let mut text = format!(
         "Date: {}\r\nFrom: <{}>\r\nTo: <{sender}>\r\nSubject: {}\r\nMessage-ID: <{}.{id}@{hostname}>\r\n",
         date::text(now),
         reply.from,
-        encoded(&format!("Auto: {}", subject.trim())),
+        encoded(&subject),
         now.0,
     );
     if let Some(identifier) = identifier {

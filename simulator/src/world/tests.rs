@@ -244,6 +244,7 @@ fn an_automatic_reply_is_sent_once_a_day_to_people_only() {
     account.delivery.autoreply = Some(crate::directory::Autoreply {
         from: "office@acme.example".parse().unwrap(),
         text: "Closed today – back on Monday".to_owned(),
+        subject: None,
         interval_seconds: 86_400,
     });
     let mail = |to: &str, extra: &str| {

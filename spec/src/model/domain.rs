@@ -96,9 +96,9 @@ kind! {
         /// Another local part of the same mailbox.
         aliases: Vec<Spanned<LocalPart>> = named("alias").example("al");
         /// Its owner's language, where it is not the reseller's.
-        language: Option<Spanned<LanguageTag>> = named("language").noted();
+        language: Option<Spanned<LanguageTag>> = named("language");
         /// Its owner's time zone, where it is not the reseller's.
-        time_zone: Option<Spanned<TimeZone>> = named("time-zone").noted();
+        time_zone: Option<Spanned<TimeZone>> = named("time-zone");
         /// What is given once.
         initial: Option<Rare<Initial>> = named("initial");
         /// Where its mail is passed on to.
@@ -128,7 +128,7 @@ kind! {
         /// The text.
         text: Spanned<Line> = argument("text").example("Closed today");
         /// The subject; the asker's own where there is none.
-        subject: Option<Spanned<Line>> = named("subject").example("Away").noted();
+        subject: Option<Spanned<Line>> = named("subject").example("Away");
         /// The first day.
         from: Option<Spanned<Date>> = named("from").example("2026-12-24");
         /// The last day.

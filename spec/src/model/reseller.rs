@@ -36,7 +36,7 @@ kind! {
         /// Under which address, whose domain is the reseller's name and `.adm`.
         address: Spanned<MailAddress> = argument("address").example("admin@acme.adm").unique();
         /// What is given once.
-        initial: Option<Initial> = named("initial").noted();
+        initial: Option<Initial> = named("initial");
     }
 }
 

@@ -154,7 +154,11 @@ impl Questions {
         };
         let most = version.pick("sieve_spamtest_max_value", "sieve_spamtest_score_max_value");
         // In 2.3 a percent sign in an answer begins a variable, as it would in the file.
-        let text = version.pick("replace(autoreply, '%', '%%')", "autoreply").replace('%', version.pick("%%", "%"));
+        let word = |column: &str| {
+            let doubled = format!("replace({column}, '%', '%%')");
+            version.pick(doubled.as_str(), column).replace('%', version.pick("%%", "%"))
+        };
+        let (text, subject) = (word("autoreply"), word("autoreply_subject"));
         // Scripts may ask for the detail; deliveries must not cut it off, since the directory knows better what is one.
         let detail = match (version, separator) {
             (Version::V2_4, Some(separator)) => {
@@ -164,10 +168,12 @@ impl Questions {
         };
         let user = format!(
             "SELECT {detail}u.username AS \"user\", u.home, u.uid, u.gid, u.{quota}, {sieve}, {text} AS \"{reply}\", \
+             {subject} AS \"{subject_variable}\", \
              CASE WHEN u.autoreply_seconds < 86400 THEN u.autoreply_seconds / 3600 || 'h' \
              ELSE (u.autoreply_seconds + 86399) / 86400 || 'd' END AS \"{interval}\", u.spam_folder AS \"{folder}\", u.username AS \"{mailbox}\", \
              trim_scale(round(greatest(d.quarantine, 0.001), 3)) AS {most} FROM lookup.userdb('{login}') AS u LEFT JOIN lookup.defense('{login}') AS d ON true",
             reply = variable("autoreply"),
+            subject_variable = variable("subject"),
             interval = variable("interval"),
             folder = variable("spam_folder"),
             mailbox = variable("mailbox"),

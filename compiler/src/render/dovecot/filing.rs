@@ -94,31 +94,37 @@ pub fn script() -> Script {
             Command::If(vec![(environment("mailbox", "?*"), vec![keep_match("mailbox")])]),
             set("interval", "1d"),
             Command::If(vec![(environment("interval", "?*"), vec![keep_match("interval")])]),
-            Command::If(replies()),
+            Command::If(vec![
+                (environment("subject", "?*"), vec![keep_match("subject"), Command::If(replies(true))]),
+                (Test::Not(Box::new(environment("subject", "?*"))), vec![Command::If(replies(false))]),
+            ]),
         ],
     )]));
     script
 }
 
 /// A reply for each interval: its length must stand in the script.
-fn replies() -> Vec<(Test, Vec<Command>)> {
+///
+/// - `subject`: whether it has one of its own; without it the sender's is taken.
+fn replies(subject: bool) -> Vec<(Test, Vec<Command>)> {
     let hours = (1..24).map(|hours| (format!("{hours}h"), ":seconds", hours * 3600));
     let days = (1..=MOST_DAYS).map(|days| (format!("{days}d"), ":days", days));
     let reply = |unit, length| {
-        Command::Do(
-            "vacation",
-            vec![
-                Argument::Tag(unit),
-                Argument::Number(length),
-                Argument::Tag(":addresses"),
-                Argument::Texts(vec![Text::Variable("asked")]),
-                Argument::Tag(":from"),
-                Argument::Text(Text::Variable("mailbox")),
-                Argument::Tag(":handle"),
-                "autoreply".into(),
-                Argument::Text(Text::Variable("reply")),
-            ],
-        )
+        let mut arguments = vec![
+            Argument::Tag(unit),
+            Argument::Number(length),
+            Argument::Tag(":addresses"),
+            Argument::Texts(vec![Text::Variable("asked")]),
+            Argument::Tag(":from"),
+            Argument::Text(Text::Variable("mailbox")),
+            Argument::Tag(":handle"),
+            "autoreply".into(),
+        ];
+        if subject {
+            arguments.extend([Argument::Tag(":subject"), Argument::Text(Text::Variable("subject"))]);
+        }
+        arguments.push(Argument::Text(Text::Variable("reply")));
+        Command::Do("vacation", arguments)
     };
     let is = |text: String| {
         Test::Is(

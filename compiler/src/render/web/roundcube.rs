@@ -19,6 +19,8 @@ use crate::render::system::AUTHORITY;
 pub const CONFIG: &str = "/etc/roundcube/config.inc.php";
 /// The brands, by the host that is asked for.
 pub const BRANDS: &str = "/etc/roundcube/brands.inc.php";
+/// What users are shown pages in, by their addresses and domains.
+pub const PEOPLE: &str = "/etc/roundcube/people.inc.php";
 const KEY: &str = "/etc/roundcube/session.key";
 const PLUGIN: &str = "/var/lib/roundcube/plugins/platform_brand/platform_brand.php";
 
@@ -54,6 +56,8 @@ class platform_brand extends rcube_plugin
     {
         $this->add_hook('render_page', [$this, 'page']);
         $this->add_hook('template_object_loginform', [$this, 'sign_in']);
+        $this->add_hook('user_create', [$this, 'begin']);
+        $this->add_hook('login_after', [$this, 'follow']);
     }
 
     /** Adds the brand's colours, and what stands below each page. */
@@ -85,6 +89,53 @@ class platform_brand extends rcube_plugin
         return $form;
     }
 
+    /** Gives a new user the language and the time zone that are declared. */
+    public function begin($user)
+    {
+        $given = $this->given($user['user']);
+        if ($given['language'] !== '') {
+            $user['language'] = $given['language'];
+        }
+        if ($given['timezone'] !== '') {
+            $user['preferences']['timezone'] = $given['timezone'];
+        }
+        $user['preferences']['platform_given'] = $given;
+        return $user;
+    }
+
+    /** Takes a changed declaration over; what users chose themselves stays as long as it stays. */
+    public function follow($query)
+    {
+        $user = rcmail::get_instance()->user;
+        $given = $this->given($user->data['username'] ?? '');
+        $before = $user->get_prefs()['platform_given'] ?? [];
+        if ($given === $before) {
+            return $query;
+        }
+        $preferences = ['platform_given' => $given];
+        if ($given['timezone'] !== '' && $given['timezone'] !== ($before['timezone'] ?? '')) {
+            $preferences['timezone'] = $given['timezone'];
+        }
+        if ($given['language'] !== '' && $given['language'] !== ($before['language'] ?? '')) {
+            $_SESSION['language'] = $given['language'];
+        }
+        $user->save_prefs($preferences);
+        return $query;
+    }
+
+    private function given($user)
+    {
+        $all = include '/etc/roundcube/people.inc.php';
+        $user = strtolower($user);
+        $at = strrpos($user, '@');
+        $domain = $all['domains'][$at === false ? '' : substr($user, $at + 1)] ?? ['name' => '', 'language' => '', 'timezone' => ''];
+        $own = $all['people'][substr($user, 0, (int) $at) . '@' . $domain['name']] ?? [];
+        return [
+            'language' => ($own['language'] ?? '') ?: $domain['language'],
+            'timezone' => ($own['timezone'] ?? '') ?: $domain['timezone'],
+        ];
+    }
+
     private function words($brand, $which)
     {
         $language = substr($_SESSION['language'] ?? rcmail::get_instance()->get_user_language() ?? 'en', 0, 2);
@@ -101,6 +152,7 @@ pub fn files(blueprint: &Blueprint, roster: &Roster, node: &Node) -> BTreeMap<St
     BTreeMap::from([
         (CONFIG.to_owned(), File::text(format!("<?php\n\n$config = {};\n{BY_HOST}", settings(blueprint, node)))),
         (BRANDS.to_owned(), File::text(format!("<?php\n\nreturn {};\n", brands(blueprint, roster)))),
+        (PEOPLE.to_owned(), File::text(format!("<?php\n\nreturn {};\n", people(roster)))),
         (KEY.to_owned(), own(vec![Piece::Secret(session_key())])),
         (PLUGIN.to_owned(), File::text(PLUGIN_TEXT)),
     ])
@@ -192,6 +244,35 @@ fn brands(blueprint: &Blueprint, roster: &Roster) -> Php {
         ("texts", Php::Map(Vec::new())),
     ]);
     Php::Map(hosts.chain([(String::new(), plain)]).collect())
+}
+
+/// Returns what is declared of users' languages and time zones; mailboxes that say nothing are as their reseller says.
+///
+/// A reseller's `en` leaves the language to the browser: it is what webmail speaks where nobody asks for another one.
+fn people(roster: &Roster) -> Php {
+    let language = |tag: Option<&String>| Php::text(tag.map_or(String::new(), |tag| tag.replace('-', "_")));
+    let zone = |zone: Option<&String>| Php::text(zone.cloned().unwrap_or_default());
+    let domains = roster.domains.iter().flat_map(|domain| {
+        let reseller = roster.resellers.iter().find(|reseller| reseller.name == domain.reseller);
+        let of_users = reseller.and_then(|it| it.language.as_ref()).filter(|tag| *tag != "en");
+        let around = Php::map([
+            ("name", Php::text(domain.name.as_str())),
+            ("language", language(of_users)),
+            ("timezone", zone(reseller.and_then(|it| it.time_zone.as_ref()))),
+        ]);
+        let names = [&domain.name].into_iter().chain(&domain.aliases);
+        names.map(move |name| (name.to_string(), around.clone())).collect::<Vec<_>>()
+    });
+    let people = roster.mailboxes.iter().filter_map(|mailbox| Some((mailbox, mailbox.preferences.as_deref()?)));
+    let people = people.flat_map(|(mailbox, preferences)| {
+        let own = Php::map([
+            ("language", language(preferences.language.as_ref())),
+            ("timezone", zone(preferences.time_zone.as_ref())),
+        ]);
+        let addresses = [&mailbox.address].into_iter().chain(&mailbox.aliases);
+        addresses.map(move |address| (address.key(), own.clone())).collect::<Vec<_>>()
+    });
+    Php::map([("domains", Php::Map(domains.collect())), ("people", Php::Map(people.collect()))])
 }
 
 /// Returns a brand's colours over the skin's own. Colours are typed and hold nothing but digits.

@@ -911,7 +911,7 @@ END $$;
 -- find that one's mail, and nothing has to be moved.
 CREATE FUNCTION lookup.userdb(address text) RETURNS TABLE (
     username text, home text, uid int, gid int, quota_bytes bigint, quota_rule text, sieve boolean, sieve_script text,
-    autoreply text, autoreply_until bigint, autoreply_seconds bigint, spam_folder text, account bigint, host text
+    autoreply text, autoreply_subject text, autoreply_until bigint, autoreply_seconds bigint, spam_folder text, account bigint, host text
 ) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found public.mailboxes := lookup.mailbox(address);
@@ -936,6 +936,7 @@ BEGIN
         IF (autoreply_until IS NULL OR lookup.seconds() < autoreply_until)
             AND lookup.seconds() >= coalesce(lookup.whole(settings, 'autoresponder_option_startdate'), 0) THEN
             autoreply := lookup.word(settings, 'autoresponder');
+            autoreply_subject := nullif(lookup.word(settings, 'autoresponder_option_subject'), '');
             autoreply_seconds := lookup.whole(settings, 'autoresponder_option_interval');
             autoreply_seconds := 3600 * CASE WHEN autoreply_seconds >= 0 THEN autoreply_seconds ELSE 24 END;
         END IF;
@@ -981,5 +982,5 @@ BEGIN
     END LOOP;
 END $$;
 
-INSERT INTO platform (name, value) VALUES ('lookups', 'a4fab9cee5e8195c6655b29c225460757ffcbea2fe0cd61133c36c09dee3e577');
+INSERT INTO platform (name, value) VALUES ('lookups', '65540b6bdba7b28b26b4f4dfbd4069b0de28112bbd21b49ea8034320f0d3f8aa');
 
