@@ -109,6 +109,11 @@ pub fn check_outlines(
 
 fn check(sources: &Sources, parsed: &Parsed) -> Report {
     let mut report = Report::default();
+    // A platform of another edition is there, and cannot be read.
+    let unread = |it: &Problem| it.code == "spec::language" && it.message.contains("does not know edition");
+    if parsed.spec.platforms.is_empty() && parsed.problems.iter().any(unread) {
+        return report;
+    }
     if let Some(model) = resolve(sources, &parsed.spec, &mut report) {
         check::everywhere(&model, &mut report);
         // What several environments have in common is told once, in the words of the first.

@@ -25,8 +25,14 @@ fn chain(model: &Model<'_>, environment: &Environment, report: &mut Report) {
     let mut here = environment;
     while let Some(from) = &here.from {
         if from.value == environment.name.value {
-            // One circle is one mistake, told of the first of its environments.
-            if seen.iter().any(|other| **other < environment.name.value) {
+            // One circle is one mistake: told where something is promoted from production, or else of the first by name.
+            let circle = || seen.iter().filter_map(|name| model.environments.get(name).copied());
+            let from_real = |it: &&Environment| {
+                let from = it.from.as_ref().and_then(|from| model.environments.get(&from.value));
+                from.is_some_and(|from| is_real(from))
+            };
+            let blamed = circle().find(from_real).or_else(|| circle().min_by_key(|it| &it.name.value));
+            if blamed.is_some_and(|blamed| blamed.name.value != environment.name.value) {
                 return;
             }
             let steps: Vec<&str> = seen.iter().map(|name| name.as_str()).collect();
@@ -53,6 +59,24 @@ fn chain(model: &Model<'_>, environment: &Environment, report: &mut Report) {
         seen.push(&from.value);
         here = next;
     }
+}
+
+/// Tells whether an environment meets the real internet.
+fn is_real(environment: &Environment) -> bool {
+    environment.internet.as_ref().is_some_and(|it| it.mode.value == InternetMode::Real && !it.mode.is_hole())
+}
+
+/// Tells whether an environment is promoted from itself by way of others, which is told as that.
+fn is_in_circle(model: &Model<'_>, environment: &Environment) -> bool {
+    let mut here = environment;
+    for _ in 0..model.environments.len() {
+        let Some(from) = here.from.as_ref().and_then(|from| model.environments.get(&from.value)) else { return false };
+        if from.name.value == environment.name.value {
+            return true;
+        }
+        here = from;
+    }
+    false
 }
 
 /// Refuses nodes of a role that the platform has none of.
@@ -86,10 +110,7 @@ fn scales(model: &Model<'_>, environment: &Environment, report: &mut Report) {
 /// Refuses to let mail out of a test environment, and to take the platform's own domains for somebody else's.
 fn internet(model: &Model<'_>, environment: &Environment, report: &mut Report) {
     let Some(internet) = &environment.internet else { return };
-    if internet.mode.value == InternetMode::Real
-        && !internet.mode.is_hole()
-        && is_promoted(model, &environment.name.value)
-    {
+    if is_real(environment) && is_promoted(model, &environment.name.value) && !is_in_circle(model, environment) {
         report.tell(
             Problem::error(
                 "compiler::real-internet",

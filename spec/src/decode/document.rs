@@ -79,7 +79,9 @@ fn lower<K: Kinded>(node: &Node<'_>, decoder: &mut Decoder) -> K {
 fn edition(file: FileId, nodes: &[Node<'_>], whole: bool, decoder: &mut Decoder) -> bool {
     let mut statements = nodes.iter().enumerate().filter(|(_, node)| node.kind.value == "language");
     let Some((position, statement)) = statements.next() else {
-        if whole {
+        // One that is misspelt is told as that.
+        let misspelt = nodes.first().is_some_and(|node| is_nearly_language(&node.kind.value));
+        if whole && !misspelt {
             let place = nodes.first().map_or(Span { file, start: 0, end: 0 }, |node| node.kind.span);
             let written = if decoder.syntax == super::Syntax::Kdl { "language 1" } else { "language: 1" };
             decoder.report(
@@ -146,6 +148,11 @@ fn edition(file: FileId, nodes: &[Node<'_>], whole: bool, decoder: &mut Decoder)
     }
 }
 
+/// Tells whether a word is `language` with a slip of the pen in it.
+fn is_nearly_language(word: &str) -> bool {
+    nearest_with_distance(word, std::iter::once("language")).is_some_and(|(distance, _)| (1..=2).contains(&distance))
+}
+
 fn report_unknown_root(node: &Node<'_>, trust: &Trust, decoder: &mut Decoder) {
     if decoder.is_full() {
         return;
@@ -155,6 +162,9 @@ fn report_unknown_root(node: &Node<'_>, trust: &Trust, decoder: &mut Decoder) {
     let known: Vec<&str> = known.map(|root| root.name).collect();
     let near = nearest_with_distance(name, known.iter().copied());
     let (message, help) = match (near, place_for(name, "")) {
+        _ if is_nearly_language(name) => {
+            (format!("unknown {} at the top of a file", quoted(name)), "write `language`".to_owned())
+        }
         (Some((distance, near)), place) if distance <= 1 || place.is_none() => {
             (format!("unknown {} at the top of a file", quoted(name)), format!("write `{near}`"))
         }
