@@ -34,6 +34,11 @@ const OWN: &[Code] = &[
          that is free.",
     ),
     code(
+        "compiler::admins-domain",
+        "A reseller declares a mail domain below `.adm`. Admins sign in under `NAME.adm`, which no DNS knows: a mailbox there would have \
+         an admin's address. Host the domain under the name that it really has.",
+    ),
+    code(
         "compiler::brand-policy",
         "A reseller's brand changes a part that the operator's `brand-policy` does not allow. Remove the part from the brand, or \
          ask the operator to allow it. Both places are shown.",
@@ -214,20 +219,15 @@ const OWN: &[Code] = &[
          operator to add it. Both places are shown.",
     ),
     code(
+        "compiler::not-internationalized",
+        "An address has letters beyond ASCII before its `@`, and the platform's `mail` does not say `internationalized`: its daemons \
+         refuse such addresses (RFC 6531), so that nobody could write to it.",
+    ),
+    code(
         "compiler::not-vouched",
         "A domain is said to be proven by the operator, and the reseller's contract does not say that the operator vouches for \
          it. A reseller's word is not enough: write `vouch \"DOMAIN\"` into the contract, or let the domain be shown by a record in its \
          own DNS (`dns-txt`).",
-    ),
-    code(
-        "compiler::admins-domain",
-        "A reseller declares a mail domain below `.adm`. Admins sign in under `NAME.adm`, which no DNS knows: a mailbox there would have \
-         an admin's address. Host the domain under the name that it really has.",
-    ),
-    code(
-        "compiler::not-internationalized",
-        "An address has letters beyond ASCII before its `@`, and the platform's `mail` does not say `internationalized`: its daemons \
-         refuse such addresses (RFC 6531), so that nobody could write to it.",
     ),
     code(
         "compiler::operators-domain",
