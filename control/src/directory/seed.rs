@@ -571,15 +571,14 @@ async fn seed_account(
 fn settings(settings: &mut Settings, old: Option<&DeclaredAccount>, it: &DeclaredAccount) {
     let name = settings.text("name").map(str::to_owned);
     settings.set("name", managed(old.and_then(|old| old.name.as_ref()), it.name.clone(), name));
-    let preference = |it: &DeclaredAccount, which: fn(&roster::Preferences) -> &Option<String>| {
-        it.preferences.as_deref().and_then(|preferences| which(preferences).clone())
+    let preferences = |it: &DeclaredAccount| match it.preferences.as_deref() {
+        Some(it) => [it.language.clone(), it.time_zone.clone()],
+        None => [None, None],
     };
-    let words: [(_, fn(&roster::Preferences) -> &Option<String>); 2] =
-        [("language", |it| &it.language), ("timezone", |it| &it.time_zone)];
-    for (name, which) in words {
-        let before = old.and_then(|old| preference(old, which));
+    let before = old.map_or([None, None], preferences);
+    for ((name, before), now) in ["language", "timezone"].into_iter().zip(before).zip(preferences(it)) {
         let current = settings.text(name).map(str::to_owned);
-        settings.set(name, managed(before.as_ref(), preference(it, which), current));
+        settings.set(name, managed(before.as_ref(), now, current));
     }
     if !it.forward.is_empty() {
         settings.set("delivery_forward", Some(true));
