@@ -110,6 +110,50 @@ fn mail_and_passwords_survive_a_renamed_mailbox_domain_and_reseller() {
 }
 
 #[test]
+fn mail_in_the_queues_of_a_killed_platform_arrives_at_the_address_that_was_renamed_meanwhile() {
+    if !has("python3") {
+        return;
+    }
+    let mut desk = Desk::new();
+    let platform = desk.example("northmail");
+    let up = desk.up(&platform, "dev");
+    let pid = desk.pid(&platform, "dev");
+    // Killed in the middle of a stream of mail: what was answered 250 is partly in its mailbox, partly in a queue.
+    let answered = desk.path("answered");
+    let stream = format!(
+        "import signal, threading\n\
+         answered, lock = [], threading.Lock()\n\
+         def stream(name):\n  \
+             host, port = door('mx')\n  \
+             client = smtplib.SMTP(host, port)\n  \
+             for number in range(1000):\n    \
+                 subject = f'{{name}}-{{number}}-end'\n    \
+                 try: client.sendmail(BOB, ['dora@globex.example'], letter(BOB, 'dora@globex.example', subject))\n    \
+                 except (OSError, smtplib.SMTPException): return\n    \
+                 with lock:\n      \
+                     answered.append(subject)\n      \
+                     if len(answered) == 60: os.kill({pid}, signal.SIGKILL)\n\
+         threads = [threading.Thread(target=stream, args=(name,)) for name in 'abcd']\n\
+         for thread in threads: thread.start()\n\
+         for thread in threads: thread.join()\n\
+         assert len(answered) >= 60\n\
+         open({answered:?}, 'w').write('\\n'.join(answered))\n"
+    );
+    python(&desk, &up, &stream);
+    edit(&platform, GLOBEX, "mailbox \"dora\" {", "mailbox \"theodora\" renamed-from=\"dora\" {");
+    let up = desk.up(&platform, "dev");
+    let all = format!(
+        "answered = open({answered:?}).read().split()\n\
+         with imap('theodora@globex.example') as client:\n  \
+             for subject in answered: assert len(wait_for(client, subject, seconds=60)) == 1, subject\n\
+         try: from_outside(BOB, ['dora@globex.example'], letter(BOB, 'dora@globex.example', 'late'))\n\
+         except smtplib.SMTPRecipientsRefused: pass\n\
+         else: assert False, 'the old address takes nothing new'\n"
+    );
+    python(&desk, &up, &all);
+}
+
+#[test]
 fn plan_holds_quotas_against_what_the_running_stores_hold() {
     if !has("python3") {
         return;

@@ -8,6 +8,7 @@ pub(crate) mod domain;
 mod effective;
 mod facts;
 mod forget;
+mod formerly;
 mod pending;
 mod recipient;
 mod renames;
@@ -106,6 +107,8 @@ pub struct Directory {
     facts: RwLock<Option<Arc<Facts>>>,
     remembered: Mutex<Remembered>,
     pending: Arc<Pending>,
+    /// Whether all mail lies under the addresses that accounts have.
+    pub(crate) settled: tokio::sync::watch::Sender<bool>,
 }
 
 impl Directory {
@@ -134,6 +137,7 @@ impl Directory {
             checks: Checks::new(&*chance),
             pending: Arc::new(Pending::load(&database.writer).await?),
             facts: RwLock::default(),
+            settled: tokio::sync::watch::Sender::new(true),
             remembered: Mutex::default(),
             readers: database.readers.clone(),
             database,

@@ -107,6 +107,7 @@ impl directory::Directory {
             directory::aside::note_back(&mut transaction, account).await?;
             self.commit(transaction).await?;
         }
+        self.settled.send_replace(true);
         Ok(())
     }
 }

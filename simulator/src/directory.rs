@@ -12,6 +12,8 @@ pub enum Question {
     Recipient {
         /// The envelope recipient.
         address: MailAddress,
+        /// Whether the mail was taken already, so that the address may have been another's name then.
+        taken: bool,
     },
     /// Whether somebody may sign in.
     SignIn {
@@ -79,6 +81,8 @@ pub enum Recipient {
     Disabled,
     /// The mailbox is over its quota: 552 5.2.2.
     OverQuota,
+    /// It had this name when the mail was taken, and has another one now. Only told of mail that was taken.
+    Renamed(MailAddress),
     /// The address exists.
     Known(Delivery),
 }

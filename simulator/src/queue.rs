@@ -129,6 +129,8 @@ pub struct Queue {
     forgotten: Moment,
     /// Where the log ended when it was last looked over for garbage.
     looked: Position,
+    /// Messages before this one were there when it was opened.
+    opened_at: QueueId,
 }
 
 #[derive(Debug, Default)]
@@ -163,7 +165,9 @@ impl Queue {
             notices: BTreeSet::new(),
             forgotten: Moment::default(),
             looked: Position::default(),
+            opened_at: QueueId(0),
         };
+        queue.opened_at = queue.next_id();
         let mut order: Vec<(Position, QueueId)> =
             queue.state.entries.iter().map(|(&id, entry)| (entry.position, id)).collect();
         order.sort_unstable();
@@ -318,11 +322,9 @@ impl Queue {
         };
         let entry = self.state.entries.get(&id)?;
         let leader = entry.targets.get(first)?;
-        // A mailbox that could not be reached is looked up again, by itself.
-        let failed_before = matches!(leader.state, TargetState::Waiting { failed: 1.., .. });
         let alone = match place {
             Destination::Directory => true,
-            Destination::Store(_) => failed_before,
+            Destination::Store(_) => is_looked_up_again(self.opened_at, id, leader),
             Destination::Outbound | Destination::Domain(_) => false,
         };
         let mut targets = Vec::new();
@@ -339,6 +341,12 @@ impl Queue {
             self.waiting.remove(place);
         }
         (!targets.is_empty()).then(|| Job { id, targets, destination: place.clone() })
+    }
+
+    /// Tells whether a mailbox is looked up once more before mail goes there, and each by itself: after a failure, and after
+    /// the queue was opened, it may be elsewhere, have another name, or not be there any more.
+    pub fn is_looked_up_again(&self, id: QueueId, target: &Target) -> bool {
+        is_looked_up_again(self.opened_at, id, target)
     }
 
     /// Returns a message.
@@ -767,4 +775,8 @@ impl State {
             self.entries.remove(&id);
         }
     }
+}
+
+fn is_looked_up_again(opened_at: QueueId, id: QueueId, target: &Target) -> bool {
+    id < opened_at || matches!(target.state, TargetState::Waiting { failed: 1.., .. })
 }

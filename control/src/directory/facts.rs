@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use values::MailAddress;
 
+use super::formerly::Formerly;
 use super::{DirectoryError, Pool};
 
 /// What the directory knows of the platform.
@@ -30,6 +31,9 @@ pub(crate) struct Facts {
     pub(crate) tiers: BTreeMap<String, Tier>,
     /// Resellers by name.
     pub(crate) resellers: BTreeMap<String, Reseller>,
+    /// What was renamed lately.
+    #[serde(default, skip_serializing_if = "Formerly::is_empty")]
+    pub(crate) formerly: Formerly,
 }
 
 impl Facts {
@@ -47,6 +51,7 @@ impl Facts {
             restorable_seconds: i64::try_from(blueprint.retention.deleted_mailbox.as_seconds()).unwrap_or(i64::MAX),
             tiers: roster.tiers.iter().map(|tier| (tier.name.to_string(), tier.clone())).collect(),
             resellers: roster.resellers.iter().map(|one| (one.name.to_string(), one.clone())).collect(),
+            formerly: Formerly::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use blueprint::{Rename, Roster};
 use values::{HostName, MailAddress};
 
 use super::changes::{self, Change};
+use super::formerly::Renamed;
 use super::{Account, Connection, DirectoryError, account, aside, domain};
 
 /// Tables whose rows belong to a reseller, beside the resellers themselves.
@@ -37,13 +38,13 @@ pub(super) struct Renaming<'r> {
 impl Renaming<'_> {
     /// Carries the renames out.
     ///
-    /// - Returns: accounts that have another address now, as old and new.
+    /// - Returns: domains and accounts that have another name now.
     pub(super) async fn carry_out(
         &self,
         connection: &mut Connection,
         conflicts: &mut Vec<String>,
-    ) -> Result<Vec<(MailAddress, MailAddress)>, DirectoryError> {
-        let mut renamed = Vec::new();
+    ) -> Result<Renamed, DirectoryError> {
+        let mut renamed = Renamed::default();
         for rename in self.of("reseller") {
             self.reseller(connection, rename).await?;
         }
@@ -53,13 +54,13 @@ impl Renaming<'_> {
             accounts.extend(self.of(kind).map(|rename| (rename.from.as_str(), rename.to.as_str())));
         }
         for rename in self.of("domain") {
-            renamed.extend(self.domain(connection, rename, &accounts, conflicts).await?);
+            self.domain(connection, rename, &accounts, (conflicts, &mut renamed)).await?;
         }
         for (from, to) in &accounts {
             let Some(found) = account::at(connection, from, None).await? else { continue };
             let Ok(to) = to.parse::<MailAddress>() else { continue };
             if found.domain == to.domain().as_str() && self.account(connection, found.clone(), &to, conflicts).await? {
-                renamed.push((found.address, to));
+                renamed.accounts.push((found.address, to));
             }
         }
         for rename in self.of("tier") {
@@ -113,19 +114,21 @@ impl Renaming<'_> {
         connection: &mut Connection,
         rename: &Rename,
         accounts: &BTreeMap<&str, &str>,
-        conflicts: &mut Vec<String>,
-    ) -> Result<Vec<(MailAddress, MailAddress)>, DirectoryError> {
+        (conflicts, renamed): (&mut Vec<String>, &mut Renamed),
+    ) -> Result<(), DirectoryError> {
         let (from, to) = (rename.from.as_str(), rename.to.as_str());
-        let (Some(found), Ok(name)) = (domain::named(connection, from, None).await?, to.parse::<HostName>()) else {
-            return Ok(Vec::new());
+        let (Some(found), Ok(old), Ok(name)) =
+            (domain::named(connection, from, None).await?, from.parse::<HostName>(), to.parse::<HostName>())
+        else {
+            return Ok(());
         };
         if domain::named(connection, to, None).await?.is_some() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let owner = self.roster.domains.iter().find(|it| it.name == name).map(|it| it.reseller.as_str());
         if owner != Some(found.reseller.as_str()) {
             conflicts.push(format!("the domain {from} is another reseller's, and is not renamed to {to}"));
-            return Ok(Vec::new());
+            return Ok(());
         }
         // Often the new name was an alias before; one of another domain is no name to take.
         let alias = sqlx::query("DELETE FROM domain_aliases WHERE name = $2 AND domain = $1").bind(from).bind(to);
@@ -134,7 +137,7 @@ impl Renaming<'_> {
             sqlx::query("SELECT 1 FROM domain_aliases WHERE name = $1").bind(to).fetch_optional(&mut *connection);
         if taken.await?.is_some() {
             conflicts.push(format!("{to} is an alias of another domain, and {from} is not renamed to it"));
-            return Ok(Vec::new());
+            return Ok(());
         }
         for statement in [
             "UPDATE domains SET name = $2 WHERE name = $1",
@@ -145,25 +148,25 @@ impl Renaming<'_> {
         ] {
             both(connection, statement, from, to).await?;
         }
-        if let Some(mut renamed) = domain::named(connection, to, None).await?
-            && let Some(catch_all) = renamed.catch_all.as_ref().filter(|address| address.domain().as_str() == from)
+        if let Some(mut row) = domain::named(connection, to, None).await?
+            && let Some(catch_all) = row.catch_all.as_ref().filter(|address| address.domain().as_str() == from)
         {
-            renamed.catch_all = Some(MailAddress::new(catch_all.local().clone(), name.clone()));
-            domain::save(connection, &renamed).await?;
+            row.catch_all = Some(MailAddress::new(catch_all.local().clone(), name.clone()));
+            domain::save(connection, &row).await?;
         }
-        let mut moved = Vec::new();
         for deleted in [true, false] {
             for found in account::of_domain(connection, &found.reseller, from, deleted).await? {
                 let explicit = accounts.get(found.address.key().as_str()).and_then(|to| to.parse().ok());
                 let explicit = explicit.filter(|to: &MailAddress| *to.domain() == name && !deleted);
                 let target = explicit.unwrap_or_else(|| MailAddress::new(found.address.local().clone(), name.clone()));
-                let old = found.address.clone();
+                let before = found.address.clone();
                 if self.account(connection, found, &target, conflicts).await? && !deleted {
-                    moved.push((old, target));
+                    renamed.accounts.push((before, target));
                 }
             }
         }
-        Ok(moved)
+        renamed.domains.push((old, name));
+        Ok(())
     }
 
     /// Gives an account, live or deleted, another address; tells whether it has it now.

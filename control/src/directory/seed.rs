@@ -181,7 +181,7 @@ impl Directory {
     pub async fn seed(&self, seed: Seed<'_>) -> Result<SeedReport, DirectoryError> {
         let roster = offices::with_own(seed.blueprint, seed.roster);
         let seed = Seed { roster: &roster, ..seed };
-        let facts = Facts::of(seed.blueprint, seed.roster);
+        let mut facts = Facts::of(seed.blueprint, seed.roster);
         let declared = declared_accounts(seed.roster);
         let admins: BTreeMap<String, (MailAddress, Option<String>)> = admins(&seed);
         let hashes = self.first_hashes(&seed, &declared, &admins).await?;
@@ -190,7 +190,10 @@ impl Directory {
         let now = self.now();
         let is_admin = |key: &str| admins.contains_key(key);
         let renaming = Renaming { roster: seed.roster, admins: &is_admin, now };
-        report.renamed = renaming.carry_out(&mut transaction, &mut report.conflicts).await?;
+        let renamed = renaming.carry_out(&mut transaction, &mut report.conflicts).await?;
+        let known = self.facts().map(|facts| facts.formerly.clone()).unwrap_or_default();
+        facts.formerly = known.with(&renamed, seed.blueprint, now);
+        report.renamed = renamed.accounts;
         platform(&mut transaction, &facts, seed.roster, now).await?;
         stores(&mut transaction, seed.blueprint).await?;
         seed_admins(&mut transaction, &admins, &hashes, now, &mut report).await?;
@@ -201,6 +204,8 @@ impl Directory {
         }
         remove_undeclared(&mut transaction, &declared, now, &mut report).await?;
         seed_offices(&mut transaction, seed.blueprint).await?;
+        // Before the new addresses are seen, for who delivers to one while another's mail lies there mixes them.
+        self.settled.send_replace(false);
         self.commit(transaction).await?;
         self.set_facts(Some(facts));
         self.forget();

@@ -4,16 +4,14 @@ use std::net::IpAddr;
 
 use control::Directory;
 use simulator::directory as seam;
+use values::MailAddress;
 
 /// Asks the directory. A directory that fails makes the asker answer with a temporary failure.
 ///
 /// - `remote`: where the client is on whose behalf it is asked, for counting failed sign-ins.
 pub(crate) async fn answer(directory: &Directory, question: seam::Question, remote: Option<IpAddr>) -> seam::Answer {
     match question {
-        seam::Question::Recipient { address } => match directory.recipient(&address).await {
-            Ok(found) => seam::Answer::Recipient(recipient(found)),
-            Err(_) => seam::Answer::Unavailable,
-        },
+        seam::Question::Recipient { address, taken } => where_to(directory, &address, taken).await,
         seam::Question::SignIn { service, user, password } => {
             match directory.sign_in(signing_in(service), &user, &password.0, remote).await {
                 Ok(Ok(identity)) => seam::Answer::SignIn(Ok(known(identity))),
@@ -34,6 +32,23 @@ pub(crate) async fn answer(directory: &Directory, question: seam::Question, remo
             .send_allowance(&user, recipients)
             .await
             .map_or(seam::Answer::Unavailable, seam::Answer::SendAllowance),
+    }
+}
+
+async fn where_to(directory: &Directory, address: &MailAddress, taken: bool) -> seam::Answer {
+    if taken {
+        if !directory.is_settled().await {
+            return seam::Answer::Unavailable;
+        }
+        match directory.renamed_since(address).await {
+            Ok(Some(now)) => return seam::Answer::Recipient(seam::Recipient::Renamed(now)),
+            Ok(None) => {}
+            Err(_) => return seam::Answer::Unavailable,
+        }
+    }
+    match directory.recipient(address).await {
+        Ok(found) => seam::Answer::Recipient(recipient(found)),
+        Err(_) => seam::Answer::Unavailable,
     }
 }
 

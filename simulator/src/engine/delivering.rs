@@ -13,7 +13,7 @@ use crate::directory::{Answer, Delivery, Question, Recipient};
 use crate::dns::{MailRoute, mail_route};
 use crate::mime;
 use crate::network::{HostId, SocketId, Unreachable};
-use crate::queue::{Destination, Failure, Filing, Job, NewTarget, Route, Target, TargetState, Variant};
+use crate::queue::{Destination, Failure, Filing, Job, NewTarget, Route, Target, Variant};
 use crate::smtp::client::{self, Effect, Outcome, Tls};
 use crate::smtp::{Enhanced, Envelope};
 
@@ -96,13 +96,13 @@ impl Engine {
     }
 
     fn start(&mut self, host: HostId, role: Role, incarnation: u64, job: Job) {
-        let failed_before = self
-            .target(host, role, &job)
-            .is_some_and(|target| matches!(target.state, TargetState::Waiting { failed: 1.., .. }));
+        let queue = self.offices.get(&(host, role)).and_then(super::office::Office::queue);
+        let again = self.target(host, role, &job).zip(queue);
+        let again = again.is_some_and(|(target, queue)| queue.is_looked_up_again(job.id, target));
         match job.destination {
             Destination::Directory => self.start_expansion(host, role, incarnation, job),
             // The mailbox may be elsewhere by now, or nowhere.
-            Destination::Store(_) if failed_before => self.start_expansion(host, role, incarnation, job),
+            Destination::Store(_) if again => self.start_expansion(host, role, incarnation, job),
             _ => self.start_delivery(host, role, incarnation, job),
         }
     }
@@ -373,7 +373,7 @@ impl Engine {
             };
             return self.expand(host, role, incarnation, &job, vec![into]);
         }
-        self.ask(Question::Recipient { address }, Continuation::Expand { host, role, incarnation, job });
+        self.ask(Question::Recipient { address, taken: true }, Continuation::Expand { host, role, incarnation, job });
     }
 
     fn target(&self, host: HostId, role: Role, job: &Job) -> Option<&Target> {
@@ -406,6 +406,20 @@ impl Engine {
                 }
                 Ok(into)
             }
+            Answer::Recipient(Recipient::Renamed(address)) => {
+                match self.was_delivered(host, role, &job, &target) {
+                    // To the same place, under the name that it has now.
+                    Some(false) => Ok(vec![NewTarget {
+                        addressee,
+                        address,
+                        sender: target.sender.clone(),
+                        route: target.route.clone(),
+                        variant: target.variant.clone(),
+                    }]),
+                    Some(true) => return self.end_job(host, role, incarnation, &job, |_| None),
+                    None => Err(Failure::ours((4, 4, 1), "the store of a renamed mailbox cannot be asked")),
+                }
+            }
             Answer::Recipient(Recipient::Elsewhere) => Ok(vec![NewTarget {
                 addressee,
                 address: target.address.clone(),
@@ -422,6 +436,13 @@ impl Engine {
             Err(failure) => self.end_job(host, role, incarnation, &job, |_| Some(failure.clone())),
             Ok(into) => self.expand(host, role, incarnation, &job, into),
         }
+    }
+
+    /// Returns whether a copy lies in its mailbox already; under another name its store would take it for a new one.
+    fn was_delivered(&self, host: HostId, role: Role, job: &Job, target: &Target) -> Option<bool> {
+        let Route::Mailbox { store } = &target.route else { return Some(false) };
+        let queue = self.offices.get(&(host, role)).and_then(super::office::Office::queue)?;
+        self.mail_store(store, Role::Store)?.0.was_delivered(&queue.delivery_name(job.id), &target.address)
     }
 
     fn expand(&mut self, host: HostId, role: Role, incarnation: u64, job: &Job, into: Vec<NewTarget>) {

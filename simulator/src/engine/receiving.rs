@@ -122,7 +122,7 @@ impl Engine {
                 RecipientAnswer::Known
             }
             Role::Mx | Role::Submission | Role::Store => {
-                let question = Question::Recipient { address: recipient.clone() };
+                let question = Question::Recipient { address: recipient.clone(), taken: receiver.role == Role::Store };
                 return self.ask(question, Continuation::Recipient { host, task: id, sender, recipient });
             }
             Role::Outbound => RecipientAnswer::Known,
@@ -354,7 +354,7 @@ fn store_recipient(store: &str, recipient: &MailAddress, answer: &Answer) -> Rec
             RecipientAnswer::Known
         }
         // It has moved, or leads elsewhere now: the queue asks again.
-        Answer::Recipient(Recipient::Known(_)) => {
+        Answer::Recipient(Recipient::Known(_) | Recipient::Renamed(_)) => {
             RecipientAnswer::Refused(Reply::new(451, (4, 2, 1), "This mailbox is not here now"))
         }
         Answer::Recipient(Recipient::Elsewhere) => RecipientAnswer::Unknown,

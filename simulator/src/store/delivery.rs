@@ -83,6 +83,14 @@ impl MailStore {
         Ok(Delivered { position, repeated: false })
     }
 
+    /// Returns whether a delivery to an address has been made, and is durable; `None` while it is not.
+    pub fn was_delivered(&self, id: &str, address: &MailAddress) -> Option<bool> {
+        match self.state.delivered(&key_of(id, address)) {
+            None => Some(false),
+            Some(position) => (position <= self.durable_to()).then_some(true),
+        }
+    }
+
     fn keywords_for(&self, user: UserId, mailbox: MailboxId, keywords: &[String]) -> Vec<String> {
         let fits = self
             .open_mailbox(user, mailbox)

@@ -26,6 +26,8 @@ pub struct Accounts {
     accounts: BTreeMap<String, Account>,
     /// Other addresses: aliases, lists, forwards.
     others: BTreeMap<String, Delivery>,
+    /// Addresses that accounts had before, by their keys.
+    renamed: BTreeMap<String, MailAddress>,
 }
 
 impl Accounts {
@@ -70,6 +72,18 @@ impl Accounts {
         self.others.insert(address.key(), delivery);
     }
 
+    /// Gives a mailbox another address.
+    pub fn rename(&mut self, from: &MailAddress, to: &MailAddress) {
+        if let Some(mut account) = self.accounts.remove(&from.key()) {
+            for mailbox in account.delivery.mailboxes.iter_mut().filter(|mailbox| mailbox.address == *from) {
+                mailbox.address = to.clone();
+            }
+            account.address = to.clone();
+            self.accounts.insert(to.key(), account);
+            self.renamed.insert(from.key(), to.clone());
+        }
+    }
+
     /// Removes an address.
     pub fn remove(&mut self, address: &MailAddress) {
         self.accounts.remove(&address.key());
@@ -79,7 +93,10 @@ impl Accounts {
     /// Answers a question.
     pub fn answer(&self, question: &Question) -> Answer {
         match question {
-            Question::Recipient { address } => Answer::Recipient(self.recipient(address)),
+            Question::Recipient { address, taken } => Answer::Recipient(match self.renamed.get(&address.key()) {
+                Some(now) if *taken => Recipient::Renamed(now.clone()),
+                _ => self.recipient(address),
+            }),
             Question::SignIn { user, password, .. } => {
                 let address = user.parse::<MailAddress>().ok();
                 let account = address.and_then(|address| self.accounts.get(&address.key()));

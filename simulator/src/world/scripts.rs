@@ -51,9 +51,10 @@ fn inside(world: &World, folder: &str) -> usize {
 
 /// Adds the subaddress that the directory would know.
 fn with_detail(world: &mut World) {
-    let own = world
-        .accounts
-        .answer(&crate::directory::Question::Recipient { address: "alice@acme.example".parse().unwrap() });
+    let own = world.accounts.answer(&crate::directory::Question::Recipient {
+        address: "alice@acme.example".parse().unwrap(),
+        taken: false,
+    });
     let crate::directory::Answer::Recipient(crate::directory::Recipient::Known(delivery)) = own else { panic!() };
     world.accounts.add_other(&"alice+shop@acme.example".parse().unwrap(), delivery);
 }

@@ -331,6 +331,26 @@ fn a_mailbox_that_moved_while_mail_was_waiting_is_found_again() {
 }
 
 #[test]
+fn mail_that_waits_for_an_address_finds_its_mailbox_under_another_one() {
+    let (alice, alicia) = ("alice@acme.example", "alicia@acme.example");
+    let mut world = world(1);
+    world.power_off("store-1");
+    // One of its copies goes elsewhere, and is not sent again.
+    let forwards = vec!["bob@plain.example".parse().unwrap()];
+    world.accounts.add(alice.parse().unwrap(), "store-1", "alice's").delivery.forwards = forwards;
+    assert!(send(&mut world, &[alice]).starts_with("250 "));
+    world.advance(100_000);
+    world.accounts.rename(&alice.parse().unwrap(), &alicia.parse().unwrap());
+    assert!(send(&mut world, &[alice]).starts_with("550 5.1.1"), "nobody new gets through");
+    world.power_on("store-1").unwrap();
+    world.advance(1_000_000);
+    assert_eq!(world.messages("store-1", Role::Store, alicia, "INBOX").len(), 1, "{:#?}", world.log);
+    assert_eq!(world.messages("store-1", Role::Store, alice, "INBOX").len(), 0);
+    assert_eq!(world.messages("internet", Role::Internet, "bob@plain.example", "INBOX").len(), 1);
+    assert_eq!(world.queued(), 0);
+}
+
+#[test]
 fn without_a_defense_host_mail_is_put_off() {
     let mut world = world(1);
     world.power_off("defense-1");

@@ -59,8 +59,11 @@ fn a_delivery_is_made_once_over_restarts() {
     let mut mail = open(&mut disk);
     let first = mail.deliver(&mut disk, NOW, delivery("q1/1", &alice(), &[b"one"])).expect("it fits");
     assert!(!first.repeated);
+    assert_eq!(mail.was_delivered("q1/1", &alice()), None, "it is not durable yet");
     finish(&mut mail, &mut disk);
     assert!(first.position <= mail.durable_to());
+    let said = |id, to| mail.was_delivered(id, to);
+    assert_eq!((said("q1/1", &alice()), said("q1/2", &alice())), (Some(true), Some(false)));
     let mut mail = open(&mut disk);
     let again = mail.deliver(&mut disk, NOW.plus(86_400_000), delivery("q1/1", &alice(), &[b"one"]));
     assert_eq!(again, Ok(Delivered { position: first.position, repeated: true }));
