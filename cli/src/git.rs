@@ -67,6 +67,10 @@ fn ask(folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, Failure> {
         Answer::TooMuch => Ok(None),
         // Not knowing a revision is told by the exit code alone; what git says is something else.
         Answer::Refused(said) if said.is_empty() => Ok(None),
+        Answer::Refused(said) if said.contains("not a git repository") => {
+            Err(Failure::usage(format!("{} is in no git repository", folder.display()))
+                .help("compare with another folder: --from-folder FOLDER"))
+        }
         Answer::Refused(said) => Err(failed(folder, &std::io::Error::other(said))),
     }
 }

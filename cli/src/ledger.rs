@@ -9,15 +9,13 @@ use blueprint::ledger::{Deed, FILE, Ledger, Subject};
 use spec::{Parsed, Sources};
 
 use crate::failure::Failure;
-use crate::repository::Repository;
+use crate::repository::{Repository, written_by_us};
 
 /// Reads a repository's ledger; an empty one where there is none yet.
 pub(crate) fn read(repository: &Path) -> Result<Ledger, Failure> {
-    let path = repository.join(FILE);
-    match fs::read(&path) {
-        Ok(bytes) => Ledger::parse(&bytes).map_err(|error| Failure::failed(error.to_string()).help(error.help())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ledger::default()),
-        Err(error) => Err(Failure::failed(format!("could not read {}", path.display())).cause(&error)),
+    match written_by_us(&repository.join(FILE))? {
+        Some(bytes) => Ledger::parse(&bytes).map_err(|error| Failure::failed(error.to_string()).help(error.help())),
+        None => Ok(Ledger::default()),
     }
 }
 
@@ -32,11 +30,7 @@ pub(crate) fn add(repository: &Path, deed: impl FnOnce(&Ledger) -> Result<Deed, 
     folder.lock().map_err(|error| failed(&error))?;
     let mut ledger = read(repository)?;
     let deed = deed(&ledger)?;
-    let mut bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(failed(&error)),
-    };
+    let mut bytes = written_by_us(&path)?.unwrap_or_default();
     if bytes.last().is_some_and(|&last| last != b'\n') {
         bytes.push(b'\n');
     }

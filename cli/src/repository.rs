@@ -83,12 +83,22 @@ pub(crate) fn find(path: &Path) -> Result<(PathBuf, Found), Failure> {
 
 /// Returns the bytes of a repository's lock; `None` where it has none.
 pub(crate) fn lock_of(repository: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    let path = repository.join(lock::FILE);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::failed(format!("could not read {}", path.display())).cause(&error)),
+    written_by_us(&repository.join(lock::FILE))
+}
+
+/// Returns the bytes of a file that only the program writes; `None` where there is none.
+pub(crate) fn written_by_us(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    let failed = |error: &std::io::Error| Failure::failed(format!("could not read {}", path.display())).cause(error);
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(Failure::usage(format!("{} is not a file", path.display()))
+                .help("the program writes it; move what is there out of the way"));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&error)),
     }
+    fs::read(path).map(Some).map_err(|error| failed(&error))
 }
 
 /// A file of a repository that is something to a specification.
@@ -173,6 +183,8 @@ fn walk(root: &Path, below: &str, depth: usize, listed: &mut Vec<Listed>) -> Res
         if kind.is_dir() {
             if depth < DEEPEST_FOLDER && belongs(&path) {
                 walk(root, &path, depth + 1, listed)?;
+            } else if depth == 0 {
+                pass_over(&path, "a folder");
             }
         } else if kind.is_file()
             && let Some(kind) = Kind::of(&path)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use spec::{SourceFile, Sources, Trust};
@@ -52,6 +53,10 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Texts, Failure> {
                 return Err(Failure::usage(format!("{} holds no specification", path.display()))
                     .help("name files that end in .kdl, .yaml or .yml, or a folder that holds some"));
             }
+        } else if !canonical.is_file() {
+            // A pipe would be waited for, and a device never ends.
+            return Err(Failure::usage(format!("{} is neither a file nor a folder", path.display()))
+                .help("name files that end in .kdl, .yaml or .yml, or a folder that holds some"));
         } else if is_text(shown) {
             found.entry(canonical).or_insert_with(|| shown.to_owned());
         } else {
@@ -125,6 +130,50 @@ pub(crate) fn create(place: &Path, like: &Path, text: &str) -> io::Result<()> {
         let _ = fs::remove_file(place);
     }
     outcome
+}
+
+/// Files and folders that a verb makes, all of them or none.
+#[derive(Default)]
+pub(crate) struct Made {
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Makes a file that is not there yet, and the folders it lies in.
+    ///
+    /// - `mode`: before the umask.
+    /// - Errors: `AlreadyExists` where it is there, and whatever writing can end with; [`Self::take_back`] is the caller's.
+    pub(crate) fn file(&mut self, place: &Path, text: &str, mode: u32) -> io::Result<()> {
+        if let Some(folder) = place.parent() {
+            self.folder(folder, 0o777)?;
+        }
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(place)?;
+        self.files.push(place.to_path_buf());
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    }
+
+    /// Makes a folder that is not there yet, and those it lies in.
+    pub(crate) fn folder(&mut self, folder: &Path, mode: u32) -> io::Result<()> {
+        let mut missing: Vec<&Path> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty()).collect();
+        missing.retain(|folder| !folder.is_dir());
+        for folder in missing.into_iter().rev() {
+            fs::DirBuilder::new().mode(mode).create(folder)?;
+            self.folders.push(folder.to_path_buf());
+        }
+        Ok(())
+    }
+
+    /// Removes what was made, and of folders those that are empty then.
+    pub(crate) fn take_back(&mut self) {
+        for file in self.files.drain(..).rev() {
+            let _ = fs::remove_file(file);
+        }
+        for folder in self.folders.drain(..).rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
 }
 
 fn write_new(place: &Path, text: &str) -> io::Result<()> {

@@ -86,6 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         problems::write_human(&mut stderr, &texts.sources, &found)?;
         let all = states.len();
         match (count(changed), arguments.check) {
+            (0, _) if found.is_empty() && all == 1 => writeln!(stderr, "the file is laid out")?,
             (0, _) if found.is_empty() => writeln!(stderr, "all {all} files are laid out")?,
             (0, _) => {}
             (some, true) => writeln!(stderr, "{some} of {all} files are not laid out; to do it: mailwright fmt")?,

@@ -8,7 +8,6 @@ mod texts;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use spec::model::{Platform, TierKind};
@@ -16,6 +15,7 @@ use values::{ByteSize, Line, MailAddress, Name};
 
 use crate::failure::{Exit, Failure};
 use crate::repository;
+use crate::rewrite::Made;
 use accounts::{Accounts, Problem};
 
 /// A list of accounts longer than this is refused.
@@ -220,22 +220,47 @@ fn refused(mut problems: Vec<Problem>) -> Failure {
     failure
 }
 
-/// Writes the reseller, its secrets and the line that keeps these out of git. Nothing is written over.
+/// Writes the reseller, its secrets and the line that keeps these out of git. Nothing is written over, and all of it or nothing.
 fn write(root: &Path, reseller: &Name, text: &str, secrets: &str) -> Result<(), Failure> {
-    let failed = |path: &Path, error: &std::io::Error| {
-        Failure::failed(format!("could not write {}", path.display()))
-            .cause(error)
-            .help("nothing is ever written over: move what is there out of the way")
-    };
-    let folder = root.join("resellers").join(reseller.as_str());
-    let target = folder.join(format!("{reseller}.kdl"));
+    let target = root.join("resellers").join(reseller.as_str()).join(format!("{reseller}.kdl"));
     let kept = root.join("secrets").join(format!("{reseller}.env"));
     if target.exists() || (kept.exists() && !secrets.is_empty()) {
         let there = if target.exists() { &target } else { &kept };
         return Err(Failure::usage(format!("{} is there already", there.display()))
             .help("move it out of the way, or import under another name"));
     }
+    let mut made = Made::default();
+    let written = write_all(&mut made, (root, &target, &kept), text, secrets);
+    written.map_err(|(path, error)| {
+        made.take_back();
+        let failure = Failure::failed(format!("could not write {}", path.display())).cause(&error);
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => failure.help("nothing was written; move what is there out of the way"),
+            _ => failure.help("no account was written; import again when the repository can be written"),
+        }
+    })?;
     let mut said = String::new();
+    if !secrets.is_empty() {
+        said = format!(
+            "wrote {} with the password hashes, for you alone to read; git ignores it\n  \
+             mailwright up takes them from there: users sign in with the passwords they had\n",
+            kept.display()
+        );
+    }
+    said.push_str(&format!(
+        "wrote {}\n\nnext: mailwright check {}; a contract \"{reseller}\" in the platform says what it may use\n",
+        target.display(),
+        root.display()
+    ));
+    Ok(std::io::stderr().write_all(said.as_bytes())?)
+}
+
+fn write_all(
+    made: &mut Made,
+    (root, target, kept): (&Path, &Path, &Path),
+    text: &str,
+    secrets: &str,
+) -> Result<(), (PathBuf, std::io::Error)> {
     if !secrets.is_empty() {
         // Ignored first, so that there is no moment in which git would take it.
         let ignored = root.join(".gitignore");
@@ -246,29 +271,10 @@ fn write(root: &Path, reseller: &Name, text: &str, secrets: &str) -> Result<(), 
                 let mut file = fs::OpenOptions::new().append(true).create(true).open(&ignored)?;
                 file.write_all(format!("{gap}/secrets/\n").as_bytes())
             };
-            append().map_err(|error| failed(&ignored, &error))?;
+            append().map_err(|error| (ignored.clone(), error))?;
         }
-        let write = || {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(root.join("secrets"))?;
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&kept)?;
-            file.write_all(secrets.as_bytes())
-        };
-        write().map_err(|error| failed(&kept, &error))?;
-        said = format!(
-            "wrote {} with the password hashes, for you alone to read; git ignores it\n  \
-             mailwright up takes them from there: users sign in with the passwords they had\n",
-            kept.display()
-        );
+        made.folder(&root.join("secrets"), 0o700).map_err(|error| (root.join("secrets"), error))?;
+        made.file(kept, secrets, 0o600).map_err(|error| (kept.to_path_buf(), error))?;
     }
-    let write = || {
-        fs::create_dir_all(&folder)?;
-        fs::OpenOptions::new().write(true).create_new(true).open(&target)?.write_all(text.as_bytes())
-    };
-    write().map_err(|error| failed(&target, &error))?;
-    said.push_str(&format!(
-        "wrote {}\n\nnext: mailwright check {}; a contract \"{reseller}\" in the platform says what it may use\n",
-        target.display(),
-        root.display()
-    ));
-    Ok(std::io::stderr().write_all(said.as_bytes())?)
+    made.file(target, text, 0o666).map_err(|error| (target.to_path_buf(), error))
 }

@@ -5,7 +5,7 @@ mod texts;
 use std::fmt::Display;
 use std::fs;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use values::{HostName, Line, Name};
@@ -13,6 +13,7 @@ use values::{HostName, Line, Name};
 use crate::failure::{Exit, Failure};
 use crate::problems;
 use crate::repository::{Found, Kind};
+use crate::rewrite::Made;
 
 /// Write a new specification repository by a few questions.
 ///
@@ -83,12 +84,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let files = texts::files(&answers);
     judge(&files)?;
+    let mut made = Made::default();
     for (path, text) in &files {
         let path = folder.join(path);
-        write_new(&path, text).map_err(|error| {
-            Failure::failed(format!("could not write {}", path.display()))
-                .cause(&error)
-                .help("name a folder you may write")
+        made.file(&path, text, 0o666).map_err(|error| {
+            made.take_back();
+            let failure = Failure::failed(format!("could not write {}", path.display())).cause(&error);
+            failure.help("nothing was written; name a folder you may write")
         })?;
     }
     let mut stderr = std::io::stderr();
@@ -125,13 +127,6 @@ fn judge(files: &[(String, String)]) -> Result<(), Failure> {
     problems::write_human(&mut std::io::stderr().lock(), &sources, &problems)?;
     Err(Failure::usage("these answers do not make a platform; nothing was written")
         .help("change the ones that the problems above point to"))
-}
-
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// Takes an answer from the command line, the terminal or the default, in this order.
