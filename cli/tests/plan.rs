@@ -259,3 +259,36 @@ fn after_a_reset_there_is_nothing_to_lose() {
     assert_eq!(desk.call(&["reset", text(&example), "--env", "dev"]).status.code(), Some(0));
     desk.up(&example, "dev");
 }
+
+#[test]
+fn a_record_of_an_earlier_version_makes_nothing_look_new() {
+    let mut desk = Desk::new();
+    let folder = desk.example("example");
+    desk.up(&folder, "dev");
+    let plan = |desk: &Desk| desk.call(&["plan", text(&folder), "--exit-code"]);
+    assert_eq!(plan(&desk).status.code(), Some(0), "{}", said(&plan(&desk)));
+    // Earlier versions did not write down what no file is made from.
+    let mut forgotten = 0;
+    for entry in walk(&desk.path("state")) {
+        if entry.ends_with("blueprint.json") {
+            let bytes = std::fs::read(&entry).expect("a record");
+            let mut document: Value = serde_json::from_slice(&bytes).expect("a record is JSON");
+            forgotten += usize::from(document.as_object_mut().expect("an object").remove("noted").is_some());
+            std::fs::write(&entry, document.to_string()).expect("it can be written");
+        }
+    }
+    assert_eq!(forgotten, 1);
+    let output = plan(&desk);
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{}{told}", String::from_utf8_lossy(&output.stdout));
+    assert!(told.contains("note: the last up was by an earlier version"), "{told}");
+    // What is not noted is compared as ever.
+    edit(&folder, "platform.kdl", "queue-lifetime \"5d\"", "queue-lifetime \"4d\"");
+    assert_eq!(plan(&desk).status.code(), Some(4));
+}
+
+/// Returns every file below a folder.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}

@@ -73,6 +73,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             // Of real daemons the directory answers while they run; a plan is one without it, too.
             unmanaged = found.unmanaged().ok();
             let mut changes = with_record(&recorded, &after, &repository.sources);
+            if is_before_notes(&recorded, &after) {
+                let said = "note: the last up was by an earlier version of this program, which did not record what no file is made from: \
+                            prices, proofs and the like are not compared until the next up\n";
+                std::io::stderr().write_all(said.as_bytes())?;
+            }
             // Only where a quota is lowered does it matter what is really used.
             if changes.impacts.iter().any(|impact| impact.what.contains("quota")) {
                 let used = found.mailbox_use(&recorded);
@@ -186,8 +191,12 @@ fn recorded(repository: &Repository, after: &Output) -> Result<(Found, Recorded)
 ///
 /// The files of its nodes are a pure function of what it recorded, and are made again; of brand files it keeps the digests.
 pub(crate) fn with_record(recorded: &Recorded, after: &Output, sources: &Sources) -> Changes {
+    let mut blueprint = recorded.blueprint.clone();
+    if is_before_notes(recorded, after) {
+        blueprint.noted.clone_from(&after.blueprint.noted);
+    }
     let before = Output {
-        blueprint: recorded.blueprint.clone(),
+        blueprint,
         roster: recorded.roster.clone(),
         // What is not recorded is taken as it is now; that it is another one shows in its digest below.
         brand_files: after.brand_files.clone(),
@@ -227,6 +236,11 @@ pub(crate) fn with_record(recorded: &Recorded, after: &Output, sources: &Sources
         }
     }
     changes
+}
+
+/// Tells whether a record is of a version that wrote nothing down of what no file is made from. A platform always says some of it.
+fn is_before_notes(recorded: &Recorded, after: &Output) -> bool {
+    recorded.blueprint.noted.is_empty() && !after.blueprint.noted.is_empty()
 }
 
 /// Returns the SHA-256 of each brand file's bytes, in lower-case hexadecimal.
