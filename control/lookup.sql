@@ -409,7 +409,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- An account's address with a detail, where that is found again.
+-- An account's address with a detail, where that is found again: not where another account has that very address.
 CREATE FUNCTION lookup.with_detail(address text, detail text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     local text;
@@ -418,6 +418,9 @@ DECLARE
 BEGIN
     SELECT parts.local, parts.domain INTO local, domain FROM lookup.parts(address) AS parts;
     IF detail IS NULL OR separator IS NULL OR strpos(local, separator) > 0 THEN
+        RETURN address;
+    END IF;
+    IF (lookup.find(local || separator || detail, domain)).id IS NOT NULL THEN
         RETURN address;
     END IF;
     RETURN lookup.key(local || separator || detail, domain);

@@ -109,7 +109,7 @@ pub(crate) enum Verb {
     Adopt(adopt::Arguments),
     /// Take new revisions of resellers' own git repositories, and prove that domains are theirs.
     Reseller(reseller::Arguments),
-    /// Explain a problem's code.
+    /// Explain a problem's code, a word of the language, or what holds for a thing and which line says so.
     Explain(explain::Arguments),
     /// Answer an editor's questions: a language server.
     Lsp(lsp::Arguments),

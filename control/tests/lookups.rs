@@ -436,3 +436,40 @@ fn daemons_are_told_what_the_directory_itself_would_say() {
         })
         .unwrap();
 }
+
+#[test]
+fn a_detail_behind_an_alias_never_leads_to_another_account() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    if !server::is_there() {
+        return;
+    }
+    let account = |local, alias| Account {
+        local,
+        domain: DOMAINS[0],
+        form: Form::Mailbox,
+        tier: None,
+        alias,
+        targets: Vec::new(),
+        keep: false,
+        scores: (None, None, None),
+        quota: None,
+        settings: json!({}),
+        suspended: false,
+        deleted: None,
+    };
+    let accounts = [account("a", Some("c")), account("a+x", Some("d"))];
+    let domains = [0; 3].map(|_| Domain { catch_all: None, settings: json!({}), tier: "basic", suspended: false });
+    runtime.block_on(async {
+        let (world, pool, made) = build(&accounts, &domains).await;
+        for (asked, expected) in
+            [("c+x", Some("a")), ("c+y", Some("a+y")), ("a+x", None), ("a+y", None), ("d", Some("a+x"))]
+        {
+            let asked = format!("{asked}@one.example");
+            let expected = expected.map(|local| format!("{local}@one.example"));
+            assert_eq!(one(&pool, "SELECT lookup.alias($1)", &asked).await, expected, "{asked}");
+            same_recipient(world.directory(), &pool, &asked, &made).await;
+        }
+        pool.close().await;
+        world.directory().close().await;
+    });
+}

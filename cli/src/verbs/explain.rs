@@ -16,7 +16,7 @@ use super::up::shown::table;
 use crate::failure::{Exit, Failure};
 use crate::repository;
 
-/// Explain a problem's code, or what holds for a thing and which line says so.
+/// Explain a problem's code, a word of the language, or what holds for a thing and which line says so.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  mailwright explain spec::unknown-tier\n  \
     mailwright explain mailbox alice@acme.example\n  \

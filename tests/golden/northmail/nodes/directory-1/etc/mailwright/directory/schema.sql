@@ -590,7 +590,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- An account's address with a detail, where that is found again.
+-- An account's address with a detail, where that is found again: not where another account has that very address.
 CREATE FUNCTION lookup.with_detail(address text, detail text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     local text;
@@ -599,6 +599,9 @@ DECLARE
 BEGIN
     SELECT parts.local, parts.domain INTO local, domain FROM lookup.parts(address) AS parts;
     IF detail IS NULL OR separator IS NULL OR strpos(local, separator) > 0 THEN
+        RETURN address;
+    END IF;
+    IF (lookup.find(local || separator || detail, domain)).id IS NOT NULL THEN
         RETURN address;
     END IF;
     RETURN lookup.key(local || separator || detail, domain);
@@ -982,5 +985,5 @@ BEGIN
     END LOOP;
 END $$;
 
-INSERT INTO platform (name, value) VALUES ('lookups', '65540b6bdba7b28b26b4f4dfbd4069b0de28112bbd21b49ea8034320f0d3f8aa');
+INSERT INTO platform (name, value) VALUES ('lookups', 'f9cfff3e59117f7644d6ece85608b89264988c591ec1ee2c01bec1b082dc332f');
 
