@@ -41,6 +41,8 @@ fn a_mailbox_tells_each_value_and_the_line_it_comes_from() {
     assert_eq!(alias["values"], alice["values"], "an alias is the same mailbox");
     let office = explained(&desk, &["mailbox", "office@acme.example"]);
     check(&office, "tier", "basic", "domain acme.example", "tier=\"basic\"");
+    check(&office, "time zone", "America/Toronto", "reseller acme", "time-zone \"America/Toronto\"");
+    check(&office, "language", "en", "reseller acme", "language \"en\"");
     check(&office, "sieve", "off", "default, tier basic says nothing", "tier \"basic\"");
 }
 

@@ -136,7 +136,10 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
         origins.entity("contract", &contract.reseller.value, contract.span);
     }
     for reseller in &model.resellers {
-        origins.entity("reseller", &reseller.spec.name.value, reseller.spec.span);
+        let name = &reseller.spec.name.value;
+        origins.entity("reseller", name, reseller.spec.span);
+        origins.field("reseller", name, "language", reseller.spec.language.span);
+        origins.field("reseller", name, "time_zone", reseller.spec.time_zone.span);
         for brand in &reseller.spec.brands {
             origins.entity("brand", format!("{}/{}", reseller.spec.name.value, brand.name.value), brand.span);
         }

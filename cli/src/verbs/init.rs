@@ -105,8 +105,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// Returns a word as a shell reads it back.
 fn shell_word(word: &str) -> String {
     let is_plain = |character: char| character.is_alphanumeric() || "-_./+:@%,=".contains(character);
-    match !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
-        true => word.to_owned(),
+    // What begins with a dash would be taken for a flag, in quotes too.
+    let word = if word.starts_with('-') { format!("./{word}") } else { word.to_owned() };
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word,
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
