@@ -180,6 +180,11 @@ const OWN: &[Code] = &[
          253 characters, and with the labels before it this domain's would be longer.",
     ),
     code(
+        "compiler::nearly-own-domain",
+        "Mail is passed on to a domain that is nearly one of the reseller's own. It would leave the platform, for whoever has \
+         that name. Correct the address, unless the other domain is really meant.",
+    ),
+    code(
         "compiler::network-too-small",
         "The site's inner network has no address for a node. Each role of each cluster has a block of its own in it, so that one \
          more node renumbers no other; a /16 has room for hundreds of nodes of each role.",
@@ -228,6 +233,11 @@ const OWN: &[Code] = &[
         "A domain is said to be proven by the operator, and the reseller's contract does not say that the operator vouches for \
          it. A reseller's word is not enough: write `vouch \"DOMAIN\"` into the contract, or let the domain be shown by a record in its \
          own DNS (`dns-txt`).",
+    ),
+    code(
+        "compiler::nowhere",
+        "A scenario sends from or to a domain that is neither a reseller's nor in the simulated internet of any environment, \
+         and that is nearly one of those. Correct it, or declare the domain.",
     ),
     code(
         "compiler::operators-domain",
@@ -298,7 +308,7 @@ const OWN: &[Code] = &[
     code(
         "compiler::unknown-recipient",
         "A catch-all, a forward, a list or a migration names an address in one of the reseller's own domains, and nothing there \
-         answers to it. Declare it, or correct the address. Other companies' domains are not looked into.",
+         answers to it; or one in a domain of a single label, which nobody has. Declare it, or correct the address. Other companies' domains are not looked into.",
     ),
     code(
         "compiler::unproven-domain",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spec::model::TierKind;
 use spec::{Problem, Span, Spanned};
-use values::{MailAddress, quoted};
+use values::{HostName, MailAddress, quoted};
 
 use crate::report::Report;
 use crate::resolve::{Domain, Entry, EntryKind, Model, nearest};
@@ -171,7 +171,7 @@ fn in_any_copy(model: &Model<'_>, address: &MailAddress) -> bool {
 ///
 /// Another reseller's domains are not looked into: whether somebody exists there is nobody else's business.
 fn own_target(model: &Model<'_>, domain: &Domain<'_>, target: &Spanned<MailAddress>, report: &mut Report) {
-    let Some(there) = model.domain_of(target.value.domain()) else { return };
+    let Some(there) = model.domain_of(target.value.domain()) else { return outside(domain, target, report) };
     if in_any_copy(model, &target.value)
         || target.is_hole()
         || there.reseller.spec.name.value != domain.reseller.spec.name.value
@@ -182,6 +182,60 @@ fn own_target(model: &Model<'_>, domain: &Domain<'_>, target: &Spanned<MailAddre
         let local = Spanned::new(target.value.local().clone(), target.span);
         tell_unknown(model, there, &local, "passed on to", report);
     }
+}
+
+/// Tells of an address outside that nobody has, or that is one of the reseller's own with a slip of the pen in its domain.
+fn outside(domain: &Domain<'_>, target: &Spanned<MailAddress>, report: &mut Report) {
+    if target.is_hole() {
+        return;
+    }
+    let written = target.value.domain();
+    let own =
+        || domain.reseller.spec.domains.iter().flat_map(|domain| [&domain.name].into_iter().chain(&domain.aliases));
+    let own = || own().filter(|name| !name.is_hole()).map(|name| &name.value);
+    let meant = |name: &HostName| quoted(&MailAddress::new(target.value.local().clone(), name.clone()).to_string());
+    if written.parent().is_none() {
+        let begins = own().find(|name| name.as_str().split('.').next() == Some(written.as_str()));
+        report.tell(
+            Problem::error(
+                "compiler::unknown-recipient",
+                target.span,
+                format!(
+                    "the domain of {} has a single label, and none in the world is called so",
+                    quoted(&target.value.to_string())
+                ),
+            )
+            .label("cannot be passed on to")
+            .help(match begins {
+                Some(name) => format!("write {}", meant(name)),
+                None => "write the whole domain behind the `@`, such as `acme.example`".to_owned(),
+            }),
+        );
+    } else if let Some(near) = own().find(|name| is_slip(written, name)) {
+        report.tell(
+            Problem::warning(
+                "compiler::nearly-own-domain",
+                target.span,
+                format!("the domain of {} is not the reseller's own, and nearly so", quoted(&target.value.to_string())),
+            )
+            .label("this mail leaves the platform")
+            .help(format!("write {}", meant(near))),
+        );
+    }
+}
+
+/// Tells whether a domain is another one with a slip of the pen in it, rather than a name like it that exists as well.
+pub(super) fn is_slip(written: &HostName, meant: &HostName) -> bool {
+    let (written, meant) = (written.as_str(), meant.as_str());
+    let allowed = if meant.len() >= 10 { 2 } else { 1 };
+    if written.len().abs_diff(meant.len()) > allowed || strsim::damerau_levenshtein(written, meant) > allowed {
+        return false;
+    }
+    // Names with other numbers in them, or below another top-level domain, are made so on purpose.
+    let letters = |name: &str| name.chars().filter(|it| !it.is_ascii_digit()).collect::<String>();
+    let top = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let (top_written, top_meant) = (top(written), top(meant));
+    letters(written) != letters(meant) && (top_written == top_meant || top_written.len() > 3 && top_meant.len() > 3)
 }
 
 /// Refuses an address in a domain of the platform that nothing answers to, whoever asks for it.

@@ -134,12 +134,13 @@ fn references(model: &Model<'_>, contract: &spec::model::Contract, domain: &Doma
         // One that is nearly of this name and stands for nothing was told where it stands: this one is meant there.
         let stands = |other: &str| match what {
             "tier" => model.tiers.keys().any(|known| known.as_str() == other),
-            "cluster" => model.clusters.iter().any(|known| known.spec.name.value.as_str() == other),
+            "cluster" => model.platform.clusters.iter().any(|known| known.name.value.as_str() == other),
             _ => model.pools.keys().any(|known| known.as_str() == other),
         };
         let is_slip = |other: &&spec::Spanned<Name>| {
             let other = other.value.as_str();
-            !stands(other) && nearest(other, [name.value.as_str()]).is_some()
+            let begins_so = || other.get(..3).is_some_and(|start| name.value.as_str().starts_with(start));
+            !stands(other) && (nearest(other, [name.value.as_str()]).is_some() || begins_so())
         };
         if allowed.iter().any(is_slip) {
             return;

@@ -33,36 +33,50 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
         );
     }
     let base = platform::defense(model);
-    if let Some(spam) = defenses.first().and_then(|defense| defense.spam.as_ref()) {
+    let spam = defenses.first().and_then(|defense| defense.spam.as_ref());
+    let mut scores = [Some(base.tag), Some(base.quarantine), Some(base.reject)];
+    if let Some(spam) = spam {
         let said = [&spam.tag, &spam.quarantine, &spam.reject];
-        order([base.tag, base.quarantine, base.reject], said, Span::HOLE, report);
+        scores = said_over(scores, said);
+        order(scores, said, Span::HOLE, report);
     }
+    let base = scores;
     let platform_span = defenses.first().map_or(model.platform.span, |defense| defense.span);
     for domain in &model.domains {
         let own = domain.spec.defense.as_ref();
-        let scores = changed([base.tag, base.quarantine, base.reject], own);
+        let scores = own.map_or(base, |change| said_over(base, scores_of(change)));
         if let Some(change) = own {
-            order(scores, [&change.tag, &change.quarantine, &change.reject], platform_span, report);
+            order(scores, scores_of(change), platform_span, report);
         }
         for (_, mailbox) in domain.mailboxes() {
             if let Some(change) = &mailbox.defense {
-                let scores = changed(scores, Some(change));
+                let scores = said_over(scores, scores_of(change));
                 let around = own.map_or(platform_span, |own| own.span);
-                order(scores, [&change.tag, &change.quarantine, &change.reject], around, report);
+                order(scores, scores_of(change), around, report);
             }
         }
     }
 }
 
-fn changed(scores: [Score; 3], change: Option<&DefenseChange>) -> [Score; 3] {
-    let Some(change) = change else { return scores };
-    let [tag, quarantine, reject] = scores;
-    let value = |score: &Option<Spanned<Score>>, before: Score| score.as_ref().map_or(before, |score| score.value);
-    [value(&change.tag, tag), value(&change.quarantine, quarantine), value(&change.reject, reject)]
+/// What a defense says of its three scores.
+type Said<'s> = [&'s Option<Spanned<Score>>; 3];
+
+fn scores_of(change: &DefenseChange) -> Said<'_> {
+    [&change.tag, &change.quarantine, &change.reject]
+}
+
+/// Returns scores with those in place that are said anew; `None` for what could not be read, which was told.
+fn said_over(mut scores: [Option<Score>; 3], said: Said<'_>) -> [Option<Score>; 3] {
+    for (score, said) in scores.iter_mut().zip(said) {
+        if let Some(said) = said {
+            *score = Some(said.value).filter(|_| !said.is_hole());
+        }
+    }
+    scores
 }
 
 /// Tells of the first said score that is above the next one, or below the one before.
-fn order(scores: [Score; 3], said: [&Option<Spanned<Score>>; 3], inherited: Span, report: &mut Report) {
+fn order(scores: [Option<Score>; 3], said: Said<'_>, inherited: Span, report: &mut Report) {
     const NAMES: [&str; 3] = ["tag", "quarantine", "reject"];
     let [tag, quarantine, reject] = scores;
     let [said_tag, said_quarantine, said_reject] = said;
@@ -72,13 +86,19 @@ fn order(scores: [Score; 3], said: [&Option<Spanned<Score>>; 3], inherited: Span
         (name_quarantine, quarantine, said_quarantine, name_reject, reject, said_reject),
     ];
     for (lower, low, low_said, higher, high, high_said) in pairs {
+        let (Some(low), Some(high)) = (low, high) else { continue };
         // Where no scores are given at all, nothing is out of order.
         if low <= high || low == defaults::NEVER {
             continue;
         }
         // Two that stand beside each other were told where they are read; here one of them is inherited.
-        let place = match (low_said, high_said) {
-            (Some(place), None) | (None, Some(place)) => place,
+        let (place, help) = match (low_said, high_said) {
+            (Some(place), None) => {
+                (place, format!("write `{high}` or less, or a `{higher}` of at least `{low}` beside it"))
+            }
+            (None, Some(place)) => {
+                (place, format!("write `{low}` or more, or a `{lower}` of at most `{high}` beside it"))
+            }
             _ => continue,
         };
         report.tell(
@@ -88,7 +108,7 @@ fn order(scores: [Score; 3], said: [&Option<Spanned<Score>>; 3], inherited: Span
                 format!("`{lower}` ({low}) is above `{higher}` ({high}), so that it never has an effect"),
             )
             .label("out of order")
-            .help(format!("let `{lower}` be at most `{higher}`"))
+            .help(help)
             .related(inherited, "the other score is from here"),
         );
     }

@@ -10,7 +10,8 @@ use crate::resolve::Model;
 pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     let own = &model.platform.service_domain;
     let mut lie_within = |name: &Spanned<HostName>, what: &str, example: &str| {
-        if name.is_hole() || own.is_hole() || name.value.is_within(&own.value) {
+        // A service domain of one label was told where it is read.
+        if name.is_hole() || own.is_hole() || own.value.parent().is_none() || name.value.is_within(&own.value) {
             return;
         }
         report.tell(

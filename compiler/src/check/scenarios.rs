@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use spec::model::Step;
-use spec::{Spanned, model};
-use values::{MailAddress, Name};
+use spec::{Problem, Spanned, model};
+use values::{MailAddress, Name, quoted};
 
 use super::addresses;
 use crate::decide::{hosts, nodes};
@@ -77,6 +77,11 @@ fn mailboxes(model: &Model<'_>, scenario: &model::Scenario, report: &mut Report)
         })
     };
     for step in &scenario.steps {
+        if let Step::Send(send) = step {
+            for address in [Some(&send.from), send.author.as_ref()].into_iter().flatten().chain(&send.to) {
+                known_domain(model, address, report);
+            }
+        }
         let mailbox = match step {
             Step::Expect(expect) => expect.mailbox.as_ref().or(expect.quarantine.as_ref()),
             Step::Fetch(fetch) => Some(&fetch.mailbox),
@@ -89,6 +94,33 @@ fn mailboxes(model: &Model<'_>, scenario: &model::Scenario, report: &mut Report)
         if let Some(mailbox) = mailbox.filter(|mailbox| !made(&mailbox.value)) {
             addresses::declared(model, mailbox, report);
         }
+    }
+}
+
+/// Warns of a domain that is nowhere, neither on the platform nor in any environment's internet, and nearly one that is.
+fn known_domain(model: &Model<'_>, address: &Spanned<MailAddress>, report: &mut Report) {
+    let written = address.value.domain();
+    let internets = || model.environments.values().filter_map(|environment| environment.internet.as_ref());
+    let outside = internets().flat_map(|internet| {
+        internet.domains.iter().map(|domain| &domain.name).chain(internet.senders.iter().map(|sender| &sender.name))
+    });
+    let declared = model.resellers.iter().flat_map(|reseller| &reseller.spec.domains);
+    let known = declared.flat_map(|domain| [&domain.name].into_iter().chain(&domain.aliases)).chain(outside);
+    let known: Vec<&values::HostName> = known.filter(|name| !name.is_hole()).map(|name| &name.value).collect();
+    if address.is_hole() || known.contains(&written) || model.domain_of(written).is_some() {
+        return;
+    }
+    if let Some(near) = known.into_iter().find(|name| addresses::is_slip(written, name)) {
+        let meant = MailAddress::new(address.value.local().clone(), near.clone());
+        report.tell(
+            Problem::warning(
+                "compiler::nowhere",
+                address.span,
+                format!("the domain of {} is neither on the platform nor outside", quoted(&address.value.to_string())),
+            )
+            .label("no environment has it")
+            .help(format!("write {}", quoted(&meant.to_string()))),
+        );
     }
 }
 

@@ -299,7 +299,14 @@ fn no_place(site: &Site, nodes: &[&Planned<'_>], node: &Planned<'_>, homeless: H
                     node.name,
                     node.role.name()
                 ),
-                "lower the count, add hosts, or remove `spread by=\"host\"`".to_owned(),
+                match site.hosts.first() {
+                    Some(group) => format!(
+                        "write a count of at most `{hosts}`, `count={}` in `hosts \"{}\"`, or remove `spread by=\"host\"`",
+                        group.count.value + (peers as u64).saturating_sub(hosts),
+                        group.name.value
+                    ),
+                    None => "lower the count, or add hosts".to_owned(),
+                },
             )
         }
         resource => {
@@ -310,7 +317,17 @@ fn no_place(site: &Site, nodes: &[&Planned<'_>], node: &Planned<'_>, homeless: H
             };
             (
                 format!("no host of {} has {what} left for {}", site.name.value, node.name),
-                format!("it takes {asked}; make nodes smaller, make hosts larger, or add hosts"),
+                match (most(site, resource), more_hosts(site, nodes)) {
+                    (Some(most), _) if !fits_alone(site, node) => {
+                        format!(
+                            "it takes {asked} and the largest host has {most}; make the node smaller or the hosts larger"
+                        )
+                    }
+                    (_, Some((group, count))) => {
+                        format!("it takes {asked}; write `count={count}` in `hosts \"{group}\"`, or make nodes smaller")
+                    }
+                    _ => format!("it takes {asked}; make nodes smaller, make hosts larger, or add hosts"),
+                },
             )
         }
     };
@@ -318,6 +335,35 @@ fn no_place(site: &Site, nodes: &[&Planned<'_>], node: &Planned<'_>, homeless: H
         .label("asked for here")
         .help(help)
         .related(site.hosts.first().map_or(site.span, |group| group.span), "the hosts it could sit on")
+}
+
+/// Tells whether one of the site's hosts has room for a node while it is empty.
+fn fits_alone(site: &Site, node: &Planned<'_>) -> bool {
+    placement::place(&[demand(node)], &supplies(site)).is_ok()
+}
+
+/// Returns the most of a resource that a host of the site has, in words.
+fn most(site: &Site, resource: Resource) -> Option<String> {
+    let groups = || site.hosts.iter();
+    match resource {
+        Resource::Memory => groups().map(|group| group.memory.value).max().map(|most| most.to_string()),
+        Resource::Disk => groups().map(|group| group.disk.value).max().map(|most| most.to_string()),
+        _ => groups().map(|group| group.cores.value).max().map(|most| most.to_string()),
+    }
+}
+
+/// Returns how many hosts of the first group would be enough for all nodes, where a few more are.
+fn more_hosts(site: &Site, nodes: &[&Planned<'_>]) -> Option<(String, u64)> {
+    const MOST_MORE: u64 = 8;
+    // What a help is worth ends where looking for it takes long.
+    const MOST_NODES: usize = 200;
+    let group = site.hosts.first().filter(|_| nodes.len() <= MOST_NODES)?;
+    let demands: Vec<Demand> = nodes.iter().map(|node| demand(node)).collect();
+    let mut more = site.clone();
+    (1..=MOST_MORE).map(|added| group.count.value + added).find_map(|count| {
+        more.hosts.first_mut()?.count.value = count;
+        placement::place(&demands, &supplies(&more)).is_ok().then(|| (group.name.value.to_string(), count))
+    })
 }
 
 /// Returns what is to be survived, by the clusters that ask for it.

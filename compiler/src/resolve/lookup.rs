@@ -31,7 +31,7 @@ pub fn unknown<'n, T: Display>(
     }
     let help = match (near, total) {
         (_, 0) => format!("declare it first; no {what} is declared here"),
-        (Some(near), 1) => format!("write {}, the only one there is", quoted(near)),
+        (_, 1) => format!("write {}, the only one there is", quoted(known.first().copied().unwrap_or_default())),
         (Some(near), _) => format!("write {}; declared {what}s: {list}", quoted(near)),
         (None, _) => format!("declared {what}s: {list}"),
     };
@@ -68,6 +68,7 @@ mod tests {
         };
         assert_eq!(help("premum", &["premium", "basic"]), "write `premium`; declared tiers: basic, premium");
         assert_eq!(help("gold", &["premium", "basic"]), "declared tiers: basic, premium");
+        assert_eq!(help("gold", &["basic"]), "write `basic`, the only one there is");
         assert_eq!(help("gold", &[]), "declare it first; no tier is declared here");
         let many = ["a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1", "i1"];
         assert!(help("zzz", &many).ends_with("h1 and 1 more"));

@@ -1,5 +1,7 @@
 //! Contradictions within a platform.
 
+use values::quoted;
+
 use super::scores;
 use crate::decode::Decoder;
 use crate::model::{Addresses, Backup, Copies, Mail, Platform, Tier, TierKind, Tls, TlsAuthority};
@@ -15,6 +17,18 @@ pub(crate) fn platform(platform: &Platform, decoder: &mut Decoder) {
         if let Some(spam) = &defense.spam {
             scores::rising(spam.tag.as_ref(), spam.quarantine.as_ref(), spam.reject.as_ref(), decoder);
         }
+    }
+    let service = &platform.service_domain;
+    if service.value.parent().is_none() && !service.is_hole() {
+        decoder.report(
+            Problem::error(
+                "spec::wrong-value",
+                service.span,
+                format!("the service domain {} has a single label", quoted(service.value.as_str())),
+            )
+            .label("not below a top-level domain")
+            .help("write the whole domain, such as `northmail.example`"),
+        );
     }
     notice_before_bounce(&platform.mail, decoder);
     authority(&platform.tls, decoder);

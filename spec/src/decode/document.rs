@@ -38,7 +38,12 @@ pub(crate) fn document(
             && !may_write(root, owner, node, decoder)
         {
             // What speaks for somebody else is not taken, but what else is wrong with it is told in the same run.
-            if root.writer == Writer::Reseller {
+            if let Some(meant) = misspelt_owner(node, owner) {
+                let meant = &*into_workgroups(&meant, decoder);
+                let reseller = lower::<Reseller>(meant, decoder);
+                check::reseller(&reseller, decoder);
+                spec.resellers.push(reseller);
+            } else if root.writer == Writer::Reseller {
                 check::reseller(&lower::<Reseller>(node, decoder), decoder);
             }
             continue;
@@ -186,6 +191,15 @@ fn report_unknown_root(node: &Node<'_>, trust: &Trust, decoder: &mut Decoder) {
     if near.is_none() {
         look_into(node, decoder);
     }
+}
+
+/// Returns a reseller's node under its folder's name where its own is that one with a slip of the pen in it.
+fn misspelt_owner<'s>(node: &Node<'s>, owner: &str) -> Option<Node<'s>> {
+    let (Scalar::Text(name) | Scalar::Number(name)) = &node.arguments.first()?.value else { return None };
+    nearest_with_distance(name, std::iter::once(owner)).filter(|_| node.kind.value == "reseller")?;
+    let mut meant = node.clone();
+    meant.arguments.first_mut()?.value = Scalar::Text(owner.to_owned().into());
+    Some(meant)
 }
 
 /// Refuses what a reseller's folder may not hold.

@@ -104,7 +104,7 @@ impl<'n, 's> Matched<'n, 's> {
             let Some(&(index, place)) = places.peek() else {
                 // A node that takes no argument may be switched on like a flag, as YAML invites to.
                 if takes > 0 || argument.value != Scalar::Flag(true) {
-                    self.report_surplus(argument, takes, decoder);
+                    self.report_surplus(node, argument, takes, decoder);
                 }
                 continue;
             };
@@ -117,7 +117,7 @@ impl<'n, 's> Matched<'n, 's> {
         }
     }
 
-    fn report_surplus(&self, argument: &Spanned<Scalar<'_>>, takes: usize, decoder: &mut Decoder) {
+    fn report_surplus(&mut self, node: &Node<'_>, argument: &Spanned<Scalar<'_>>, takes: usize, decoder: &mut Decoder) {
         if decoder.is_full() {
             return;
         }
@@ -132,13 +132,26 @@ impl<'n, 's> Matched<'n, 's> {
             _ => None,
         });
         // The argument as it was written, where it can hardly be anything but the value of something that this node may hold.
-        let fitting = match &argument.value {
+        let is_written = |name: &str| {
+            node.properties.iter().any(|it| it.name.value == name)
+                || node.children.iter().any(|it| it.kind.value == name)
+        };
+        // What is missing, and what the value can be that is too many, is the same thing.
+        let missing = match &argument.value {
+            Scalar::Text(text) | Scalar::Number(text) => settings
+                .clone()
+                .filter(|(field, of)| field.is_required() && of.name != "text" && !is_written(field.name))
+                .find_map(|(field, of)| Some((field.name, of.written(&(of.canonical)(text)?)))),
+            Scalar::Flag(_) | Scalar::Null => None,
+        };
+        let missing = missing.filter(|(name, _)| !self.meant.contains(name));
+        let fitting = missing.clone().or_else(|| match &argument.value {
             Scalar::Text(text) | Scalar::Number(text) => settings
                 .clone()
                 .filter(|(_, of)| matches!(of.form, Form::Choice(_)) || matches!(of.name, "whole number" | "network"))
                 .find_map(|(field, of)| Some((field.name, of.written(&(of.canonical)(text)?)))),
             Scalar::Flag(_) | Scalar::Null => None,
-        };
+        });
         let first = settings.map(|(field, of)| (field.name, of.written(field.example))).next();
         // `name: value`, as other languages write it.
         let colon = match &argument.value {
@@ -151,12 +164,17 @@ impl<'n, 's> Matched<'n, 's> {
             _ if colon.is_some() => {
                 format!("write `=` between a name and its value: `{}=…`", colon.unwrap_or_default())
             }
+            (Some((name, value)), _) if node.children.is_empty() && node.properties.is_empty() => {
+                format!("write {}", decoder.only_setting(name, &value))
+            }
             (Some((name, value)), _) => format!("write {}", decoder.setting(name, &value)),
+            (None, _) if matches!(argument.value, Scalar::Flag(_)) => "remove it".to_owned(),
             (None, Some((name, value))) => {
                 format!("remove it, or write what it is in front of it, as in {}", decoder.setting(name, &value))
             }
             (None, None) => "remove it".to_owned(),
         };
+        self.meant.extend(missing.map(|(name, _)| name));
         decoder.report(
             Problem::error("spec::surplus-argument", argument.span, format!("`{}` takes {takes}", self.name))
                 .label("this is one too many")

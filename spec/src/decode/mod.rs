@@ -41,7 +41,9 @@ impl Decoder {
     }
 
     pub(crate) fn report(&mut self, mut problem: Problem) {
-        if !self.is_full() && !problem.span.is_hole() {
+        // What a help names in place of a wrong value is looked at, too, and one problem at its place is enough.
+        let is_told = |told: &Problem| told.code == "spec::wrong-value" && told.span == problem.span;
+        if !self.is_full() && !problem.span.is_hole() && !self.problems.iter().any(is_told) {
             problem.related.retain(|other| !other.span.is_hole());
             self.problems.push(problem);
         }
@@ -75,6 +77,14 @@ impl Decoder {
         match self.syntax {
             Syntax::Kdl => format!("`{name}={value}`"),
             Syntax::Yaml => format!("`{name}: {}`", value.trim_start_matches('#')),
+        }
+    }
+
+    /// Returns a setting that takes the place of a value, as the file's syntax writes it where nothing else is said of the node.
+    pub(crate) fn only_setting(&self, name: &str, value: &str) -> String {
+        match self.syntax {
+            Syntax::Kdl => self.setting(name, value),
+            Syntax::Yaml => format!("`{{ {name}: {} }}`", value.trim_start_matches('#')),
         }
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use values::quoted;
 
-use crate::language::{Field, Form, Typed};
+use crate::language::{Field, Form, Place, Typed};
 use crate::problem::Problem;
 use crate::tree::{Scalar, Span, Spanned};
 
@@ -56,8 +56,20 @@ impl Decoder {
                     }
                     _ => error.help().to_owned(),
                 };
+                // A value that the help names is looked at in the same run as if it stood there; but by what a thing is called
+                // others name it, and those may have it right.
+                let declares = field.place == Place::Argument && matches!(T::TYPE.name, "name" | "host name");
+                let meant = only_one_named(&help).filter(|_| !declares);
+                let meant = meant.and_then(|text| T::read(text.trim_start_matches('#')).ok());
+                let out_of_bounds = meant.as_ref().and_then(|value| bound(field, value));
+                let in_bounds = out_of_bounds.is_none();
+                let help = match out_of_bounds {
+                    Some((Bound::Least, least)) => format!("write `{}` or more", T::TYPE.written(least)),
+                    Some((Bound::Most, most)) => format!("write `{}` or less", T::TYPE.written(most)),
+                    None => help,
+                };
                 self.report(Problem::error("spec::wrong-value", span, error.message()).label(label).help(help));
-                None
+                meant.filter(|_| in_bounds).map(|value| Spanned { value, span })
             }
         }
     }
@@ -97,30 +109,40 @@ impl Decoder {
 
     /// Tells whether a value is as large as it may be, and reports it where it is not.
     fn is_within_bounds<T: Typed>(&mut self, field: &'static Field, value: &T, written: &str, span: Span) -> bool {
-        if let Some(least) = field.least
-            && T::read(least).is_ok_and(|least| *value < least)
-        {
-            let shown = quoted(written);
-            self.report(
-                Problem::error("spec::out-of-range", span, format!("`{}` is {shown}, which is too little", field.name))
-                    .label(format!("at least {least}"))
-                    .help(format!("write `{}` or more", T::TYPE.written(least))),
-            );
-            return false;
-        }
-        if let Some(most) = field.most
-            && T::read(most).is_ok_and(|most| *value > most)
-        {
-            let shown = quoted(written);
-            self.report(
-                Problem::error("spec::out-of-range", span, format!("`{}` is {shown}, which is too much", field.name))
-                    .label(format!("at most {most}"))
-                    .help(format!("write `{}` or less", T::TYPE.written(most))),
-            );
-            return false;
-        }
-        true
+        let Some((bound, limit)) = bound(field, value) else { return true };
+        let (much, at, or) = match bound {
+            Bound::Least => ("little", "least", "more"),
+            Bound::Most => ("much", "most", "less"),
+        };
+        let message = format!("`{}` is {}, which is too {much}", field.name, quoted(written));
+        self.report(
+            Problem::error("spec::out-of-range", span, message)
+                .label(format!("at {at} {limit}"))
+                .help(format!("write `{}` or {or}", T::TYPE.written(limit))),
+        );
+        false
     }
+}
+
+/// A side on which a value can be out of bounds.
+enum Bound {
+    Least,
+    Most,
+}
+
+/// Returns the bound that a value lies beyond.
+fn bound<T: Typed>(field: &'static Field, value: &T) -> Option<(Bound, &'static str)> {
+    let is_less = |limit: &&str| T::read(limit).is_ok_and(|limit| *value < limit);
+    let is_more = |limit: &&str| T::read(limit).is_ok_and(|limit| *value > limit);
+    let most = || field.most.filter(is_more).map(|most| (Bound::Most, most));
+    field.least.filter(is_less).map(|least| (Bound::Least, least)).or_else(most)
+}
+
+/// Returns the one value that a help says to write, where it leaves no choice.
+fn only_one_named(help: &str) -> Option<&str> {
+    let named = help.strip_prefix("write only ").or_else(|| help.strip_prefix("write "))?;
+    let value = named.strip_prefix('`')?.strip_suffix('`')?;
+    (!value.contains('`')).then_some(value)
 }
 
 /// Returns a number as plain decimal digits: without underscores and plus sign, and not in base 16, 8 or 2.

@@ -122,6 +122,7 @@ impl<'s> Parser<'s> {
         };
         let line = matches!(quotes, Quotes::Single | Quotes::RawSingle);
         if line && token.text(self.text).contains('\n') {
+            let last = token.text(self.text).chars().next_back().map_or(token.end, |last| token.end - last.len_utf8());
             let problem = Problem::error(
                 "kdl::multi-line-string",
                 self.findings.span(token.start, token.start + opening),
@@ -129,7 +130,7 @@ impl<'s> Parser<'s> {
             )
             .label("it starts here")
             .help("write it on one line; what is meant to have several lines stands in three quotes")
-            .related(self.findings.span(token.end - 1, token.end), "it ends here");
+            .related(self.findings.span(last, token.end), "it ends here");
             self.findings.add(problem);
             return;
         }

@@ -25,9 +25,19 @@ pub const CODES: &[Code] = &[
              in it needs quotes.",
     },
     Code {
+        code: "yaml::comment",
+        explanation: "A `#` behind a blank begins a comment, so that the value before it is empty. A colour stands in quotes: \
+             `\"#0b5fff\"`.",
+    },
+    Code {
         code: "yaml::complex-key",
         explanation: "A key is a text on one line: the node's kind, and behind a blank its first argument. Lists and \
              mappings are no keys.",
+    },
+    Code {
+        code: "yaml::decimal-comma",
+        explanation: "Between `[ ]` or `{ }` a comma ends a value and another one begins. Write fractions with a point, and \
+             large numbers without marks between their digits: `{ price: 1.20 EUR, mailboxes: 20000 }`.",
     },
     Code {
         code: "yaml::directive",

@@ -39,8 +39,26 @@ enum Frame<'s> {
         nodes_from: usize,
         first_scalar: Option<Span>,
         first_mapping: Option<Span>,
-        told: bool,
+        /// The value and the node that stand beside each other where only one of the two may.
+        mixed: Option<(Span, Span)>,
+        entries: Vec<ListEntry>,
+        start: usize,
     },
+}
+
+/// An entry of a list: a value, or a mapping with the nodes and arguments that it gave.
+#[derive(Clone, Copy)]
+struct ListEntry {
+    /// The keys of a mapping; `None` of a value.
+    keys: Option<usize>,
+    second: Option<Span>,
+    /// Where its nodes begin among all that wait for their owner, and its arguments among the owner's.
+    nodes_from: usize,
+    arguments_from: usize,
+    start: usize,
+    end: usize,
+    /// What stands beside its one node belongs into that.
+    is_told: bool,
 }
 
 /// The whole heads of a mapping's entries, with their places; the first costs no memory of its own.
@@ -259,21 +277,32 @@ impl<'s> Lowering<'s> {
                 // A value that is left out adds nothing; `~` and `null` are written on purpose.
                 if start < end {
                     self.argument(Spanned { value: typed(text, style), span });
+                } else if let Some(colour) =
+                    self.pending().map(|open| open.end).and_then(|at| self.commented_colour(at))
+                {
+                    let range = colour.span.start as usize..colour.span.end as usize;
+                    let help = format!("write `\"{}\"`", self.source(colour.span));
+                    self.problem("yaml::comment", range, "a `#` behind a blank begins a comment", help);
+                    self.argument(colour);
                 }
                 self.finish_pending();
             }
-            Some(Frame::List { first_scalar, first_mapping, told, .. }) => {
-                first_scalar.get_or_insert(span);
-                let mixed = first_mapping.filter(|_| !*told);
-                *told |= mixed.is_some();
+            Some(Frame::List { first_mapping, .. }) => {
                 let is_mixed = first_mapping.is_some();
                 let is_top = self.frames.len() == 1;
                 if is_mixed && style == ScalarStyle::Plain && self.colonless(&text, span) {
                     return;
                 }
-                if let Some(first) = mixed {
-                    self.mixed_list(span, first);
-                } else if is_top {
+                let arguments_from = self.pending().map_or(0, |open| open.arguments.len());
+                let nodes_from = self.nodes.len();
+                if let Some(Frame::List { first_scalar, first_mapping, mixed, entries, .. }) = self.frames.last_mut() {
+                    first_scalar.get_or_insert(span);
+                    let entry =
+                        ListEntry { keys: None, second: None, nodes_from, arguments_from, start, end, is_told: false };
+                    entries.push(entry);
+                    *mixed = mixed.or(first_mapping.map(|first| (span, first)));
+                }
+                if is_top && !is_mixed {
                     let help = "write each entry of the list as `- kind name: value`";
                     self.problem("yaml::not-a-node", start..end, "a text stands where nodes should be", help);
                 } else {
@@ -357,6 +386,9 @@ impl<'s> Lowering<'s> {
             self.problem("yaml::empty-key", start..end, "the key does not start with a kind", help);
             return self.unknown_key(start, end);
         }
+        if self.continues_number(&text, style, span) {
+            return self.unknown_key(start, end);
+        }
         self.node_count += 1;
         if self.node_count > MAX_NODES {
             return self.too_many(start..end, format!("the file has more than {MAX_NODES} nodes"));
@@ -403,6 +435,51 @@ impl<'s> Lowering<'s> {
             *pending = Some(open);
             self.depth += 1;
         }
+    }
+
+    /// Takes what stands behind a comma in a number for the rest of it, as in `{ price: 1,20 EUR }`, and tells so.
+    fn continues_number(&mut self, text: &str, style: ScalarStyle, span: Span) -> bool {
+        let start = span.start as usize;
+        let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let bytes = self.text.as_bytes();
+        let stuck = style == ScalarStyle::Plain
+            && is_digit(bytes.get(start))
+            && start >= 2
+            && bytes.get(start - 1) == Some(&b',')
+            && is_digit(bytes.get(start - 2));
+        if !stuck {
+            return false;
+        }
+        let file = span.file;
+        let Some(value) = self.nodes.last_mut().and_then(|node| node.arguments.last_mut()) else { return false };
+        let Scalar::Text(number) = &value.value else { return false };
+        if value.span.end as usize != start - 1 {
+            return false;
+        }
+        // Three digits are thousands as a rule, and anything else is a fraction.
+        let is_whole = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let meant = format!("{number}{}{text}", if is_whole { "" } else { "." });
+        let place = Span { start: value.span.start, end: span.end, file };
+        *value = Spanned { value: Scalar::Text(Cow::Owned(meant.clone())), span: place };
+        let help = format!("write `{}`", short(&meant));
+        let range = place.start as usize..place.end as usize;
+        self.problem("yaml::decimal-comma", range, "a comma between brackets ends a value", help);
+        true
+    }
+
+    /// Returns the colour behind a key that was taken for a comment, as in `primary: #0b5fff`, with its place.
+    fn commented_colour(&self, from: usize) -> Option<Spanned<Scalar<'s>>> {
+        let rest = self.text.get(from..)?;
+        let behind = rest.trim_start_matches([':', ' ']);
+        let digits = behind.strip_prefix('#')?.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let colour = behind.get(..=digits).filter(|_| matches!(digits, 3 | 6))?;
+        let ends = behind.get(digits + 1..)?.chars().next().is_none_or(|next| !next.is_alphanumeric());
+        let start = from + rest.len() - behind.len();
+        let is_value = rest.starts_with(':') && ends;
+        is_value.then(|| Spanned {
+            value: Scalar::Text(Cow::Borrowed(colour)),
+            span: self.findings.span(start, start + colour.len()),
+        })
     }
 
     /// Takes a value off the kind that it is stuck to, as in `tier:basic`.
@@ -476,14 +553,10 @@ impl<'s> Lowering<'s> {
                 return self.args_are_values(start, end);
             }
             Some(Frame::Mapping { .. }) | None => {}
-            Some(Frame::List { first_scalar, first_mapping, told, .. }) => {
+            Some(Frame::List { first_scalar, first_mapping, mixed, .. }) => {
                 in_list = true;
                 first_mapping.get_or_insert(span);
-                let mixed = first_scalar.filter(|_| !*told);
-                *told |= mixed.is_some();
-                if let Some(first) = mixed {
-                    self.mixed_list(first, span);
-                }
+                *mixed = mixed.or(first_scalar.map(|first| (first, span)));
                 if self.pending().is_some_and(|open| open.is_args) {
                     self.skipped = 1;
                     return self.args_are_values(start, end);
@@ -502,6 +575,14 @@ impl<'s> Lowering<'s> {
             return;
         }
         let (nodes_from, heads) = (self.nodes.len(), Heads::default());
+        if in_list {
+            let arguments_from = self.pending().map_or(0, |open| open.arguments.len());
+            if let Some(Frame::List { entries, .. }) = self.frames.last_mut() {
+                let entry =
+                    ListEntry { keys: Some(0), second: None, nodes_from, arguments_from, start, end, is_told: false };
+                entries.push(entry);
+            }
+        }
         self.frames.push(Frame::Mapping { pending: None, heads, nodes_from, in_list, start });
     }
 
@@ -523,7 +604,14 @@ impl<'s> Lowering<'s> {
             }
             Some(Frame::Mapping { .. }) | None => {
                 let nodes_from = self.nodes.len();
-                self.frames.push(Frame::List { nodes_from, first_scalar: None, first_mapping: None, told: false });
+                self.frames.push(Frame::List {
+                    nodes_from,
+                    first_scalar: None,
+                    first_mapping: None,
+                    mixed: None,
+                    entries: Vec::new(),
+                    start,
+                });
             }
         }
     }
@@ -537,61 +625,204 @@ impl<'s> Lowering<'s> {
 
     /// Ends a collection; `told` is false where the file broke off in it.
     fn close(&mut self, frame: Frame<'s>, complete: bool) {
+        let mut made = false;
         let nodes_from = match frame {
             Frame::Mapping { pending, heads, nodes_from, in_list, start } => {
                 if let Some(open) = pending {
                     self.finish(open);
                 }
-                if in_list && heads.count != 1 && complete {
-                    let message = match heads.count {
-                        0 => "this entry of the list has no key".to_owned(),
-                        count => format!("this entry of the list has {count} keys, and a node has one"),
-                    };
-                    let help = "write each node as `- kind name: { … }`, with what belongs to it inside";
-                    let range = heads.second.map_or(start..start, |span| span.start as usize..span.end as usize);
-                    self.problem("yaml::list-entry", range, message, help);
-                    self.settings_go_in(nodes_from, heads.count);
+                if in_list && complete {
+                    let is_told = heads.count >= 2 && self.settings_go_in(nodes_from, heads.count);
+                    let last = self.end;
+                    if let Some(Frame::List { entries, .. }) = self.frames.last_mut()
+                        && let Some(entry) = entries.last_mut()
+                    {
+                        *entry = ListEntry {
+                            keys: Some(heads.count),
+                            second: heads.second,
+                            start,
+                            end: last.max(start),
+                            is_told,
+                            ..*entry
+                        };
+                    }
                 }
                 nodes_from
             }
-            Frame::List { nodes_from, .. } => nodes_from,
+            Frame::List { nodes_from, mixed, entries, start, .. } => {
+                if complete {
+                    made = self.judge_list(nodes_from, mixed, &entries, start);
+                } else if let Some((value, node)) = mixed {
+                    self.mixed_list(value, node);
+                }
+                nodes_from
+            }
         };
         // What a collection in a list holds is its node's when the list ends.
         if matches!(self.frames.last(), Some(Frame::Mapping { .. })) {
-            let nodes: Vec<Node<'s>> = self.nodes.drain(nodes_from..).collect();
-            if let Some(open) = self.pending() {
-                open.children = nodes;
+            if !made {
+                let nodes: Vec<Node<'s>> = self.nodes.drain(nodes_from..).collect();
+                if let Some(open) = self.pending() {
+                    open.children = nodes;
+                }
             }
             self.finish_pending();
         }
     }
 
-    /// Moves settings that stand beside the one node of a list's entry into it.
-    fn settings_go_in(&mut self, nodes_from: usize, count: usize) {
+    /// Moves settings that stand beside the one node of a list's entry into it; returns whether there are any.
+    fn settings_go_in(&mut self, nodes_from: usize, count: usize) -> bool {
         let is_setting =
             |node: &Node<'s>| node.arguments.len() + node.properties.len() <= 1 && node.children.is_empty();
         let all_there = self.nodes.len() == nodes_from + count;
         if count < 2 || !all_there || !self.nodes.iter().skip(nodes_from + 1).all(is_setting) {
-            return;
+            return false;
         }
         // Only of a node with a name in its key it is sure that the others are its own.
-        let is_named = |node: &Node<'s>| {
-            let between = node.arguments.first().map(|name| (node.kind.span.end as usize, name.span.start as usize));
-            let between = between.and_then(|(from, to)| self.text.get(from..to));
-            between.is_some_and(|between| between.bytes().all(|byte| byte == b' '))
-        };
-        if !self.nodes.get(nodes_from).is_some_and(is_named) {
-            return;
+        if !self.nodes.get(nodes_from).is_some_and(|node| self.is_named(node)) {
+            return false;
         }
         let kind = self.nodes.get(nodes_from).map(|node| node.kind.value.clone());
         if self.nodes.iter().skip(nodes_from + 1).any(|node| Some(&node.kind.value) == kind.as_ref()) {
-            return;
+            return false;
         }
         let settings: Vec<Node<'s>> = self.nodes.drain(nodes_from + 1..).collect();
         if let (Some(first), Some(last)) = (self.nodes.last_mut(), settings.last()) {
             first.span.end = first.span.end.max(last.span.end);
             first.children.extend(settings);
         }
+        true
+    }
+
+    /// Tells whether a node has its first argument in its key.
+    fn is_named(&self, node: &Node<'s>) -> bool {
+        let between = node.arguments.first().map(|name| (node.kind.span.end as usize, name.span.start as usize));
+        let between = between.and_then(|(from, to)| self.text.get(from..to));
+        between.is_some_and(|between| between.bytes().all(|byte| byte == b' '))
+    }
+
+    /// Tells of the entries of a list that are not nodes; returns whether each of them was made a node beside the others.
+    fn judge_list(
+        &mut self,
+        nodes_from: usize,
+        mixed: Option<(Span, Span)>,
+        entries: &[ListEntry],
+        start: usize,
+    ) -> bool {
+        let is_settings = |entry: &&ListEntry| entry.keys.is_some_and(|keys| keys > 1) && !entry.is_told;
+        if let Some(settings) = entries.iter().find(is_settings).copied()
+            && self.pending().is_some_and(|owner| !owner.is_args)
+        {
+            if let [only] = entries {
+                let help = match self.text.as_bytes().get(start) {
+                    Some(b'[') => "leave the `[` and `]` around them out",
+                    _ => "write a blank in place of the dash",
+                };
+                let key = self.text.get(only.start..).and_then(|rest| rest.find(':')).unwrap_or(0);
+                let range = only.start..only.start + key;
+                self.problem("yaml::list-entry", range, "settings of one node stand in no list", help);
+                return false;
+            }
+            if self.are_alike(&settings, entries) {
+                self.one_node_each(nodes_from, entries);
+                return true;
+            }
+        }
+        if let Some((value, node)) = mixed {
+            self.mixed_list(value, node);
+        }
+        for entry in entries {
+            let (message, help) = match entry.keys {
+                None | Some(1) => continue,
+                Some(0) => ("this entry of the list has no key".to_owned(), None),
+                Some(count) => (
+                    format!("this entry of the list has {count} keys, and a node has one"),
+                    entry.second.filter(|_| !entry.is_told),
+                ),
+            };
+            let help = match help.and_then(|key| self.text.get(key.start as usize..key.end as usize)) {
+                Some(key) => format!("write it as an entry of its own: `- {}: …`", short(key)),
+                None => "write each node as `- kind name: { … }`, with what belongs to it inside".to_owned(),
+            };
+            let range = entry.second.map_or(entry.start..entry.start, |span| span.start as usize..span.end as usize);
+            self.problem("yaml::list-entry", range, message, help);
+        }
+        false
+    }
+
+    /// Returns the nodes that an entry of a list gave, before its list's owner has them.
+    fn nodes_of(&self, entry: &ListEntry, entries: &[ListEntry]) -> &[Node<'s>] {
+        let next = entries.iter().find(|other| other.start > entry.start);
+        let end = next.map_or(self.nodes.len(), |next| next.nodes_from);
+        self.nodes.get(entry.nodes_from..end).unwrap_or_default()
+    }
+
+    /// Tells whether all entries of a list say the same of several nodes of the kind that the list is named by.
+    fn are_alike(&mut self, settings: &ListEntry, entries: &[ListEntry]) -> bool {
+        let is_nameless = entries.first().is_some_and(|first| first.arguments_from == 0);
+        if !is_nameless || self.pending().is_none_or(|owner| owner.discarded) {
+            return false;
+        }
+        let nodes = self.nodes_of(settings, entries);
+        let is_bare = nodes.first().is_none_or(|node| !self.is_named(node));
+        let said = |node: &Node<'s>| nodes.iter().any(|other| other.kind.value == node.kind.value);
+        let is_alike = |entry: &ListEntry| {
+            entry.keys.is_none()
+                || entry.start == settings.start
+                || self.nodes_of(entry, entries).iter().any(said)
+                || (self.nodes_of(entry, entries).is_empty() && entry.keys.is_some_and(|keys| keys > 0))
+        };
+        is_bare && entries.iter().all(is_alike)
+    }
+
+    /// Makes a node of each entry of a list, all of the kind that the list is named by.
+    fn one_node_each(&mut self, nodes_from: usize, entries: &[ListEntry]) {
+        let Some(owner) = self.pending() else { return };
+        owner.discarded = true;
+        let kind = owner.kind.clone();
+        let mut arguments = std::mem::take(&mut owner.arguments);
+        let mut nodes: Vec<Node<'s>> = self.nodes.drain(nodes_from..).collect();
+        let mut made = Vec::with_capacity(entries.len());
+        for entry in entries.iter().rev() {
+            let mut children = nodes.split_off((entry.nodes_from - nodes_from).min(nodes.len()));
+            let mut own = arguments.split_off(entry.arguments_from.min(arguments.len()));
+            // What other languages write as a setting is the node's argument here.
+            if own.is_empty() && children.first().is_some_and(|child| child.kind.value == "name") {
+                own = children.remove(0).arguments;
+            }
+            let span = self.findings.span(entry.start, entry.end);
+            made.push(Node { kind: kind.clone(), arguments: own, properties: Vec::new(), children, span });
+        }
+        made.reverse();
+        let shown = |node: &Node<'s>| {
+            let argument = node.arguments.first().map(|argument| self.source(argument.span));
+            let settings: Vec<&str> = node.children.iter().map(|child| self.source(child.span)).collect();
+            let settings = settings.join(", ");
+            let settings = if settings.contains('\n') || settings.len() > 80 { "…" } else { settings.as_str() };
+            match argument {
+                Some(argument) if node.children.is_empty() => format!("{} {argument}:", kind.value),
+                Some(argument) => format!("{} {argument}: {{ {settings} }}", kind.value),
+                None => format!("- {}: {{ {settings} }}", kind.value),
+            }
+        };
+        let example =
+            made.iter().find(|node| !node.children.is_empty()).or(made.first()).map(shown).unwrap_or_default();
+        let help = match example.starts_with('-') {
+            true => format!(
+                "write `{example}` for each, as entries of a list in which all that stands beside `{}` begins with a dash, too",
+                kind.value
+            ),
+            false => format!("write each as a key of its own, as in `{example}`"),
+        };
+        let message = format!("each `{}` is a node of its own, not an entry of a list", short(&kind.value));
+        let (start, end) = (kind.span.start as usize, kind.span.end as usize);
+        self.problem("yaml::list-entry", start..end, message, help);
+        self.nodes.extend(made);
+    }
+
+    /// Returns what is written at a place.
+    fn source(&self, span: Span) -> &'s str {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default().trim_end()
     }
 
     fn finish_pending(&mut self) {

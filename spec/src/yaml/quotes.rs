@@ -32,6 +32,39 @@ pub(super) fn unclosed(text: &str) -> Vec<Repair> {
     repairs
 }
 
+/// Returns the repairs of colours between brackets that were taken for comments, together with what would close the brackets.
+pub(super) fn commented(text: &str) -> Vec<Repair> {
+    let mut repairs = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let mut from = 0;
+        while let Some(at) = line.get(from..).and_then(|rest| rest.find('#')).map(|at| from + at) {
+            from = at + 1;
+            let before = line.get(..at).unwrap_or_default();
+            let digits = line.get(from..).unwrap_or_default().bytes().take_while(u8::is_ascii_hexdigit).count();
+            let end = from + digits;
+            let ends = line.get(end..).and_then(|rest| rest.chars().next()).is_none_or(|next| !next.is_alphanumeric());
+            let is_value = before.ends_with(": ") && before.contains('{') && before.matches('"').count() % 2 == 0;
+            if !(matches!(digits, 3 | 6) && ends && is_value) {
+                continue;
+            }
+            let quote = |at: usize| Edit { start: start + at, end: start + at, with: "\"".to_owned() };
+            let told = Said {
+                code: "yaml::comment",
+                start: start + at,
+                end: start + end,
+                message: "a `#` behind a blank begins a comment".to_owned(),
+                label: "the value",
+                help: format!("write `\"{}\"`", line.get(at..end).unwrap_or_default()),
+                related: Vec::new(),
+            };
+            repairs.push(Repair { edits: vec![quote(at), quote(end)], told: Some(told), damaged: None });
+        }
+        start += line.len();
+    }
+    repairs
+}
+
 /// Returns where a text in quotes begins that its line does not close.
 fn open_quote(line: &str) -> Option<usize> {
     let bytes = line.as_bytes();

@@ -74,7 +74,11 @@ pub(super) fn read<'s>(text: &str, mut findings: Findings, fresh: Findings, comp
     let file = findings.span(0, 0);
     let place = |start: usize, end: usize| Span { start: start as u32, end: end as u32, ..file };
     let mut plain = Repair { edits: Vec::new(), told: None, damaged: None };
-    for repair in quotes::unclosed(text).into_iter().chain(dashes::misplaced(text)) {
+    // Edits are made at once, so that none may stand where another one does.
+    let commented = quotes::commented(text);
+    let others = quotes::unclosed(text).into_iter().chain(dashes::misplaced(text));
+    let others: Vec<Repair> = others.filter(|_| commented.is_empty()).collect();
+    for repair in commented.into_iter().chain(others) {
         damaged.extend(repair.damaged.map(|(start, end)| place(start, end)));
         repair.told.iter().for_each(|said| findings.add(said_at(said, &place)));
         plain.edits.extend(repair.edits);

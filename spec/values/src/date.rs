@@ -49,16 +49,10 @@ impl FromStr for Date {
         let parts: Vec<&str> = text.split('-').collect();
         let digits = parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
         let ([year, month, day], true) = (parts.as_slice(), digits) else {
-            return Err(ParseError::new(
-                format!("{} is not a date", quoted(text)),
-                "write year, month and day, such as `2026-12-01`",
-            ));
+            return Err(ParseError::new(format!("{} is not a date", quoted(text)), rearranged(text)));
         };
         if year.len() != 4 || month.len() != 2 || day.len() != 2 {
-            return Err(ParseError::new(
-                format!("{} is not a date", quoted(text)),
-                "write four digits of the year, two of the month and two of the day, such as `2026-12-01`",
-            ));
+            return Err(ParseError::new(format!("{} is not a date", quoted(text)), rearranged(text)));
         }
         let numbers = (year.parse().ok(), month.parse().ok(), day.parse().ok());
         if let (Some(year), Some(month), Some(day)) = numbers
@@ -70,6 +64,25 @@ impl FromStr for Date {
             format!("there is no day {}", quoted(text)),
             "write a day that the calendar has, such as `2026-12-01`",
         ))
+    }
+}
+
+/// Says how a day is written that is spelled as other people do, where there is no doubt which one is meant.
+fn rearranged(text: &str) -> String {
+    let day = text.split(['T', ' ']).next().unwrap_or_default();
+    let parts: Vec<&str> = day.split(['-', '.', '/']).collect();
+    let numbers: Option<Vec<u16>> = parts.iter().map(|part| part.parse().ok()).collect();
+    let date = match (parts.as_slice(), numbers.as_deref()) {
+        ([year, ..], Some(&[y, m, d])) if year.len() == 4 => Some((y, m, d)),
+        // Which of the two is the month is certain only with points between them, or where one of them can be none.
+        ([_, _, year], Some(&[d, m, y])) if year.len() == 4 && (day.contains('.') || d > 12) => Some((y, m, d)),
+        ([_, _, year], Some(&[m, d, y])) if year.len() == 4 && d > 12 => Some((y, m, d)),
+        _ => None,
+    };
+    let date = date.and_then(|(y, m, d)| Date::new(y, u8::try_from(m).ok()?, u8::try_from(d).ok()?));
+    match date {
+        Some(date) => format!("write `{date}`"),
+        None => "write four digits of the year, two of the month and two of the day, such as `2026-12-01`".to_owned(),
     }
 }
 
@@ -92,6 +105,15 @@ mod tests {
         assert_eq!((date.year(), date.month(), date.day(), date.to_string().as_str()), (2028, 2, 29, "2028-02-29"));
         assert_eq!("1970-01-02".parse::<Date>().unwrap().days_since_epoch(), 1);
         assert_eq!("2026-12-01".parse::<Date>().unwrap().days_since_epoch(), 20_788);
+        for (text, help) in [
+            ("01.03.2026", "write `2026-03-01`"),
+            ("2026/12/1", "write `2026-12-01`"),
+            ("12/31/2026", "write `2026-12-31`"),
+            ("2026-12-01T00:00", "write `2026-12-01`"),
+        ] {
+            assert_eq!(text.parse::<Date>().unwrap_err().help(), help);
+        }
+        assert!(!"01/02/2026".parse::<Date>().unwrap_err().help().contains("2026-0"));
         for text in ["2027-02-29", "2026-13-01", "2026-1-1", "01-12-2026", "2026-12-01T00:00", "", "0000-01-01"] {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }

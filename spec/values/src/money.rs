@@ -45,7 +45,10 @@ impl FromStr for Money {
             let help = match decimal::read(&pointed, 9) {
                 Some(_) => format!("write the currency behind it, such as `{pointed} USD`"),
                 None if pointed != text && pointed.parse::<Self>().is_ok() => format!("write `{pointed}`"),
-                None => EXAMPLE.to_owned(),
+                None => match turned(&pointed) {
+                    Some(turned) => format!("write `{turned}`"),
+                    None => EXAMPLE.to_owned(),
+                },
             };
             ParseError::new(format!("{} is not an amount of money", quoted(text)), help)
         };
@@ -75,6 +78,16 @@ impl FromStr for Money {
     }
 }
 
+/// Returns an amount whose currency stands in front of it, or in small letters, as it is written here.
+fn turned(text: &str) -> Option<String> {
+    let (first, second) = text.split_once(' ')?;
+    let is_currency = |word: &str| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let (amount, currency) = if is_currency(first) { (second, first) } else { (first, second) };
+    let turned = format!("{amount} {}", currency.to_ascii_uppercase());
+    let is_amount = decimal::read(amount, 9).is_some();
+    (is_amount && is_currency(currency) && turned != text && turned.parse::<Money>().is_ok()).then_some(turned)
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = places(&self.currency);
@@ -102,6 +115,9 @@ mod tests {
         }
         assert_eq!("0,40".parse::<Money>().unwrap_err().help(), "write the currency behind it, such as `0.40 USD`");
         assert_eq!("0,40 USD".parse::<Money>().unwrap_err().help(), "write `0.40 USD`");
+        assert_eq!("EUR 4".parse::<Money>().unwrap_err().help(), "write `4 EUR`");
+        assert!("abc DEF".parse::<Money>().is_err());
+        assert_eq!("4 eur".parse::<Money>().unwrap_err().help(), "write `4 EUR`");
         for text in ["0.40", "USD 0.40", "0.401 USD", "-1 USD", "1 usd", "1,50 EUR", "0.5 JPY", ". USD", "1 USX"] {
             assert!(text.parse::<Money>().is_err(), "{text}");
         }

@@ -31,8 +31,9 @@ impl FromStr for Percentage {
         refuse_hostile(text)?;
         let thousandths = text.strip_suffix('%').and_then(|number| decimal::read(number, 3));
         thousandths.map(Self).ok_or_else(|| {
-            let help = match decimal::read(text.trim_end_matches(['%', ' ']), 3) {
-                Some(_) => format!("write `{}%`", text.trim_end_matches(['%', ' '])),
+            let number = text.trim_end_matches(['%', ' ']).replacen(',', ".", 1);
+            let help = match decimal::read(&number, 3) {
+                Some(_) => format!("write `{number}%`"),
                 None => "write a number with at most three places and `%`, such as `80%` or `99.9%`".to_owned(),
             };
             ParseError::new(format!("{} is not a percentage", quoted(text)), help)
@@ -59,6 +60,7 @@ mod tests {
         assert_eq!("80%".parse::<Percentage>().unwrap().of(50), 40);
         assert_eq!("80".parse::<Percentage>().unwrap_err().help(), "write `80%`");
         assert_eq!("80 %".parse::<Percentage>().unwrap_err().help(), "write `80%`");
+        assert_eq!("99,5%".parse::<Percentage>().unwrap_err().help(), "write `99.5%`");
         assert!("99.9999%".parse::<Percentage>().is_err());
     }
 

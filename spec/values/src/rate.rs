@@ -36,7 +36,7 @@ impl FromStr for Rate {
         const EXAMPLE: &str = "write a count, `/` and a span of time, such as `50/s`, `100/h` or `250/24h`";
         refuse_hostile(text)?;
         let wrong = || {
-            let word = text.split_once('/').and_then(|(count, word)| Some((count, unit_of_word(word)?)));
+            let word = without_slash(&text.replacen('/', " ", 1));
             let help = match word {
                 Some((count, (1, unit))) => format!("write `{count}/{unit}`"),
                 Some((count, (times, unit))) => format!("write `{count}/{times}{unit}`"),
@@ -55,6 +55,16 @@ impl FromStr for Rate {
         Self::new(count, per)
             .ok_or_else(|| ParseError::new(format!("the rate {} counts over no time", quoted(text)), EXAMPLE))
     }
+}
+
+/// Returns the count and the unit of a rate that is written without its slash, as in `100h` or `100 per hour`.
+fn without_slash(text: &str) -> Option<(String, (u64, &'static str))> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, rest) = text.split_at_checked(digits).filter(|(count, _)| !count.is_empty())?;
+    let rest = rest.trim();
+    let word = rest.strip_prefix("per ").or_else(|| rest.strip_prefix("a ")).unwrap_or(rest);
+    let short = ["s", "m", "h", "d"].into_iter().find(|unit| *unit == word).map(|unit| (1, unit));
+    Some((count.to_owned(), short.or_else(|| unit_of_word(word))?))
 }
 
 impl fmt::Display for Rate {
@@ -84,6 +94,9 @@ mod tests {
             assert_eq!((rate.count(), rate.per().as_seconds(), rate.to_string().as_str()), (count, seconds, shown));
         }
         assert_eq!("1000/day".parse::<Rate>().unwrap_err().help(), "write `1000/d`");
+        assert_eq!("200h".parse::<Rate>().unwrap_err().help(), "write `200/h`");
+        assert_eq!("100 per hour".parse::<Rate>().unwrap_err().help(), "write `100/h`");
+        assert_eq!("100 / h".parse::<Rate>().unwrap_err().help(), "write `100/h`");
         for text in ["100", "100/", "/h", "100/0s", "-1/h", "+1/h", "1.5/h", "100 /h", "100/hour"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }

@@ -50,11 +50,20 @@ impl FromStr for Score {
                 let pointed = text.replacen(',', ".", 1);
                 let help = match pointed != text && pointed.parse::<Self>().is_ok() {
                     true => format!("write `{pointed}`"),
+                    false if finer(text).is_some() => format!("write `{}`", finer(text).unwrap_or_default()),
                     false => "write a number between -1000000 and 1000000, such as `5.5`".to_owned(),
                 };
                 ParseError::new(format!("{} is not a number with at most three places", quoted(text)), help)
             })
     }
+}
+
+/// Returns a number with more than three places cut after the third.
+fn finer(text: &str) -> Option<&str> {
+    let (whole, places) = text.split_once('.')?;
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_finer = places.len() > 3 && all_digits(places) && all_digits(whole.trim_start_matches('-'));
+    text.get(..whole.len() + 4).filter(|cut| is_finer && cut.parse::<Score>().is_ok())
 }
 
 impl fmt::Display for Score {

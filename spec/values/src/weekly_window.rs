@@ -53,10 +53,11 @@ impl FromStr for WeeklyWindow {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         refuse_hostile(text)?;
         let wrong = || {
-            ParseError::new(
-                format!("{} is not a window of a week", quoted(text)),
-                "write a day, two times and a time zone, such as `Sun 02:00-04:00 America/Toronto`",
-            )
+            let help = match respelt(text) {
+                Some(help) => help,
+                None => "write a day, two times and a time zone, such as `Sun 02:00-04:00 America/Toronto`".to_owned(),
+            };
+            ParseError::new(format!("{} is not a window of a week", quoted(text)), help)
         };
         let parts: Vec<&str> = text.split(' ').collect();
         let [day, times, zone] = parts.as_slice() else { return Err(wrong()) };
@@ -69,8 +70,35 @@ impl FromStr for WeeklyWindow {
                 "write an end that differs from the beginning",
             ));
         }
-        Ok(Self { day, begin, end, zone: zone.parse()? })
+        Ok(Self { day, begin, end, zone: zone.parse().map_err(|error| in_window(&error, text, zone))? })
     }
+}
+
+/// Says which window is meant where its day is spelled out or its times lack a digit.
+fn respelt(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    let [day, times, zone] = parts.as_slice() else { return None };
+    let day = day.trim_end_matches(',').to_ascii_lowercase();
+    let is_day = |name: &&str| day.len() >= 2 && day.starts_with(&name.to_ascii_lowercase());
+    let day = DAYS.into_iter().find(is_day)?;
+    let padded = |time: &str| if time.find([':', '.']) == Some(1) { format!("0{time}") } else { time.to_owned() };
+    let (begin, end) = times.split_once(['-', '–'])?;
+    let spelled = format!("{day} {}-{} {zone}", padded(begin).replace('.', ":"), padded(end).replace('.', ":"));
+    let window = (spelled != text).then(|| spelled.parse::<WeeklyWindow>())?;
+    Some(match window {
+        Ok(window) => format!("write `{window}`"),
+        Err(error) => error.help().to_owned(),
+    })
+}
+
+/// Says of a window what is wrong with its zone.
+fn in_window(error: &ParseError, text: &str, zone: &str) -> ParseError {
+    let meant = error.help().strip_prefix("write `").and_then(|help| help.strip_suffix('`'));
+    let help = match meant.filter(|meant| !meant.contains('`')).zip(text.strip_suffix(zone)) {
+        Some((meant, front)) => format!("write `{front}{meant}`"),
+        None => error.help().to_owned(),
+    };
+    ParseError::new(error.message().to_owned(), help)
 }
 
 impl fmt::Display for WeeklyWindow {
@@ -91,6 +119,14 @@ mod tests {
     fn windows_read_back() {
         for text in ["Sun 02:00-04:00 America/Toronto", "Mon 23:30-01:00 UTC", "Fri 00:00-24:00 UTC"] {
             assert_eq!(text.parse::<WeeklyWindow>().unwrap().to_string(), text);
+        }
+        for (text, help) in [
+            ("Sunday 02:00-04:00 UTC", "write `Sun 02:00-04:00 UTC`"),
+            ("sun 2:00-4:00 UTC", "write `Sun 02:00-04:00 UTC`"),
+            ("Sunday 2:00-4:00 America/Tornto", "write `Sun 02:00-04:00 America/Toronto`"),
+            ("Tue 03:00-05:00 Europe/Roma", "write `Tue 03:00-05:00 Europe/Rome`"),
+        ] {
+            assert_eq!(text.parse::<WeeklyWindow>().unwrap_err().help(), help);
         }
         for text in [
             "",

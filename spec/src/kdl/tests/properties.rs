@@ -69,6 +69,11 @@ proptest! {
     }
 }
 
+#[test]
+fn a_string_that_ends_with_a_wide_letter_on_another_line_is_told_where_it_ends() {
+    assert!(holds("\"\\\na\u{a0}\n".as_bytes()).is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
