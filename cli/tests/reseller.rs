@@ -374,3 +374,18 @@ fn links_and_pipes_among_the_files_are_named_and_not_read() {
         assert_eq!(told, 1, "{}", said(&output));
     }
 }
+
+#[test]
+fn a_branch_that_is_not_there_is_told_with_where_to_name_another() {
+    if !desk::has("git") {
+        return;
+    }
+    let wholesale = Wholesale::pinned();
+    let again = wholesale.update(&["--json"]);
+    assert_eq!(json(&again)["written"], false, "nothing was new");
+    git(&wholesale.reseller("acme"), &["branch", "-m", "main", "trunk"]);
+    let output = wholesale.update(&["acme"]);
+    assert_eq!(output.status.code(), Some(5), "{}", said(&output));
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), said(&output));
+    assert!(told.contains("the repository has no branch `main`"), "{told}");
+}

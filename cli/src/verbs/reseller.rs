@@ -128,13 +128,14 @@ fn update(arguments: &UpdateArguments) -> Result<Exit, Failure> {
         updates.push(update);
     }
     let text = lock.text();
-    if !arguments.check && bytes.as_deref() != Some(text.as_bytes()) && (bytes.is_some() || !lock.resellers.is_empty())
-    {
+    let differs = bytes.as_deref() != Some(text.as_bytes()) && (bytes.is_some() || !lock.resellers.is_empty());
+    let written = differs && !arguments.check;
+    if written {
         write(&path.join(lock::FILE), &text)?;
     }
     if arguments.json {
         let updates: Vec<Value> = updates.iter().map(document).collect();
-        print_json(&json!({ "version": 1, "written": !arguments.check, "resellers": updates }))?;
+        print_json(&json!({ "version": 1, "written": written, "resellers": updates }))?;
     } else {
         tell(&updates, arguments.check)?;
     }
@@ -209,6 +210,12 @@ fn take<'d>(
     let newest = match newest {
         Ok(newest) => newest,
         Err(why) => {
+            if why.contains("find remote ref") {
+                let branch = reseller.branch.as_str();
+                update.notes.push(format!(
+                    "the repository has no branch `{branch}`; the one to follow stands in the contract: repository \"…\" branch=\"NAME\""
+                ));
+            }
             update.outcome = Outcome::Unreachable(why);
             return Ok(update);
         }
