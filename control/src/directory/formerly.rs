@@ -12,7 +12,7 @@ use values::{HostName, LocalPart, MailAddress};
 use super::{Directory, DirectoryError, account, domain, recipient};
 
 /// How long mail waits for a seed's moves to end before it is put off.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Renames in a row that are followed.
 const MOST_RENAMES: usize = 16;
 
@@ -126,7 +126,7 @@ impl Directory {
 
     /// Waits until the mail of every account lies under the address that it has, which a seed may have changed.
     ///
-    /// - Returns: whether it does, after ten seconds at most.
+    /// - Returns: whether it does, after a minute at most.
     pub async fn is_settled(&self) -> bool {
         let mut settled = self.settled.subscribe();
         let settled = tokio::time::timeout(PATIENCE, settled.wait_for(|settled| *settled));
