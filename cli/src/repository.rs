@@ -116,9 +116,15 @@ impl Listed {
         let mut bytes = Vec::new();
         fs::File::open(&full)
             .and_then(|file| file.take(self.kind.limit()).read_to_end(&mut bytes))
-            .map_err(|error| Failure::failed(format!("could not read {}", full.display())).cause(&error))?;
+            .map_err(|error| unreadable(&full, &error))?;
         Ok(bytes)
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("could not read {}", path.display()))
+        .cause(error)
+        .help("a specification is judged as a whole: let it be read, or take it out of the repository")
 }
 
 /// Below this many things a second thread costs more than it brings.
@@ -157,8 +163,7 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> 
 
 fn walk(root: &Path, below: &str, depth: usize, listed: &mut Vec<Listed>) -> Result<(), Failure> {
     let folder = root.join(below);
-    let unreadable =
-        |error: &std::io::Error| Failure::failed(format!("could not read {}", folder.display())).cause(error);
+    let unreadable = |error: &std::io::Error| unreadable(&folder, error);
     let mut entries = Vec::new();
     for entry in fs::read_dir(&folder).map_err(|error| unreadable(&error))? {
         let entry = entry.map_err(|error| unreadable(&error))?;

@@ -106,7 +106,9 @@ fn nothing_is_ever_written_over() {
     assert!(said(&again).contains("not empty") && said(&again).contains("help:"), "{}", said(&again));
     let file = desk.path("file");
     std::fs::write(&file, "mine").expect("a file");
-    assert_eq!(desk.call(&["init", text(&file), "--yes"]).status.code(), Some(2));
+    let onto = desk.call(&["init", text(&file), "--yes"]);
+    assert_eq!(onto.status.code(), Some(2));
+    assert!(said(&onto).contains("is not a folder"), "{}", said(&onto));
     assert_eq!(std::fs::read_to_string(&file).expect("still there"), "mine");
 }
 

@@ -56,7 +56,10 @@ pub(crate) struct Answers {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let folder = &arguments.folder;
-    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
+    if folder.exists() && !folder.is_dir() {
+        return Err(Failure::usage(format!("{} is not a folder", folder.display())).help("name a new folder"));
+    }
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Failure::usage(format!("{} is not empty", folder.display())).help("name a new folder"));
     }
     let named =
