@@ -204,14 +204,15 @@ fn is_whole(model: &Model<'_>, parsed: &Parsed, environment: &Environment) -> bo
         .chain(platform.alerts.iter().map(|alert| alert.span))
         .chain(platform.backup.iter().map(|backup| backup.span))
         .chain(platform.brand_policy.iter().map(|policy| policy.span))
-        .chain([platform.tls.span, platform.dns.span, platform.retention.span, platform.operator.span]);
+        .chain([platform.tls.span, platform.dns.span, platform.retention.span, platform.operator.span])
+        .chain([platform.mail.span, platform.release.span]);
     // What is not written has no place, or the platform's own.
     let beside =
         beside.filter(|span| !span.is_hole() && span.start != platform.span.start).map(|span| (span.start, true));
     let follows_from = (platform.sites.iter().map(|site| site.span))
         .chain(platform.clusters.iter().map(|cluster| cluster.span))
         .chain(platform.outbounds.iter().map(|pool| pool.span))
-        .chain([platform.service_domain.span, platform.mail.span, platform.release.span, platform.span]);
+        .chain([platform.service_domain.span, platform.span]);
     let mut things: Vec<(u32, bool)> = beside.chain(follows_from.map(|span| (span.start, false))).collect();
     things.sort_unstable();
     let is_beside = |problem: &Problem| {
@@ -222,6 +223,27 @@ fn is_whole(model: &Model<'_>, parsed: &Parsed, environment: &Environment) -> bo
     };
     parsed.problems.iter().filter(|problem| problem.severity == Severity::Error).all(|problem| {
         let file = problem.span.file;
-        file != environment.span.file && (file != platform.span.file || is_beside(problem))
+        leaves_all(problem) || (file != environment.span.file && (file != platform.span.file || is_beside(problem)))
     })
+}
+
+/// Tells whether all that nodes follow from is there in spite of a problem: the first of two values counts, a value that the help
+/// leaves no doubt about was taken, what an environment may not say was passed over, and some values move no node.
+fn leaves_all(problem: &Problem) -> bool {
+    const MOVES_NOTHING: [&str; 8] =
+        ["`within`", "`growth`", "`per`", "`price`", "`nic`", "`warm-up`", "`rate`", "`minimum`"];
+    let sole = || {
+        let value = problem.help.as_deref().and_then(|help| help.strip_prefix("write `")?.strip_suffix('`'));
+        value.is_some_and(|value| !value.contains('`'))
+    };
+    match problem.code {
+        "spec::given-twice" | "spec::environment-override" => true,
+        "spec::surplus-argument" => problem.message.ends_with("is written with `=`, without a colon"),
+        "spec::wrong-value" | "spec::out-of-range" => {
+            // By what a thing is called others name it, so that nothing was taken in its place.
+            let is_name = problem.label.starts_with("the name of");
+            !is_name && (sole() || MOVES_NOTHING.iter().any(|name| problem.label.starts_with(name)))
+        }
+        _ => false,
+    }
 }

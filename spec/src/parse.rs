@@ -147,7 +147,6 @@ fn parse_tree(id: FileId, file: &SourceFile, tree: Read<'_>) -> Parsed {
         true => tree.damaged,
         false => damage(&tree.problems, &file.bytes),
     };
-    parsed.problems.extend(tree.problems);
     // What a repaired place says, and what seems to be missing around it, may be the repair's fault.
     let follows = |problem: &Problem| {
         crate::yaml::lies_in(damaged, problem.span)
@@ -156,19 +155,41 @@ fn parse_tree(id: FileId, file: &SourceFile, tree: Read<'_>) -> Parsed {
             || (matches!(problem.code, "spec::missing" | "spec::language")
                 && holds_damage(&tree.nodes, problem.span, damaged))
     };
+    // A text that is not closed holds what stands behind it on its line, and that is not missing.
+    let swallowed: Vec<(Span, &str)> = tree
+        .problems
+        .iter()
+        .filter(|problem| problem.code == "kdl::unclosed-string")
+        .filter_map(|problem| {
+            let rest = std::str::from_utf8(file.bytes.get(problem.span.start as usize..)?).ok()?;
+            Some((problem.span, rest.lines().next()?))
+        })
+        .collect();
+    let is_swallowed = |problem: &Problem| {
+        let name = problem.message.rsplit('`').nth(1).unwrap_or_default();
+        let held = |text: &str| text.split([' ', ';', '=', '{', '}']).any(|word| word == name);
+        let is_its_value =
+            |(span, _): &(Span, &str)| problem.code == "spec::wrong-value" && problem.span.start == span.start;
+        swallowed.iter().any(is_its_value)
+            || problem.code == "spec::missing"
+                && swallowed.iter().any(|(span, text)| held(text) && holds_damage(&tree.nodes, problem.span, &[*span]))
+    };
     let told = decoder.finish();
     let misspelt: Vec<(Span, String)> = told.iter().filter_map(misspelt).collect();
     // Of two keys that are one, the second one's place.
     let again: Vec<Span> =
-        parsed.problems.iter().filter(|it| it.code == "yaml::duplicate-key").map(|it| it.span).collect();
+        tree.problems.iter().filter(|it| it.code == "yaml::duplicate-key").map(|it| it.span).collect();
     let is_told = |problem: &Problem| {
         let echoes = problem.code == "spec::duplicate-local-part"
             && again.iter().any(|key| key.start <= problem.span.start && problem.span.start < key.end);
         !echoes
+            && !is_swallowed(problem)
             && (damaged.is_empty() || !follows(problem))
             && (misspelt.is_empty() || !is_misspelt(&tree.nodes, problem, &misspelt))
     };
-    parsed.problems.extend(told.iter().filter(|problem| is_told(problem)).cloned());
+    let told: Vec<Problem> = told.iter().filter(|problem| is_told(problem)).cloned().collect();
+    parsed.problems.extend(tree.problems);
+    parsed.problems.extend(told);
     parsed
 }
 

@@ -12,7 +12,9 @@ pub(super) fn check(model: &Model<'_>, report: &mut Report) {
     let mut seen = BTreeMap::new();
     for reseller in &model.resellers {
         let domain = format!("{}.adm", reseller.spec.name.value);
-        if reseller.spec.admins.is_empty() {
+        // Of one that is declared twice, which was told, the other may have some.
+        let is_same = |other: &&crate::resolve::Reseller<'_>| other.spec.name.value == reseller.spec.name.value;
+        if model.resellers.iter().filter(is_same).all(|same| same.spec.admins.is_empty()) {
             report.tell(
                 Problem::warning(
                     "compiler::no-admin",

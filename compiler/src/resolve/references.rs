@@ -13,7 +13,11 @@ use crate::report::Report;
 fn twice(what: &str, name: &str, again: Span, first: Span) -> Problem {
     Problem::error("compiler::declared-twice", again, format!("the {what} {} is declared twice", values::quoted(name)))
         .label("declared again here")
-        .help("give one of the two another name, or join them")
+        .help(match what {
+            // Its folder says what it is called.
+            "reseller" => "join the two into one, in one file",
+            _ => "give one of the two another name, or join them",
+        })
         .related(first, "first declared here")
 }
 

@@ -100,10 +100,22 @@ impl<'n, 's> Matched<'n, 's> {
             .map(|(index, field)| (index, field.place))
             .peekable();
         let takes = self.kind.fields.iter().filter(|field| field.place == Place::Argument).count();
-        for argument in &node.arguments {
+        let mut given = node.arguments.iter().peekable();
+        while let Some(argument) = given.next() {
             let Some(&(index, place)) = places.peek() else {
                 // A node that takes no argument may be switched on like a flag, as YAML invites to.
                 if takes > 0 || argument.value != Scalar::Flag(true) {
+                    if let Some((name, written)) = self.colon_setting(argument, given.peek().copied()) {
+                        let value = given.next();
+                        let index = self.kind.fields.iter().position(|field| field.is_named(name));
+                        if let Some(entries) = index.and_then(|index| self.entries.get_mut(index))
+                            && let Some(value) = value
+                        {
+                            entries.push(Entry::Argument(value));
+                        }
+                        self.report_colon(argument, name, &written, decoder);
+                        continue;
+                    }
                     self.report_surplus(node, argument, takes, decoder);
                 }
                 continue;
@@ -115,6 +127,31 @@ impl<'n, 's> Matched<'n, 's> {
                 places.next();
             }
         }
+    }
+
+    /// Returns the setting that two arguments are, written as other languages do: `name: value`.
+    fn colon_setting(
+        &self,
+        argument: &Spanned<Scalar<'_>>,
+        next: Option<&Spanned<Scalar<'_>>>,
+    ) -> Option<(&'static str, String)> {
+        let Scalar::Text(text) = &argument.value else { return None };
+        let name = text.strip_suffix(':')?;
+        let field = self.kind.fields.iter().find(|field| field.is_named(name) && field.place == Place::Named)?;
+        let (Scalar::Text(value) | Scalar::Number(value)) = &next?.value else { return None };
+        match field.shape {
+            Shape::Value { of, .. } => Some((field.name, of.written(value))),
+            _ => None,
+        }
+    }
+
+    fn report_colon(&self, argument: &Spanned<Scalar<'_>>, name: &'static str, value: &str, decoder: &mut Decoder) {
+        let message = format!("`{name}` of `{}` is written with `=`, without a colon", self.name);
+        decoder.report(
+            Problem::error("spec::surplus-argument", argument.span, message)
+                .label("a setting")
+                .help(format!("write {}", decoder.setting(name, value))),
+        );
     }
 
     fn report_surplus(&mut self, node: &Node<'_>, argument: &Spanned<Scalar<'_>>, takes: usize, decoder: &mut Decoder) {

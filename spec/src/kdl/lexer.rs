@@ -216,7 +216,8 @@ impl<'s> Lexer<'s> {
     }
 
     /// Returns where a string was meant to end that a word follows without a blank: before the property whose value's quote closed
-    /// it, as in `"Acme Mail logo="acme.svg"`, or before the block or the blank in front of the next string's quote.
+    /// it, as in `"Acme Mail logo="acme.svg"`, before the node behind a semicolon, as in `"Acme Mail; logo "acme.svg"`, or before
+    /// the block or the blank in front of the next string's quote.
     fn forgotten_quote(&self, start: usize, closing: usize) -> Option<usize> {
         let body = self.text.get(start + 1..closing)?;
         let before = match body.strip_suffix('=') {
@@ -232,7 +233,16 @@ impl<'s> Lexer<'s> {
                 let rest = self.from(closing);
                 let rest = rest.get(..rest.len().min(MOST_BYTES))?;
                 let quotes = rest.get(..line_length(rest))?.iter().filter(|&&byte| byte == b'"').count();
-                (quotes % 2 == 0).then(|| body.split_once(" {").map_or(body, |(before, _)| before))?
+                // A word behind a semicolon begins the next node.
+                let node = |(before, word): (&'s str, &'s str)| {
+                    let word = word.trim();
+                    let is_word =
+                        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+                    is_word.then_some(before)
+                };
+                let before_node = body.rsplit_once(';').and_then(node);
+                (quotes % 2 == 0)
+                    .then(|| before_node.unwrap_or_else(|| body.split_once(" {").map_or(body, |(before, _)| before)))?
             }
         };
         let before = before.trim_end_matches(' ');
