@@ -263,13 +263,24 @@ fn server(blueprint: &Blueprint, node: &Node) -> Tree {
     };
     let check = Check {
         name: "patroni".to_owned(),
-        command: words(&["/usr/bin/patroni", "--validate-config", PATRONI]),
+        command: words(&["/usr/bin/python3", "-c", &with_elector(), PATRONI]),
         files: words(&[PATRONI]),
         harmless: Vec::new(),
     };
     let mut packages: BTreeSet<String> = ["patroni", "procps", "python3-etcd"].map(str::to_owned).into();
     packages.insert(postgresql::package(blueprint));
     Tree { files, processes: vec![process], checks: vec![check], packages }
+}
+
+/// Patroni's checker connects to the elector, which does not run where files are merely checked: somebody listens in its place.
+fn with_elector() -> String {
+    format!(
+        "import os, socket, sys\n\
+         try:\n    os.set_inheritable(socket.create_server((\"127.0.0.1\", {})).detach(), True)\n\
+         except OSError:\n    pass\n\
+         os.execv(\"/usr/bin/patroni\", [\"patroni\", \"--validate-config\", sys.argv[1]])\n",
+        ports::ELECTOR
+    )
 }
 
 /// Says a setting as Patroni takes it.

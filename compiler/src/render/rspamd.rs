@@ -204,8 +204,6 @@ fn recipients(blueprint: &Blueprint) -> Object {
         .set(
             "virus",
             match defense.virus {
-                // Gap: 3.12 says `quarantine` and its milter tells nobody, so that a virus would be delivered; it is refused there.
-                VirusAction::Quarantine if blueprint.release.distribution == "trixie" => "reject",
                 VirusAction::Quarantine => "quarantine",
                 VirusAction::Reject => "reject",
                 VirusAction::Discard => "discard",
