@@ -629,6 +629,25 @@ BEGIN
     END IF;
 END $$;
 
+-- Notes that a mailbox was signed in to by a service, or sent by it (`smtp`); once a minute is enough. Those who only look where a
+-- mailbox lies, as deliveries do, are not noted.
+CREATE FUNCTION lookup.signed_in(mailbox text, service text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    recorded text := CASE service WHEN 'smtp' THEN 'smtprelay' WHEN 'imap' THEN 'imap4'
+        WHEN 'pop3' THEN 'pop3' WHEN 'sieve' THEN 'sieve' WHEN 'webmail' THEN 'webmail' END;
+BEGIN
+    IF recorded IS NOT NULL AND NOT EXISTS (SELECT FROM public.logins AS known
+        WHERE known.login = mailbox AND known.service = recorded AND known.at > lookup.seconds() - 60) THEN
+        INSERT INTO public.logins AS known (login, service, at) VALUES (mailbox, recorded, lookup.seconds())
+            ON CONFLICT ON CONSTRAINT logins_pkey DO UPDATE SET at = greatest(known.at, excluded.at);
+    END IF;
+    RETURN true;
+EXCEPTION WHEN read_only_sql_transaction THEN
+    -- Nobody is kept from their mail because this cannot be written now.
+    RETURN true;
+END $$;
+
 -- Counts a message with so many recipients and says `OK`, or counts nothing and says nothing: the limit is reached.
 CREATE FUNCTION lookup.send_allowance(login text, count bigint) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -642,6 +661,7 @@ DECLARE
 BEGIN
     SELECT recipients, per_seconds INTO most, span FROM lookup.send_limit(login);
     IF most IS NULL THEN
+        PERFORM lookup.signed_in(key, 'smtp');
         RETURN NEXT 'OK';
         RETURN;
     END IF;
@@ -655,6 +675,7 @@ BEGIN
     INSERT INTO public.send_counts AS s (login, started_at, recipients) VALUES (key, start, count)
         ON CONFLICT ON CONSTRAINT send_counts_pkey DO UPDATE SET recipients = s.recipients + excluded.recipients;
     DELETE FROM public.send_counts AS s WHERE s.login = key AND s.started_at < start - 31 * 86400;
+    PERFORM lookup.signed_in(key, 'smtp');
     RETURN NEXT 'OK';
 END $$;
 
@@ -793,7 +814,7 @@ BEGIN
         ('sender_addresses(text)', '{postfix,dovecot,rspamd}'), ('send_limit(text)', '{postfix,rspamd}'),
         ('send_allowance(text, bigint)', '{postfix,rspamd}'), ('outbound(text)', '{postfix}'),
         ('passdb(text, text)', '{dovecot}'), ('passdb_token(text, text, text)', '{dovecot}'), ('userdb(text)', '{dovecot}'),
-        ('mailboxes(text)', '{dovecot}')
+        ('mailboxes(text)', '{dovecot}'), ('signed_in(text, text)', '{dovecot}')
     ) AS rights(function, daemons) LOOP
         FOREACH daemon IN ARRAY allowed.daemons LOOP
             IF EXISTS (SELECT FROM pg_roles WHERE rolname = daemon) THEN

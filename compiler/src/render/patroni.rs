@@ -192,6 +192,8 @@ fn server(blueprint: &Blueprint, node: &Node) -> Tree {
                 "postgresql": { "use_slots": true, "parameters": { "max_connections": 500, "wal_level": "replica" } },
             },
             "initdb": [{ "encoding": "UTF8" }, { "locale": "C.UTF-8" }, "data-checksums"],
+            // 3.0's checker wants them here as well, where they change nothing.
+            "pg_hba": rules.lines().collect::<Vec<_>>(),
             "post_init": BOOTSTRAP,
         },
         "postgresql": {
@@ -203,6 +205,8 @@ fn server(blueprint: &Blueprint, node: &Node) -> Tree {
             "use_unix_socket": true,
             "authentication": {
                 "superuser": { "username": "postgres" },
+                // The default, without which 3.0's checker finds something missing.
+                "rewind": { "username": "postgres" },
                 "replication": {
                     "username": REPLICA, "password": "@@replica@@", "sslmode": "verify-full", "sslrootcert": system::AUTHORITY
                 },

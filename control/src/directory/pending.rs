@@ -12,6 +12,7 @@ use sqlx::Row as _;
 
 use super::database::Writer;
 use super::{Directory, DirectoryError, Pool};
+use crate::Service;
 use crate::password::locked;
 use values::MailAddress;
 
@@ -135,7 +136,10 @@ impl Directory {
                 .await?;
             return Ok(said.is_some());
         }
-        let Some((limit, span)) = self.send_limit(user).await? else { return Ok(true) };
+        let Some((limit, span)) = self.send_limit(user).await? else {
+            self.record_login(user, Service::Submission.recorded());
+            return Ok(true);
+        };
         let (key, now) = (user.key(), self.now());
         let width = (span / 24).max(1);
         let start = now - now.rem_euclid(width);
@@ -152,7 +156,7 @@ impl Directory {
             let count = *count;
             inner.dirty_sends.insert((key, start), count);
         }
-        self.pending.start(self.database.writer());
+        self.record_login(user, Service::Submission.recorded());
         Ok(true)
     }
 

@@ -92,7 +92,10 @@ impl Directory {
         };
         let senders = senders(&mut connection, &account).await?;
         drop(connection);
-        self.record_login(&account.address, service.recorded());
+        // Who only signs in to send has not sent: that is noted with what is sent, as real daemons do.
+        if service != Service::Submission {
+            self.record_login(&account.address, service.recorded());
+        }
         Ok(Ok(Identity { mailbox: account.address, store, quota: effective.quota, senders }))
     }
 

@@ -171,7 +171,8 @@ impl Questions {
              {subject} AS \"{subject_variable}\", \
              CASE WHEN u.autoreply_seconds < 86400 THEN u.autoreply_seconds / 3600 || 'h' \
              ELSE (u.autoreply_seconds + 86399) / 86400 || 'd' END AS \"{interval}\", u.spam_folder AS \"{folder}\", u.username AS \"{mailbox}\", \
-             trim_scale(round(greatest(d.quarantine, 0.001), 3)) AS {most} FROM lookup.userdb('{login}') AS u LEFT JOIN lookup.defense('{login}') AS d ON true",
+             trim_scale(round(greatest(d.quarantine, 0.001), 3)) AS {most} FROM lookup.userdb('{login}') AS u LEFT JOIN lookup.defense('{login}') AS d ON true \
+             CROSS JOIN lookup.signed_in(u.username, {service}) AS noted",
             reply = variable("autoreply"),
             subject_variable = variable("subject"),
             interval = variable("interval"),

@@ -285,7 +285,8 @@ if options.virus then
         if action == "quarantine" and levels and levels.keeps == false then
           action, text = "reject", "Message rejected: it may be dangerous"
         end
-        task:set_pre_result(action, action == "quarantine" and "virus found: " .. name or text, N)
+        -- Rspamd 3.12 lets pass what is to be held where a text comes with it.
+        task:set_pre_result(action, action ~= "quarantine" and text or nil, N)
       elseif task:get_symbol("CLAM_VIRUS_FAIL") then
         if options.unscanned == "accept" then
           task:cache_set("recipients_unscanned", true)
