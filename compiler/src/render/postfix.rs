@@ -13,5 +13,4 @@ pub mod policy;
 pub mod release;
 pub mod srs;
 pub mod submission;
-pub mod to_gateway;
 pub mod ways_out;

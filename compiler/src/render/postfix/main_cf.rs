@@ -134,8 +134,6 @@ pub enum Item {
     LocalMilter(u16),
     /// A TCP table of this node.
     LocalTable(u16),
-    /// A TCP port of this node.
-    LocalPort(u16),
     /// A path below a folder of ours.
     Path(String),
     /// A restriction that answers the same to everybody: `check_client_access static:{…}`.
@@ -198,7 +196,6 @@ impl fmt::Display for Item {
             ),
             Self::LocalPolicy(port) => write!(f, "check_policy_service inet:127.0.0.1:{port}"),
             Self::LocalMilter(port) => write!(f, "{{ inet:127.0.0.1:{port}, default_action=tempfail }}"),
-            Self::LocalPort(port) => write!(f, "inet:127.0.0.1:{port}"),
             Self::LocalTable(port) => write!(f, "tcp:127.0.0.1:{port}"),
             Self::Always(restriction, reply) => {
                 write!(f, "{restriction} static:{{")?;

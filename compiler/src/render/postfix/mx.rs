@@ -10,7 +10,7 @@ use super::foundation::{self, FOLDER, Site};
 use super::main_cf::{Endpoint, Item, MainCf, Parameter, Part, Table, Value};
 use super::maps::{Key, Map};
 use super::master_cf::{Entry, Kind, MasterCf, inner_services, only_own_nodes};
-use super::{pgsql, policy, srs, to_gateway, ways_out};
+use super::{pgsql, policy, srs, ways_out};
 use crate::decide::ports;
 
 const PLATFORM: Table = Table::fixed("texthash", "/etc/postfix/maps/platform");
@@ -42,9 +42,6 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         tree.extend(srs::tree(domain));
     }
     tree.extend(policy::tree(site));
-    if let Some(gateway) = gateway(site) {
-        tree.extend(to_gateway::tree(site, vec![format!("{}:{}", gateway.host, gateway.port)]));
-    }
     let mut ready = vec![ports::SMTP, ports::RELAY];
     ready.extend(gateway(site).map(|_| ports::RETURNED));
     let mut checks = foundation::checks(FOLDER, &files);
@@ -218,8 +215,8 @@ fn defense(file: &mut MainCf, site: Site<'_>) {
     let defense = &site.blueprint.defense;
     file.heading("Email Defense");
     let Some(milter) = milter(site) else { return };
-    if gateway(site).is_some() {
-        file.set("smtpd_proxy_filter", Item::LocalPort(ports::GATEWAY));
+    if let Some(gateway) = gateway(site) {
+        file.set("smtpd_proxy_filter", Item::Inet(gateway));
         file.set("smtpd_proxy_options", Item::Word("speed_adjust"));
     } else {
         file.set("smtpd_milters", Item::Inet(milter.clone()));
@@ -269,10 +266,7 @@ fn master_cf(site: Site<'_>) -> MasterCf {
         returned = Some(entry);
     }
     entries.push(relay);
-    if returned.is_some() {
-        entries.extend(returned);
-        entries.extend(to_gateway::unscanned(site));
-    }
+    entries.extend(returned);
     entries.extend(inner_services());
     MasterCf { entries }
 }
@@ -322,7 +316,10 @@ mod tests {
     fn a_gateway_takes_the_message_before_it_is_answered_and_never_twice() {
         let mut blueprint = sample::platform();
         blueprint.defense.hookup = Hookup::Gateway;
-        assert_eq!(setting(&blueprint, "smtpd_proxy_filter").as_deref(), Some("inet:127.0.0.1:10024"));
+        assert_eq!(
+            setting(&blueprint, "smtpd_proxy_filter").as_deref(),
+            Some("inet:defense.a.northmail.example:10024")
+        );
         assert_eq!(setting(&blueprint, "smtpd_milters"), None);
         let master = written(&blueprint, "/etc/postfix/master.cf");
         assert_eq!(master.matches("-o smtpd_proxy_filter=\n").count(), 2, "{master}");
