@@ -1,7 +1,7 @@
 -- What daemons ask of the directory, as functions over its tables. PostgreSQL 15 or newer, database in UTF-8.
 --
 -- The file is run in one transaction by the control plane, whenever it is another than the one that was run last. Every
--- function that daemons may call runs with its owner's rights: their own users see no table. Answers equal those of
+-- function that daemons may call runs with its owner's rights: their own users see no table, and one view. Answers equal those of
 -- `control::Directory`; a property test holds the two together.
 --
 -- Addresses are taken as clients spell them: in capitals, with quotes or without, domains in Unicode or as A-labels.
@@ -355,11 +355,20 @@ BEGIN
     RETURN ARRAY(SELECT DISTINCT poster FROM unnest(posters) AS poster);
 END $$;
 
+-- The customer's own server that takes what is clean of a domain's filtered mail, as Postfix spells it: `[host]:port`.
+CREATE FUNCTION lookup.filter_server(name text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT '[' || split_part(server, ':', 1) || ']:' || coalesce(nullif(split_part(server, ':', 2), ''), '25')
+    FROM (SELECT lookup.word(domains.settings::jsonb, 'filtermx') AS server FROM public.domains WHERE domains.name = filter_server.name)
+        AS written
+    WHERE server <> ''
+$$;
+
 -- Everything that mail for an account leads to. Loops of forwards end where they close.
 --
 -- `senders` is who may post where a restricted list stands anywhere on the way, else null.
 CREATE FUNCTION lookup.expanded(
-    account public.mailboxes, domain public.domains, OUT mailboxes text[], OUT stores text[], OUT forwards text[], OUT senders text[]
+    account public.mailboxes, domain public.domains, OUT mailboxes text[], OUT stores text[], OUT forwards text[], OUT filtered text[],
+    OUT senders text[]
 ) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     seen bigint[] := ARRAY[account.id];
@@ -377,6 +386,7 @@ BEGIN
     mailboxes := '{}';
     stores := '{}';
     forwards := '{}';
+    filtered := '{}';
     WHILE last > 0 LOOP
         one := waiting_accounts[last];
         its_domain := waiting_domains[last];
@@ -386,6 +396,9 @@ BEGIN
         IF kept AND one.store IS NOT NULL THEN
             mailboxes := mailboxes || one.address;
             stores := stores || one.store;
+        END IF;
+        IF one.kind = 'filter' AND one.store IS NOT NULL AND lookup.filter_server(one.domain) IS NOT NULL THEN
+            filtered := filtered || one.address;
         END IF;
         CONTINUE WHEN NOT sent_on;
         IF coalesce(lookup.flag(one.settings::jsonb, 'forward_option_restricted'), false) THEN
@@ -450,10 +463,10 @@ BEGIN
     END IF;
     IF lookup.receives(resolved.account, resolved.domain) THEN
         SELECT * INTO expanded FROM lookup.expanded(resolved.account, resolved.domain);
-        IF cardinality(expanded.mailboxes) + cardinality(expanded.forwards) > 0 THEN
+        IF cardinality(expanded.mailboxes) + cardinality(expanded.forwards) + cardinality(expanded.filtered) > 0 THEN
             IF expanded.senders IS NOT NULL THEN
                 RETURN NEXT 'members_only';
-            ELSIF cardinality(expanded.mailboxes) = 1 AND cardinality(expanded.forwards) = 0 THEN
+            ELSIF cardinality(expanded.mailboxes) = 1 AND cardinality(expanded.forwards) + cardinality(expanded.filtered) = 0 THEN
                 RETURN NEXT 'quota_' || replace(expanded.stores[1], '-', '_');
             END IF;
             RETURN;
@@ -498,6 +511,7 @@ BEGIN
         SELECT CASE WHEN mailbox = main THEN lookup.with_detail(main, resolved.detail) ELSE mailbox END AS target
         FROM unnest(expanded.mailboxes) AS mailbox
         UNION SELECT unnest(expanded.forwards)
+        UNION SELECT unnest(expanded.filtered)
     ) AS targets;
     IF written IS NOT NULL AND written <> (SELECT lookup.key(parts.local, parts.domain) FROM lookup.parts(address) AS parts) THEN
         RETURN NEXT written;
@@ -519,6 +533,13 @@ $$ SELECT stores.host FROM lookup.mailbox(address) AS account JOIN public.stores
 CREATE FUNCTION lookup.transport(address text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
 $$ SELECT 'lmtp:inet:' || host || ':24' FROM lookup.store(address) AS host $$;
 
+-- Where what is clean of a filtered address's mail is handed over, by the transport of that name.
+CREATE FUNCTION lookup.filtered(address text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'filtered:' || server FROM lookup.parts(address) AS parts, lookup.meant(parts.domain) AS domain,
+        lookup.found(parts.local, domain.name) AS found, lookup.filter_server((found.account).domain) AS server
+    WHERE domain.name IS NOT NULL AND (found.account).kind = 'filter' AND server IS NOT NULL
+$$;
+
 -- The members of a list, or where an account's mail is sent on to.
 CREATE FUNCTION lookup.list_members(list text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT forwards.address FROM lookup.resolved(list) AS resolved
@@ -526,9 +547,10 @@ CREATE FUNCTION lookup.list_members(list text) RETURNS SETOF text LANGUAGE sql S
 $$;
 
 -- What the defense does for an address. Lists are patterns of senders, most specific owner first. `keeps` tells whether any
--- of its mail ends in a mailbox of the platform, where something could be held apart.
+-- of its mail could be held apart: what ends in a mailbox of the platform, or is handed to a customer's own server. `holds` tells
+-- whether its spam is, since there is no folder for it.
 CREATE FUNCTION lookup.defense(address text) RETURNS TABLE (
-    tag numeric, quarantine numeric, reject numeric, subject text, spam_folder text, allow text[], block text[], keeps boolean
+    tag numeric, quarantine numeric, reject numeric, subject text, spam_folder text, allow text[], block text[], keeps boolean, holds boolean
 ) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     resolved record;
@@ -558,7 +580,9 @@ BEGIN
     IF coalesce(lookup.flag(own, 'reject_spam'), false) THEN
         refused := least(held, refused);
     END IF;
+    holds := (resolved.account).kind = 'filter';
     IF coalesce(lookup.word(own, 'filterdelivery'), lookup.word(around, 'filterdelivery')) = 'passthrough' THEN
+        holds := false;
         -- A score that no message gets.
         held := 1000000000;
     END IF;
@@ -569,7 +593,7 @@ BEGIN
     spam_folder := coalesce(lookup.word(own, 'spamfolder'), lookup.word(around, 'spamfolder'), 'Spam');
     allow := lookup.words(own, 'allow') || lookup.words(around, 'allow');
     block := lookup.words(own, 'block') || lookup.words(around, 'block');
-    keeps := (SELECT cardinality(expanded.mailboxes) > 0 FROM lookup.expanded(resolved.account, resolved.domain) AS expanded);
+    keeps := (SELECT cardinality(expanded.mailboxes) + cardinality(expanded.filtered) > 0 FROM lookup.expanded(resolved.account, resolved.domain) AS expanded);
     RETURN NEXT;
 END $$;
 
@@ -796,8 +820,16 @@ CREATE FUNCTION lookup.mailboxes(store_host text) RETURNS SETOF text LANGUAGE sq
     WHERE stores.host = store_host AND mailboxes.kind = 'mailbox' AND mailboxes.deleted_at IS NULL ORDER BY mailboxes.address
 $$;
 
+-- The scripts that were given through the API, as a store fetches them: by a mailbox's own address, first what the content is known
+-- by, then the content. One runs where its owner has none that is active (`default`).
+CREATE VIEW lookup.scripts AS
+    SELECT mailboxes.address AS username, 'default'::text AS name, md5(found.sieve_script) AS id, found.sieve_script AS script
+    FROM public.mailboxes CROSS JOIN LATERAL lookup.userdb(mailboxes.address) AS found
+    WHERE mailboxes.kind = 'mailbox' AND mailboxes.deleted_at IS NULL
+        AND found.account = mailboxes.id AND found.sieve AND found.sieve_script <> '';
+
 -- ---------------------------------------------------------------------------------------------------------------------
--- Rights: each daemon may call what it needs, and reads no table.
+-- Rights: each daemon may call what it needs, and reads no table; the one view calls what its reader may call.
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA lookup FROM PUBLIC;
 DO $$
@@ -809,7 +841,7 @@ BEGIN
         ('asked(text)', '{postfix}'::text[]), ('told(text)', '{postfix}'),
         ('domain(text)', '{postfix,dovecot,rspamd}'), ('recipient(text)', '{postfix,dovecot,rspamd}'),
         ('access(text)', '{postfix}'), ('may_post(text, text)', '{postfix,rspamd}'), ('alias(text)', '{postfix,dovecot}'),
-        ('store(text)', '{postfix,dovecot}'), ('transport(text)', '{postfix}'), ('list_members(text)', '{postfix,rspamd}'),
+        ('store(text)', '{postfix,dovecot}'), ('transport(text)', '{postfix}'), ('filtered(text)', '{postfix}'), ('list_members(text)', '{postfix,rspamd}'),
         ('defense(text)', '{rspamd,dovecot}'), ('senders(text)', '{postfix,rspamd}'),
         ('sender_addresses(text)', '{postfix,dovecot,rspamd}'), ('send_limit(text)', '{postfix,rspamd}'),
         ('send_allowance(text, bigint)', '{postfix,rspamd}'), ('outbound(text)', '{postfix}'),
@@ -823,4 +855,7 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dovecot') THEN
+        GRANT SELECT ON lookup.scripts TO dovecot;
+    END IF;
 END $$;

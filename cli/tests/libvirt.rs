@@ -3,12 +3,10 @@
 
 mod desk;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use desk::Desk;
-use images::disk::{Item, disk};
 
 /// The node that is started.
 const NODE: &str = "mx-1";
@@ -73,13 +71,13 @@ fn libvirt_defines_and_starts_what_is_rendered_and_the_image_becomes_the_node_on
     let text = std::fs::read_to_string(&platform).expect("the example has a platform");
     std::fs::write(&platform, text.replace("hypervisor=\"xen\"", "hypervisor=\"kvm\"")).expect("a file");
     let out = desk.path("built");
-    let words = ["build", example.to_str().expect("a plain path"), "--env", "qa", "--json", "--out"];
+    let words = ["build", example.to_str().expect("a plain path"), "--env", "qa", "--disks", "--out"];
     let built = desk.command(&words).arg(&out).output().expect("the program starts");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 
     let place = desk.path("libvirt");
     std::fs::create_dir_all(&place).expect("a folder");
-    std::fs::write(place.join("config.tar"), config(&out, &built.stdout)).expect("a file");
+    let disks = out.join("disks");
     let state = std::fs::File::create(place.join("state.img")).expect("a file");
     state.set_len(1 << 30).expect("a file with a hole");
     let made = Command::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(place.join("state.img")).status();
@@ -91,8 +89,12 @@ fn libvirt_defines_and_starts_what_is_rendered_and_the_image_becomes_the_node_on
     let console = format!("<console type='file'><source path='{}'/>", place.join("console").display());
     let definition = definition
         // Where the files are on this host, and no KVM, which boots nothing on some machines that have its device.
+        .replace(
+            "/var/lib/mailwright/images/2026.11/programs.erofs",
+            &disks.join("programs.erofs").display().to_string(),
+        )
         .replace("/var/lib/mailwright/images/2026.11", &image.display().to_string())
-        .replace(&format!("/var/lib/mailwright/config/{name}.tar"), &place.join("config.tar").display().to_string())
+        .replace("/var/lib/mailwright/config", &disks.display().to_string())
         .replace(&format!("/srv/filer/{name}.state"), &place.join("state.img").display().to_string())
         .replace("type='kvm'", "type='qemu'")
         .replace("<console type='pty'>", &console);
@@ -106,19 +108,4 @@ fn libvirt_defines_and_starts_what_is_rendered_and_the_image_becomes_the_node_on
     let console = std::fs::read(place.join("console")).expect("a file");
     let console = String::from_utf8_lossy(&console);
     assert!(console.contains(&format!("{NODE} login:")), "{console}");
-}
-
-/// Returns the node's config disk, of what was built; where secrets belong it is as empty as that is.
-fn config(out: &Path, manifest: &[u8]) -> Vec<u8> {
-    let manifest: serde_json::Value = serde_json::from_slice(manifest).expect("a manifest");
-    let prefix = format!("nodes/{NODE}");
-    let mut contents = BTreeMap::new();
-    for (path, about) in manifest.get("files").and_then(|files| files.as_object()).expect("files") {
-        let Some(file) = path.strip_prefix(&prefix) else { continue };
-        let word = |name: &str| about.get(name).and_then(|value| value.as_str()).expect("a word");
-        let mode = u32::from_str_radix(word("mode"), 8).expect("a mode");
-        contents.insert(file, (mode, word("owner"), std::fs::read(out.join(path)).expect("it was written")));
-    }
-    let items = contents.iter().map(|(path, (mode, owner, content))| (*path, Item { mode: *mode, owner, content }));
-    disk(&items.collect(), &[]).expect("what is rendered may be on a disk")
 }

@@ -12,6 +12,7 @@ mod contract;
 mod defense;
 mod domains;
 mod environment;
+mod filters;
 mod host_names;
 mod networks;
 mod operator_names;
@@ -35,6 +36,7 @@ pub(crate) fn everywhere(model: &Model<'_>, report: &mut Report) {
     capacity::check(model, report);
     defense::check(model, report);
     tiers::check(model, report);
+    filters::check(model, report);
     domains::check(model, report);
     contract::check(model, report);
     proof::check(model, report);

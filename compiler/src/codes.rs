@@ -98,6 +98,12 @@ const OWN: &[Code] = &[
          but not what the platform is made of: otherwise what is tried there would not be what runs in production.",
     ),
     code(
+        "compiler::filter-loop",
+        "`filter-mx` of a domain names a host of the platform itself: one below the operator's `service-domain`, or a brand's host \
+         name. What the defense has let pass would come back to where it came from. Name the server on which the customer keeps \
+         the mailboxes.",
+    ),
+    code(
         "compiler::foreign-host-name",
         "A brand uses a host name that lies in none of its reseller's own domains, or the operator one outside of its service domain. It would need a certificate and DNS records that \
          are somebody else's to give. Choose a name below one of the reseller's domains.",
@@ -207,6 +213,12 @@ const OWN: &[Code] = &[
     code(
         "compiler::no-defense",
         "The platform declares no defense, so that spam and viruses reach every mailbox. That is allowed, and rarely meant.",
+    ),
+    code(
+        "compiler::no-filter-host",
+        "A mailbox has a tier of the kind `filter`: the defense looks at its mail, and what is clean goes to the customer's own \
+         server. Its domain does not say which that is. Add `filter-mx \"HOST\"` to the domain, with `port=` where it is not 25, or \
+         give the mailbox a tier of the kind `mailbox`.",
     ),
     code(
         "compiler::no-place",

@@ -213,6 +213,9 @@ impl Teller<'_> {
         if let Some(catch_all) = &domain.catch_all {
             self.tell("catch-all", catch_all, &[(&own, "catch_all")]);
         }
+        if let Some(server) = &domain.filter_mx {
+            self.tell("filtered mail goes to", server, &[(&own, "filter_mx")]);
+        }
         let defense = &self.output.blueprint.defense;
         let set = &domain.defense;
         let scores = [

@@ -153,6 +153,7 @@ pub(crate) fn collect(model: &Model<'_>, environment: &Environment, nodes: &[Ask
             ("brand", domain.spec.brand.as_ref().map(|brand| brand.span)),
             ("outbound", domain.spec.outbound.as_ref().map(|outbound| outbound.span)),
             ("catch_all", domain.spec.catch_all.as_ref().map(|local| local.span)),
+            ("filter_mx", domain.spec.filter_mx.as_ref().map(|server| server.span)),
             ("defense", domain.spec.defense.as_ref().map(|defense| defense.span)),
         ] {
             origins.field("domain", name, field, span.unwrap_or(domain.spec.span));

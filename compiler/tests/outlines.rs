@@ -84,7 +84,7 @@ fn a_tier_is_found_wrong_on_mailboxes_that_are_left_out() {
     let body = |tier: &str| with_mailboxes(&format!("mailbox \"dan\" tier=\"{tier}\""));
     assert_eq!(codes(&[], &[("north", &body("premium"))]), [""; 0]);
     assert_eq!(codes(&[], &[("north", &body("premum"))]), ["spec::unknown-tier"]);
-    assert_eq!(codes(&[], &[("north", &body("filter"))]), ["compiler::not-in-contract"]);
+    assert_eq!(codes(&[], &[("north", &body("filter"))]), ["compiler::no-filter-host", "compiler::not-in-contract"]);
     let narrow = [("tiers \"basic\" \"premium\"", "tiers \"basic\" \"premium\" \"forward\"")];
     assert_eq!(codes(&narrow, &[("north", &body("forward"))]), ["compiler::forward-without-target"]);
     let without_calendar = [("        calendar count=1\n", "")];

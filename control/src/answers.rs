@@ -2,7 +2,7 @@
 //!
 //! The shapes follow the simulator's directory seam, so that one maps to the other field by field.
 
-use values::{MailAddress, Score};
+use values::{HostName, MailAddress, Score};
 
 /// Where mail for an address goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Delivery {
     pub mailboxes: Vec<DeliveryMailbox>,
     /// Addresses outside the platform it is sent on to, sorted.
     pub forwards: Vec<MailAddress>,
+    /// Addresses whose mail goes to their customers' own servers, sorted.
+    pub filtered: Vec<Filtered>,
     /// What the defense does for this recipient.
     pub policy: DefensePolicy,
     /// When given, only these senders may post (a restricted list): others are refused with 550 5.7.1.
@@ -46,6 +48,21 @@ pub struct DeliveryMailbox {
     pub sieve: bool,
     /// The script that was set through the API; it runs where the owner has made none the active one.
     pub script: Option<String>,
+}
+
+/// An address whose mail is only looked at, and goes to the customer's own server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Filtered {
+    /// The address, under which that server knows its mailbox.
+    pub address: MailAddress,
+    /// The server.
+    pub host: HostName,
+    /// The port it takes mail at.
+    pub port: u16,
+    /// Name of the store node that keeps what is held apart.
+    pub store: String,
+    /// Whether spam is held apart instead of being handed on with a mark.
+    pub holds: bool,
 }
 
 /// What the defense does with mail of a given score for one recipient.

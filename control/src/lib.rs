@@ -26,7 +26,7 @@ use std::sync::Arc;
 use values::MailAddress;
 
 pub use answers::{
-    Autoreply, DefensePolicy, Delivery, DeliveryMailbox, Identity, RecipientAnswer, Service, SignInRefusal,
+    Autoreply, DefensePolicy, Delivery, DeliveryMailbox, Filtered, Identity, RecipientAnswer, Service, SignInRefusal,
 };
 pub use directory::{Directory, DirectoryError, Seed, SeedReport, Server, Unmanaged, forget_secrets};
 pub use mailboxes::{Mailboxes, Moving, NotMoved};

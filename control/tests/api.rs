@@ -643,6 +643,33 @@ async fn names_that_are_taken_stay_with_their_owner() {
     }
 }
 
+#[tokio::test]
+async fn a_filtered_user_needs_a_server_of_the_customers() {
+    let world = World::new().await;
+    let made = json!({ "user": "sieved@acme.example", "attributes": { "type": "filter" } });
+    assert_eq!(world.call(ADMIN, "change_user", made.clone()).await["error_number"], json!(27));
+    let server = |server: Value| json!({ "domain": "acme.example", "attributes": { "filtermx": server } });
+    for wrong in
+        ["two words", "mail", "mail.customer.example:0", "mail.customer.example:smtp", "mail.customer.example:70000"]
+    {
+        assert_eq!(world.call(ADMIN, "change_domain", server(wrong.into())).await["error_number"], json!(6), "{wrong}");
+    }
+    let asked = server("Mail.Customer.example:2525".into());
+    assert_eq!(world.call(ADMIN, "change_domain", asked).await["success"], json!(true));
+    let domain = world.call(ADMIN, "get_domain", json!({ "domain": "acme.example" })).await;
+    assert_eq!(domain["attributes"]["filtermx"], json!("mail.customer.example:2525"));
+    assert_eq!(world.call(ADMIN, "change_user", made).await["success"], json!(true));
+    let user = world.call(ADMIN, "get_user", json!({ "user": "sieved@acme.example" })).await;
+    assert_eq!(user["type"], json!("filter"));
+    // Its mail would go nowhere.
+    assert_eq!(world.call(ADMIN, "change_domain", server(Value::Null)).await["error_number"], json!(27));
+    assert_eq!(
+        world.call(ADMIN, "delete_user", json!({ "user": "sieved@acme.example" })).await["success"],
+        json!(true)
+    );
+    assert_eq!(world.call(ADMIN, "change_domain", server(Value::Null)).await["success"], json!(true));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -61,7 +61,7 @@ fn settings() -> impl Strategy<Value = Value> {
     let first = (service(), service(), service(), service(), flag(), flag(), flag(), flag());
     let second = (
         pick(&["Normal", "High", "Very High"]),
-        pick(&["quarantine", "passthrough"]),
+        (pick(&["quarantine", "passthrough"]), pick(&["mx.customer.example", "relay.customer.example:2525", ""])),
         pick(&["[X]", "spam \\ \"q\""]),
         pick(&["Junk", "Spam/Österreich"]),
         proptest::option::weighted(0.3, 0..40_i64),
@@ -73,7 +73,7 @@ fn settings() -> impl Strategy<Value = Value> {
     );
     (first, second).prop_map(|(first, second)| {
         let (smtpin, relay, imap, pop3, forward, local, restricted, reject) = first;
-        let (level, delivery, tag, folder, limit, end, text, allow, block, disabled) = second;
+        let (level, (delivery, server), tag, folder, limit, end, text, allow, block, disabled) = second;
         let mut it = json!({ "allow": allow, "block": block });
         let fields = [
             ("service_smtpin", smtpin.map(Value::from)),
@@ -86,6 +86,7 @@ fn settings() -> impl Strategy<Value = Value> {
             ("reject_spam", reject.map(Value::from)),
             ("spamlevel", level.map(Value::from)),
             ("filterdelivery", delivery.map(Value::from)),
+            ("filtermx", server.or(tag.and(Some("mx.customer.example"))).map(Value::from)),
             ("spamtag", tag.map(Value::from)),
             ("spamfolder", folder.map(Value::from)),
             ("smtp_sent_limit", limit.map(Value::from)),
@@ -97,6 +98,12 @@ fn settings() -> impl Strategy<Value = Value> {
             ("autoresponder_option_interval", limit.map(Value::from)),
             ("autoresponder_option_subject", folder.map(Value::from)),
             ("autoresponder", text.map(Value::from)),
+            (
+                "sieve",
+                text.map(|text| {
+                    Value::from(if text.is_empty() { "" } else { "if true {\n  keep; # 'a' \\ \"%u\"\n}" })
+                }),
+            ),
             ("delivery_autoresponder", disabled.map(|off| Value::from(!off))),
             // For domains, where it is rare enough that most work.
             ("disabled", (disabled == Some(true) && limit.is_some()).then_some(Value::from(true))),
@@ -124,7 +131,7 @@ fn account() -> impl Strategy<Value = Account> {
     ];
     (
         (proptest::sample::select(&LOCALS[..]), proptest::sample::select(&DOMAINS[..]), form),
-        proptest::option::weighted(0.3, proptest::sample::select(&["basic", "premium", "forward"][..])),
+        proptest::option::weighted(0.3, proptest::sample::select(&["basic", "premium", "filter", "forward"][..])),
         proptest::option::weighted(0.4, proptest::sample::select(&LOCALS[..])),
         proptest::collection::vec(target, 0..4),
         any::<bool>(),
@@ -296,9 +303,10 @@ async fn same_recipient(directory: &Directory, pool: &PgPool, text: &str, poster
         RecipientAnswer::Known(delivery) => delivery,
     };
     assert_eq!(known, (true, true), "{context}");
-    let class = match (&delivery.senders, delivery.mailboxes.as_slice(), delivery.forwards.as_slice()) {
+    let filtered = delivery.filtered.as_slice();
+    let class = match (&delivery.senders, delivery.mailboxes.as_slice(), delivery.forwards.as_slice(), filtered) {
         (Some(_), ..) => Some("members_only".to_owned()),
-        (None, [only], []) => Some(format!("quota_{}", only.store.replace('-', "_"))),
+        (None, [only], [], []) => Some(format!("quota_{}", only.store.replace('-', "_"))),
         _ => None,
     };
     assert_eq!(access, class, "{context}");
@@ -306,12 +314,15 @@ async fn same_recipient(directory: &Directory, pool: &PgPool, text: &str, poster
     let mut told = BTreeSet::new();
     for target in alias.as_deref().unwrap_or(text).split(", ") {
         let mailbox = one(pool, "SELECT username FROM lookup.userdb($1)", target).await;
-        told.insert(mailbox.unwrap_or_else(|| target.to_owned()));
+        // What is filtered goes on as it was spelled.
+        let handed = delivery.filtered.iter().map(|it| &it.address).find(|it| target == text && **it == address);
+        told.insert(mailbox.or(handed.map(MailAddress::key)).unwrap_or_else(|| target.to_owned()));
         let again = one(pool, "SELECT lookup.alias($1)", target).await;
         let again: Vec<&str> = again.as_deref().unwrap_or(target).split(", ").collect();
         assert!(again.contains(&target), "{context}: {target} leads to {again:?}");
     }
     let meant = delivery.mailboxes.iter().map(|it| it.address.key());
+    let meant = meant.chain(delivery.filtered.iter().map(|it| it.address.key()));
     let meant: BTreeSet<String> = meant.chain(delivery.forwards.iter().map(ToString::to_string)).collect();
     assert_eq!(told, meant, "{context}");
     for mailbox in &delivery.mailboxes {
@@ -327,8 +338,27 @@ async fn same_recipient(directory: &Directory, pool: &PgPool, text: &str, poster
         let (bytes, rule): (Option<i64>, String) = row.map(|row| (row.get(0), row.get(1))).unwrap();
         assert_eq!(bytes.map(|bytes| u64::try_from(bytes).unwrap()), mailbox.quota, "{context}");
         assert_eq!(rule, format!("*:bytes={}", mailbox.quota.unwrap_or(0)), "{context}");
+        // A store finds what runs there by what its content is known by.
+        let script = one(
+            pool,
+            "SELECT content.script FROM lookup.scripts AS named JOIN lookup.scripts AS content USING (username, id)
+             WHERE named.name = 'default' AND username = $1",
+            &key,
+        )
+        .await;
+        assert_eq!(script, mailbox.script.clone().filter(|_| mailbox.sieve), "{context}");
     }
-    if alias.is_none() && !text.contains('+') {
+    for it in &delivery.filtered {
+        assert_eq!(
+            one(pool, "SELECT lookup.filtered($1)", &it.address.key()).await,
+            Some(format!("filtered:[{}]:{}", it.host, it.port)),
+            "{context}"
+        );
+        let holds =
+            sqlx::query("SELECT holds, keeps FROM lookup.defense($1)").bind(text).fetch_one(pool).await.unwrap();
+        assert_eq!((holds.get::<bool, _>(0), holds.get::<bool, _>(1)), (it.holds, true), "{context}");
+    }
+    if alias.is_none() && !text.contains('+') && delivery.filtered.is_empty() {
         let row = sqlx::query("SELECT autoreply, autoreply_seconds, autoreply_subject FROM lookup.userdb($1)");
         let row = row.bind(text).fetch_one(pool).await;
         let reply: (Option<String>, Option<i64>, Option<String>) =

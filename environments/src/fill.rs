@@ -153,6 +153,14 @@ impl<'a> Filler<'a> {
         Ok(write_if_other(&path, &bytes)? || changed)
     }
 
+    /// Returns the files of a tree by path, with its secrets.
+    pub(crate) fn filled<'t>(&mut self, tree: &'t Tree) -> Result<BTreeMap<&'t str, Vec<u8>>, FillFailure> {
+        let filled: Result<_, _> =
+            tree.files.iter().map(|(path, file)| Ok((path.as_str(), self.fill(file)?))).collect();
+        self.secrets.keep()?;
+        filled
+    }
+
     fn fill(&mut self, file: &File) -> Result<Vec<u8>, FillFailure> {
         let mut bytes = Vec::new();
         for piece in &file.pieces {

@@ -203,6 +203,7 @@ fn domain(reseller: &str) -> Domain {
         outbound: Some(parse("shared")),
         aliases: Vec::new(),
         catch_all: None,
+        filter_mx: None,
         defense: blueprint::roster::DefenseSettings::default(),
         workgroups: Vec::new(),
     }
@@ -291,6 +292,7 @@ fn launch() -> Launch {
                 InternetDomain {
                     name: parse("bigmail.example"),
                     mailboxes: vec![parse("bob")],
+                    takes: Vec::new(),
                     greylist_delay: None,
                     dmarc: None,
                     latency: None,
@@ -300,6 +302,7 @@ fn launch() -> Launch {
                 InternetDomain {
                     name: parse("down.example"),
                     mailboxes: Vec::new(),
+                    takes: Vec::new(),
                     greylist_delay: None,
                     dmarc: None,
                     latency: None,

@@ -11,6 +11,7 @@
 //! - [`build_root`]: the root file system that real daemons share.
 //! - [`pack`]: an environment as one file, and back.
 //! - [`verify`]: what the daemons' own checkers say of what was rendered for them.
+//! - [`disks`]: config disks of machines that somebody else switches on.
 //! - [`Resolver`]: asks for TXT records outside, within bounds.
 //! - [`run_node`], [`run_contained`], [`run_machine`], [`hold`]: what this program is inside a node of real daemons, and around them.
 //! - [`scenarios`]: scenarios carried out on an environment that runs, and what came of them.
@@ -65,4 +66,4 @@ pub use state::{Identity, StateRoot};
 pub use verify::{Complaint, Verdict, verify};
 pub use vm::moves::{Moved, Relocation};
 pub use vm::snapshot::{Ground, Snapshot};
-pub use vm::{ImageFiles, MachineFailure, enter};
+pub use vm::{Disks, ImageFiles, MachineFailure, disks, enter};

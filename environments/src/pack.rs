@@ -7,6 +7,9 @@
 //! secrets.age          instead of state/…: all of the state with every secret, encrypted for those who may read it
 //! ```
 //!
+//! What nodes of real daemons hold, databases with hashes and keys among it, cannot be parted from its secrets: without these such an
+//! environment's pack has no state, and it begins anew.
+//!
 //! Nothing that is secret stands in a pack in the clear. What a pack says of itself is only believed when its end proves it.
 
 mod crypt;
@@ -53,6 +56,9 @@ pub struct About {
     pub packed: String,
     /// Whether its secrets are in it, encrypted.
     pub secrets: bool,
+    /// Whether what its nodes hold is in it: accounts, mail, queues.
+    #[serde(default = "held")]
+    pub state: bool,
     /// The image that its virtual machines ran, by its digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -61,13 +67,18 @@ pub struct About {
     pub snapshot: Option<String>,
 }
 
+/// Packs that say nothing of it have all.
+fn held() -> bool {
+    true
+}
+
 /// What is to be packed.
 pub struct PackRequest<'a> {
     /// Where state lives.
     pub state: StateRoot,
     /// Which environment.
     pub identity: Identity,
-    /// What to say of it; `packed`, `secrets` and `backend` are filled in.
+    /// What to say of it; `packed`, `secrets`, `state` and `backend` are filled in.
     pub about: About,
     /// The repository's files by path.
     pub specification: BTreeMap<String, Vec<u8>>,
@@ -86,9 +97,6 @@ pub enum PackFailure {
     /// It was never brought up.
     #[error("the environment {0} was never brought up, so that there is nothing to pack")]
     NeverUp(Identity),
-    /// Its nodes' disks hold secrets that cannot be taken out.
-    #[error("what the real daemons of {0} hold cannot be parted from its secrets")]
-    Inseparable(Identity),
     /// The pack cannot be read.
     #[error("{} cannot be unpacked", path.display())]
     Pack {
@@ -145,10 +153,6 @@ impl PackFailure {
         match self {
             Self::Runs(_) => "end it first, so that nothing changes meanwhile: mailwright down".to_owned(),
             Self::NeverUp(_) => "bring it up first: mailwright up".to_owned(),
-            Self::Inseparable(_) => {
-                "pack it with its secrets, encrypted for those who may read them: --secrets-for AGE-PUBLIC-KEY"
-                    .to_owned()
-            }
             Self::Pack { .. } | Self::Refused { .. } => "fetch the pack again; nothing of it was kept".to_owned(),
             Self::NoSnapshot(_) => "see which there are: mailwright snapshot list".to_owned(),
             Self::Sealed => "name the key that reads them: --identity FILE, as age-keygen wrote it".to_owned(),
@@ -188,9 +192,7 @@ pub fn pack(request: PackRequest<'_>, out: &Path) -> Result<About, PackFailure> 
     let Ok(_lock) = folder.lock() else { return Err(PackFailure::Runs(request.identity)) };
     let Some(record) = folder.record()? else { return Err(PackFailure::NeverUp(request.identity)) };
     let secrets = !request.recipients.is_empty();
-    if !secrets && record.backend != "embedded" {
-        return Err(PackFailure::Inseparable(request.identity));
-    }
+    let state = secrets || record.backend == "embedded";
     let snapshot = request.snapshot.map(str::to_owned);
     if let Some(name) = &snapshot
         && crate::vm::snapshot::read(&folder, name).is_err()
@@ -198,7 +200,7 @@ pub fn pack(request: PackRequest<'_>, out: &Path) -> Result<About, PackFailure> 
         return Err(PackFailure::NoSnapshot(name.clone()));
     }
     let (backend, image) = (record.backend, record.image);
-    let about = About { packed: timestamp(), secrets, backend, image, snapshot, ..request.about };
+    let about = About { packed: timestamp(), secrets, state, backend, image, snapshot, ..request.about };
     let name = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let partial = out.with_file_name(format!(".{name}.{}.partial", std::process::id()));
     let written = write(&folder, &about, &request.specification, request.recipients, &partial)
@@ -224,7 +226,9 @@ fn write(
         let parts = std::iter::once("specification").chain(path.split('/')).map(str::to_owned).collect();
         writer.add(&plain(parts, Kind::File, bytes.len() as u64), bytes.as_slice()).map_err(write)?;
     }
-    if recipients.is_empty() {
+    if !about.state {
+        // It begins anew, with other secrets.
+    } else if recipients.is_empty() {
         let accounts = without_passwords(folder)?;
         let mut add = |header: &Header, content: &mut dyn Read| writer.add(header, content);
         tree::walk(folder.path(), tree::In::TheClear, None, &mut add)
@@ -395,4 +399,80 @@ fn settle_state(identity: &Identity, folder: &Folder, unpacked: &Path) -> Result
     }
     folder.open(identity)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Phase, Record};
+
+    fn record(backend: &str) -> Record {
+        Record {
+            version: 1,
+            environment: "qa".to_owned(),
+            repository: "/repository".to_owned(),
+            backend: backend.to_owned(),
+            phase: Phase::Stopped,
+            reason: None,
+            process: 1,
+            seed: 1,
+            started: "2026-11-02T08:00:00Z".to_owned(),
+            base_port: 0,
+            doors: Vec::new(),
+            authority: String::new(),
+            show_passwords: true,
+            blueprint: String::new(),
+            roster: String::new(),
+            generation: 0,
+            boot: None,
+            image: Some("0fa94d".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_machines_hold_stays_behind_with_their_secrets_and_the_rest_is_packed() {
+        let desk = tempfile::tempdir().unwrap();
+        let state = StateRoot::new(desk.path().join("here"));
+        let identity = Identity::new(Path::new("/repository"), "qa");
+        let folder = state.folder(&identity);
+        folder.open(&identity).unwrap();
+        folder.write_record(&record("vm")).unwrap();
+        for path in ["nodes/mx-1/machine/state.img", "nodes/mx-1/machine/config.tar", "secrets/passwords.json"] {
+            let place = folder.path().join(path);
+            std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+            std::fs::write(place, "a hash of a password").unwrap();
+        }
+        let about = About {
+            version: 1,
+            platform: "northmail".to_owned(),
+            environment: "qa".to_owned(),
+            release: "2026.11".to_owned(),
+            backend: String::new(),
+            specification: String::new(),
+            packed: String::new(),
+            secrets: false,
+            state: true,
+            image: None,
+            snapshot: None,
+        };
+        let out = desk.path().join("qa.mailwright");
+        let request = PackRequest {
+            state,
+            identity,
+            about,
+            specification: BTreeMap::from([("platform.kdl".to_owned(), b"platform".to_vec())]),
+            recipients: &[],
+            snapshot: None,
+        };
+        let told = pack(request, &out).unwrap();
+        assert!(!told.secrets && !told.state && told.backend == "vm" && told.image.as_deref() == Some("0fa94d"));
+        assert!(!std::fs::read(&out).unwrap().windows(4).any(|part| part == b"hash"), "a secret is in the clear");
+
+        let (there, into) = (StateRoot::new(desk.path().join("there")), desk.path().join("taken"));
+        let unpacked = unpack(&out, &into, &there, None).unwrap();
+        assert_eq!(unpacked.about, told);
+        assert_eq!(std::fs::read(into.join("platform.kdl")).unwrap(), b"platform");
+        let folder = there.folder(&Identity::new(&into, "qa"));
+        assert!(folder.exists().unwrap() && !folder.path().join("nodes").exists());
+    }
 }

@@ -9,6 +9,7 @@
 //! its name servers are those of the backend "namespace". Machines end with the tool, however that ends.
 
 mod accelerator;
+mod apart;
 mod disks;
 mod entry;
 mod fit;
@@ -55,6 +56,7 @@ use machine::{Begins, Machine, Power};
 use moves::Moved;
 use snapshot::{Ground, Restoring};
 
+pub use apart::{Disks, disks};
 pub use entry::enter;
 pub(crate) use entry::run_inside;
 pub(crate) use fit::lacks;

@@ -3,7 +3,7 @@
 //! The directory itself lives elsewhere (the control plane, or a map in the deterministic world); a question may take
 //! its time, so that a slow password hash delays nobody else.
 
-use values::{MailAddress, Score};
+use values::{HostName, MailAddress, Score};
 
 /// A question to the directory.
 #[derive(Clone, Debug)]
@@ -57,6 +57,7 @@ pub enum Service {
 }
 
 /// The directory's answer.
+#[expect(clippy::large_enum_variant, reason = "most answers are the large one, and none is kept for long")]
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// To [`Question::Recipient`].
@@ -94,12 +95,29 @@ pub struct Delivery {
     pub mailboxes: Vec<Mailbox>,
     /// Addresses it is sent on to, outside the platform.
     pub forwards: Vec<MailAddress>,
+    /// Addresses whose mail goes to their customers' own servers.
+    pub filtered: Vec<Filtered>,
     /// What the defense does for this recipient.
     pub policy: DefensePolicy,
     /// When given, only these senders may post (a restricted list): others are refused with 550 5.7.1.
     pub senders: Option<Vec<MailAddress>>,
     /// An automatic reply, when one is on.
     pub autoreply: Option<Autoreply>,
+}
+
+/// An address whose mail is only looked at, and goes to the customer's own server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filtered {
+    /// The address, under which that server knows its mailbox.
+    pub address: MailAddress,
+    /// The server.
+    pub host: HostName,
+    /// The port it takes mail at.
+    pub port: u16,
+    /// Name of the store host that keeps what is held apart.
+    pub store: String,
+    /// Whether spam is held apart instead of being handed on with a mark.
+    pub holds: bool,
 }
 
 /// A mailbox on a store.

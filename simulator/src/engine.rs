@@ -40,7 +40,9 @@ use crate::store::StoreError;
 
 pub use events::{Event, Level};
 pub use names::VISITOR;
-pub use topology::{BlockList, Bounds, Defense, Forwarding, Host, InternetDomain, Mail, Pools, Role, Topology};
+pub use topology::{
+    BlockList, Bounds, Defense, Forwarding, Host, InternetDomain, Mail, Pools, Role, Topology, Unscanned,
+};
 
 use office::Office;
 use tasks::{Port, Task, TaskId};

@@ -98,6 +98,10 @@ pub enum Destination {
     Outbound,
     /// A domain's exchangers.
     Domain(HostName),
+    /// Any outbound host, for a customer's own server.
+    Filtered(HostName, u16),
+    /// A customer's own server.
+    Server(HostName, u16),
 }
 
 impl Destination {
@@ -107,6 +111,8 @@ impl Destination {
             Route::Mailbox { store } => Self::Store(store.clone()),
             Route::Outbound => Self::Outbound,
             Route::Remote => Self::Domain(target.address.domain().clone()),
+            Route::Filtered { host, port } => Self::Filtered(host.clone(), *port),
+            Route::Server { host, port } => Self::Server(host.clone(), *port),
         }
     }
 }
@@ -325,7 +331,9 @@ impl Queue {
         let alone = match place {
             Destination::Directory => true,
             Destination::Store(_) => is_looked_up_again(self.opened_at, id, leader),
-            Destination::Outbound | Destination::Domain(_) => false,
+            Destination::Outbound | Destination::Domain(_) | Destination::Filtered(..) | Destination::Server(..) => {
+                false
+            }
         };
         let mut targets = Vec::new();
         for (index, target) in entry.targets.iter().enumerate() {
@@ -384,7 +392,7 @@ impl Queue {
         let wants = entry.addressee_of(target).is_some_and(Addressee::wants_success);
         let state = match whole.route {
             Route::Mailbox { .. } if wants => TargetState::Delivered { relayed: false },
-            Route::Remote if wants => TargetState::Delivered { relayed: true },
+            Route::Remote | Route::Server { .. } if wants => TargetState::Delivered { relayed: true },
             _ => TargetState::Done,
         };
         self.change(disk, id, target, state);

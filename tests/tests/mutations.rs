@@ -44,6 +44,10 @@ const SAME: &str = "no difference";
 /// The setting of a row that breaks the whole file: it is empty.
 const WHOLE: &str = "(all of it)";
 
+/// What a directory's data are made from, and what makes them.
+const SCHEMA: &str = "/etc/mailwright/directory/schema.sql";
+const PREPARE: &str = "/etc/mailwright/directory/prepare";
+
 /// What breaks a certificate: there is another of the same name, which nobody signed.
 const FORGED: &str = "(a certificate that nobody signed)";
 
@@ -135,6 +139,9 @@ impl Row {
         if let Some(Piece::Bytes(bytes)) = file.pieces.get_mut(index) {
             bytes.splice(at..at + self.before.len(), self.after.bytes());
         }
+        if path == SCHEMA {
+            make_anew(tree);
+        }
         Ok(bundle)
     }
 }
@@ -142,6 +149,17 @@ impl Row {
 impl std::fmt::Display for Row {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}: {:?} is {:?}", self.place, self.before, self.after)
+    }
+}
+
+/// Has a directory make its first data from its own schema: what is kept for others is named by the schema as rendered.
+fn make_anew(tree: &mut blueprint::bundle::Tree) {
+    let prepare = tree.files.get_mut(PREPARE);
+    for piece in prepare.into_iter().flat_map(|file| &mut file.pieces) {
+        if let Piece::Bytes(bytes) = piece {
+            let text = String::from_utf8_lossy(bytes).replace("/templates/directory-", "/templates/broken.");
+            *bytes = text.into_bytes();
+        }
     }
 }
 

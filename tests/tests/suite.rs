@@ -18,7 +18,7 @@ use engine::Engine;
 use environments::scenarios::{Known, Outcome, Report, Trial, compare, judge};
 use environments::{Backend, LaunchRequest, StateRoot};
 use platform::{files, folder, program, sources};
-use spec::{SourceFile, Sources};
+use spec::{SourceFile, Sources, Trust};
 
 /// Brings the suite's platform up and carries out what is chosen; says why where the backend cannot run here.
 fn carry_out(backend: Backend, patience: Duration, chosen: impl Fn(&Scenario) -> bool) -> Result<Report, String> {
@@ -253,14 +253,48 @@ fn the_next_releases_daemons_do_the_same_in_a_share_of_the_scenarios_that_moves(
     }
 }
 
-/// Returns the suite's platform with mail that comes in through a gateway of the defense, instead of a milter.
-fn through_a_gateway() -> Sources {
+/// What only a platform with two gateways can say: one does for both, and without any it is as the operator wants.
+///
+/// - `lost`: the one that is gone first.
+/// - `unscanned`: the last of what is tried, while none answers.
+fn gateways_lost(lost: &str, other: &str, unscanned: &str) -> String {
+    format!(
+        r#"language 1
+
+scenario "{GATEWAYS_LOST}" {{
+    provision mailbox="gateway@acme.example"
+    fault "cut-off" node="{lost}"
+    send from="bob@bigmail.example" to="gateway@acme.example" subject="clean" reply=250
+    expect mailbox="gateway@acme.example" subject="clean" count=1
+    send from="bob@bigmail.example" to="gateway@acme.example" attach="gtube" subject="gtube" reply=554 enhanced="5.7.1"
+    fault "power-off" node="{other}"
+{unscanned}
+    heal
+}}
+"#
+    )
+}
+
+const GATEWAYS_LOST: &str = "one gateway does for both, and without any it is as the operator wants";
+
+/// Returns the suite's platform with mail that comes in through two gateways of the defense, instead of a milter.
+///
+/// - `on_unavailable`: what becomes of mail while none answers.
+/// - `lost`: what is tried with gateways that are gone.
+fn through_gateways(on_unavailable: &str, lost: String) -> Sources {
     let plain = sources(&folder());
+    let on_unavailable = format!("on-unavailable=\"{on_unavailable}\"");
     let changed = |file: &SourceFile| {
-        let text = String::from_utf8_lossy(&file.bytes).replace("hookup \"milter\"", "hookup \"gateway\"");
+        let text = String::from_utf8_lossy(&file.bytes)
+            .replace("hookup \"milter\"", "hookup \"gateway\"")
+            .replace("on-unavailable=\"defer\"", &on_unavailable)
+            .replace("scale \"smallest\"", "scale \"smallest\"\n    scale cluster=\"a\" {\n        defense 2\n    }");
         SourceFile { bytes: text.into_bytes(), ..file.clone() }
     };
-    Sources::new(plain.files().map(|(_, file)| changed(file)).collect(), plain.assets().to_vec())
+    let mut files: Vec<SourceFile> = plain.files().map(|(_, file)| changed(file)).collect();
+    let (path, trust) = ("scenarios/gateways-lost.kdl".to_owned(), Trust::Operator);
+    files.push(SourceFile { path, bytes: lost.into_bytes(), trust });
+    Sources::new(files, plain.assets().to_vec())
 }
 
 /// Returns the titles of the scenarios in files whose names begin so.
@@ -278,20 +312,44 @@ fn titles(beginnings: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_gateway_in_front_of_the_mx_judges_as_a_milter_does() {
+fn gateways_in_front_of_the_mx_judge_as_a_milter_does_and_one_does_for_both() {
     let titles = titles(&["defense-", "virus", "spf-", "dkim-", "dmarc-", "delivery", "bounce-", "quota-recipient"]);
     assert!(titles.len() >= 40, "{}", titles.len());
-    let chosen = |scenario: &Scenario| titles.contains(&scenario.name);
+    let chosen = |scenario: &Scenario| titles.contains(&scenario.name) || scenario.name == GATEWAYS_LOST;
     let patience = Duration::from_secs(60);
-    let embedded = carry_out_on(through_a_gateway(), Backend::Embedded, &BOOKWORM, patience, chosen, BTreeMap::new())
+    let unscanned = r#"    send from="bob@bigmail.example" to="gateway@acme.example" attach="gtube" subject="unscanned" reply=250
+    expect mailbox="gateway@acme.example" subject="unscanned" header="X-Virus-Status" value="Not scanned" count=1"#;
+    let sources = || through_gateways("accept", gateways_lost("defense-1", "defense-2", unscanned));
+    let embedded = carry_out_on(sources(), Backend::Embedded, &BOOKWORM, patience, chosen, BTreeMap::new())
         .expect("it runs everywhere");
     assert_eq!(unmet(&embedded), [""; 0]);
-    let real = match carry_out_on(through_a_gateway(), Backend::Namespace, &BOOKWORM, patience, chosen, BTreeMap::new())
-    {
+    let real = match carry_out_on(sources(), Backend::Namespace, &BOOKWORM, patience, chosen, BTreeMap::new()) {
         Ok(report) => report,
         Err(why) => return println!("skipped: the backend `namespace`: {why}"),
     };
     assert_eq!(unmet(&real), [""; 0]);
+    let lost = real.scenarios.iter().find(|scenario| scenario.name == GATEWAYS_LOST).expect("it is carried out");
+    assert_eq!(lost.outcome, Outcome::Passed);
+}
+
+#[test]
+fn without_gateways_mail_waits_or_is_refused_as_the_operator_says() {
+    for (on_unavailable, code, release) in [("defer", 451, &BOOKWORM), ("reject", 550, &TRIXIE)] {
+        let unscanned = format!(
+            "    send from=\"bob@bigmail.example\" to=\"gateway@acme.example\" subject=\"unscanned\" reply={code}\n    \
+             expect mailbox=\"gateway@acme.example\" subject=\"unscanned\" count=0"
+        );
+        let sources = through_gateways(on_unavailable, gateways_lost("defense-2", "defense-1", &unscanned));
+        let sources = released(sources, release);
+        let chosen = |scenario: &Scenario| scenario.name == GATEWAYS_LOST;
+        match carry_out_on(sources, Backend::Namespace, release, Duration::from_secs(60), chosen, BTreeMap::new()) {
+            Ok(report) => {
+                assert_eq!(unmet(&report), [""; 0]);
+                assert_eq!(report.tally().passed, 1, "{on_unavailable}: {}", report.tally());
+            }
+            Err(why) => println!("skipped: the backend `namespace` on {}: {why}", release.name),
+        }
+    }
 }
 
 /// Returns the platform without its monitor: no scenario looks at it, and what it asks of every node all the time, emulated machines

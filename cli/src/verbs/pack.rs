@@ -17,7 +17,8 @@ const BESIDE: [&str; 2] = [blueprint::lock::FILE, blueprint::ledger::FILE];
 ///
 /// The specifications, accounts, mail and queues go into it as they are; `mailwright unpack` and `up` bring it up elsewhere just
 /// as it was. Passwords, keys and certificates stay behind, and are made anew there; with --secrets-for they go along, encrypted
-/// by age for those who hold the key. The environment must not run. Resellers' own git repositories are fetched again there.
+/// by age for those who hold the key. What nodes of real daemons hold cannot be parted from its secrets: without them specifications,
+/// lock and the image's digest are packed, and accounts, mail and queues begin anew there. The environment must not run. Resellers' own git repositories are fetched again there.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  mailwright pack examples/northmail --out northmail.mailwright\n  \
     mailwright pack --env qa --secrets-for age1… --out qa.mailwright\n  \
@@ -79,6 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         specification: ledger::digest(&repository.sources, &spec::parse(&repository.sources)),
         packed: String::new(),
         secrets: false,
+        state: true,
         image: None,
         snapshot: None,
     };
@@ -95,7 +97,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.json {
         super::print_json(&serde_json::json!({ "version": 1, "file": arguments.out, "bytes": size, "about": about }))?;
     } else {
-        let secrets = if about.secrets { "its secrets encrypted" } else { "its secrets left behind" };
+        let secrets = match (about.secrets, about.state) {
+            (true, _) => "its secrets encrypted",
+            (false, true) => "its secrets left behind",
+            (false, false) => {
+                "its secrets left behind, and with them what its nodes hold: accounts, mail and queues \
+                 (--secrets-for takes all of it along, encrypted)"
+            }
+        };
         let shown = if size < 10 * 1024 * 1024 {
             format!("{} KiB", size.div_ceil(1024))
         } else {
@@ -145,6 +154,9 @@ fn show(about: &About) {
         ),
     );
     say(false, &format!("  packed {}, {secrets}", about.packed));
+    if !about.state {
+        say(false, "  without what its nodes held: accounts, mail and queues begin anew, with new secrets");
+    }
     if let Some(image) = &about.image {
         say(false, &format!("  its machines ran the image {image}"));
     }

@@ -124,6 +124,9 @@ pub struct InternetDomain {
     pub name: HostName,
     /// Local parts of its mailboxes, sorted.
     pub mailboxes: Vec<LocalPart>,
+    /// Domains that the platform filters, whose mail its host takes for mailboxes of the same names, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes: Vec<HostName>,
     /// It defers the first attempt for so long.
     pub greylist_delay: Option<Duration>,
     /// Its DMARC policy.

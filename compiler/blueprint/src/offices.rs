@@ -88,6 +88,7 @@ pub fn with_own<'r>(blueprint: &Blueprint, roster: &'r Roster) -> Cow<'r, Roster
             outbound: None,
             aliases: alias.take().into_iter().collect(),
             catch_all: None,
+            filter_mx: None,
             defense: DefenseSettings::default(),
             workgroups: Vec::new(),
         });

@@ -3,9 +3,8 @@
 //! A sorted stream of entries; what a mailbox really gets is [`crate::effective_mailbox`]'s business, since inheritance
 //! needs to know what was set and what was not.
 
-use std::collections::BTreeSet;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use values::{ByteSize, Colour, Date, Duration, HostName, MailAddress, Name, Rate, Score};
@@ -80,6 +79,36 @@ impl Domain {
     pub fn looked_for(&self) -> impl Iterator<Item = HostName> {
         let names = [&self.name].into_iter().chain(&self.aliases);
         names.flat_map(|name| ["mta-sts", "autoconfig", "autodiscover"].map(|label| name.below(label).ok())).flatten()
+    }
+}
+
+/// A customer's own server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterMx {
+    /// The host, whose addresses are asked for; its domain's exchangers are not.
+    pub host: HostName,
+    /// The port it takes mail at.
+    pub port: u16,
+}
+
+impl FilterMx {
+    /// Reads `host` or `host:port`, as [`fmt::Display`] writes it; `None` for anything else.
+    pub fn read(text: &str) -> Option<Self> {
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port.parse().ok()?),
+            Some(_) => return None,
+            None => (text, 25),
+        };
+        Some(Self { host: host.parse().ok()?, port }).filter(|_| port > 0)
+    }
+}
+
+impl fmt::Display for FilterMx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            25 => write!(f, "{}", self.host),
+            port => write!(f, "{}:{port}", self.host),
+        }
     }
 }
 
@@ -230,6 +259,9 @@ pub struct Domain {
     pub aliases: Vec<HostName>,
     /// Takes mail for unknown local parts.
     pub catch_all: Option<MailAddress>,
+    /// The customer's own server, which gets what is clean of filtered addresses' mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_mx: Option<FilterMx>,
     /// What is set for its defense.
     pub defense: DefenseSettings,
     /// Workgroups, sorted.

@@ -58,9 +58,12 @@ fn internet(environment: &Environment) -> Internet {
         .map(|domain| {
             let mut mailboxes: Vec<_> = domain.mailboxes.iter().map(|local| local.value.clone()).collect();
             mailboxes.sort();
+            let mut takes: Vec<_> = domain.takes.iter().map(|name| name.value.clone()).collect();
+            takes.sort();
             InternetDomain {
                 name: domain.name.value.clone(),
                 mailboxes,
+                takes,
                 greylist_delay: domain.greylist.as_ref().map(|greylist| greylist.delay.value),
                 dmarc: domain.dmarc.as_ref().map(|policy| policy.value.as_str().to_owned()),
                 latency: domain.latency.as_ref().map(|latency| latency.value),

@@ -136,6 +136,7 @@ pub fn defense(model: &Model<'_>) -> Defense {
         on_unavailable: spec.virus.as_ref().map_or(none.on_unavailable, |virus| match virus.on_unavailable.value {
             model::OnUnavailable::Defer => Unavailable::Defer,
             model::OnUnavailable::Reject => Unavailable::Reject,
+            model::OnUnavailable::Accept => Unavailable::Accept,
         }),
         virus_max_size: spec.virus.as_ref().map_or(none.virus_max_size, |virus| virus.max_size.value),
         greylist: spec.greylist.as_ref().map(defaults::greylist),

@@ -51,7 +51,9 @@ pub const SRS_FORWARD: u16 = 10001;
 pub const SRS_REVERSE: u16 = 10002;
 /// Where an mx takes back what the gateway form of the defense has looked at.
 pub const RETURNED: u16 = 10027;
-/// The gateway form of the defense, where an mx hands a message over before it answers.
+/// Where an mx takes, on itself, what no gateway looks at while none answers.
+pub const UNSCANNED: u16 = 10028;
+/// The gateway form of the defense, where an mx hands a message over before it answers; on the mx itself, the way to it.
 pub const GATEWAY: u16 = 10024;
 /// The milter form of the defense.
 pub const MILTER: u16 = 11332;

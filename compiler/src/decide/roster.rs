@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use blueprint::Roster;
 use blueprint::roster::{
-    Autoreply, Brand, BrandHost, BrandTexts, Colours, Contract, DefenseSettings, Domain, Forward, List, MailService,
-    Mailbox, OnRemoval, Preferences, Reseller, Support, Tier, TierKind,
+    Autoreply, Brand, BrandHost, BrandTexts, Colours, Contract, DefenseSettings, Domain, FilterMx, Forward, List,
+    MailService, Mailbox, OnRemoval, Preferences, Reseller, Support, Tier, TierKind,
 };
 use spec::model::{self, Environment};
 use values::{HostName, MailAddress, Name};
@@ -250,6 +250,9 @@ fn domain(domain: &resolve::Domain<'_>, exists: &impl Fn(&MailAddress) -> bool) 
         outbound: domain.outbound.map(|pool| pool.name.value.clone()),
         aliases: sorted(spec.aliases.iter().map(|alias| alias.value.clone())),
         catch_all: spec.catch_all.as_ref().map(|local| domain.address(&local.value)).filter(exists),
+        filter_mx: spec.filter_mx.as_ref().and_then(|server| {
+            Some(FilterMx { host: server.host.value.clone(), port: u16::try_from(server.port.value).ok()? })
+        }),
         defense: defense(spec.defense.as_ref()),
         workgroups: sorted(spec.workgroups.iter().map(|group| group.name.value.clone())),
     }

@@ -63,7 +63,7 @@ pub fn services(role: Role, hookup: Hookup) -> Vec<Service> {
         ],
     };
     match (role, hookup) {
-        (Role::Defense, Hookup::Gateway) => services.push(inner("gateway", "smtp", ports::GATEWAY, None)),
+        (Role::Defense, Hookup::Gateway) => services.push(inner("gateway", "smtp", ports::GATEWAY, Implicit)),
         (Role::Mx, Hookup::Gateway) => services.push(inner("returned", "smtp", ports::RETURNED, Starttls)),
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! What a hypervisor, an engine or an orchestrator is told about each node, for those who run the platform on their own.
 //!
 //! Every node has the same devices in the same order: the release's image, read only; a config disk, which is the node's tree; a state
-//! disk for what must survive; an inner network and, where the world reaches it, an outer one. Images and disks are named by paths that
+//! disk for what must survive; the platform's own programs, read only; an inner network and, where the world reaches it, an outer one. Images and disks are named by paths that
 //! whoever runs them fills; the image's digest is the lock's.
 
 mod machine;

@@ -13,4 +13,5 @@ pub mod policy;
 pub mod release;
 pub mod srs;
 pub mod submission;
+pub mod to_gateway;
 pub mod ways_out;

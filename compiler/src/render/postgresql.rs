@@ -53,7 +53,8 @@ pub const DAEMONS: [(&str, &[Role]); 5] = [
 ///
 /// A folder gets its name once it is whole and on disk: one that is half done is begun anew. Where there
 /// is a folder for templates, the data as they are before anybody has a password are kept there, named by what they were made
-/// from: who runs several platforms on one machine makes them once.
+/// from: who runs several platforms on one machine makes them once, and waits for no disk; until the data are on it, a file tells in
+/// which boot of the machine they were begun.
 const PREPARE_TEXT: &str = r#"#!/bin/sh
 set -eu
 programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
@@ -73,8 +74,17 @@ alone() {
 umask 077
 install -d -o postgres -g postgres -m 2775 /run/postgresql
 install -d -o postgres -g postgres -m 0755 /var/lib/postgresql
+boot=$(cat /proc/sys/kernel/random/boot_id)
+# Only one who knows that they are on disk trusts data after a loss of power. Daemons that start meanwhile would wait for the disk, too.
+written() {
+    (sleep 15 && sync -f "$data" && rm -f "$data.begun") </dev/null >/dev/null 2>&1 &
+}
+if [ -e "$data.begun" ] && [ "$(cat "$data.begun")" != "$boot" ]; then
+    rm -rf "$data" "$data.begun"
+fi
 if [ -s "$data/PG_VERSION" ]; then
     alone "$data" postgres <"$own/users.sql"
+    [ ! -e "$data.begun" ] || written
     exit 0
 fi
 made=$template
@@ -97,9 +107,16 @@ else
     mv -T "$made" "$data.new"
 fi
 alone "$data.new" postgres -c fsync=off <"$own/users.sql"
-sync -f "$data.new"
-mv -T "$data.new" "$data"
-sync "$data/.."
+if [ -d "${template%/*}" ]; then
+    # The disk is shared with all that the machine does: nobody waits for that.
+    echo "$boot" >"$data.begun"
+    mv -T "$data.new" "$data"
+    written
+else
+    sync -f "$data.new"
+    mv -T "$data.new" "$data"
+    sync "$data/.."
+fi
 "#;
 
 /// Where a template of the data is kept, where that folder is.
@@ -127,8 +144,13 @@ trap 'kill -HUP "$server"' HUP
 while :; do
     wait "$server"
     status=$?
-    kill -0 "$server" 2>/dev/null || exit "$status"
+    kill -0 "$server" 2>/dev/null || break
 done
+# Who ended in good order leaves data that are on disk, wherever they are taken next.
+if [ -e /var/lib/postgresql/mailwright.begun ]; then
+    sync -f /var/lib/postgresql/mailwright && rm -f /var/lib/postgresql/mailwright.begun
+fi
+exit "$status"
 "#;
 
 const UNIT_TEXT: &str = "[Unit]\nDescription=The directory: PostgreSQL\nAfter=network-online.target\nWants=network-online.target\n\n\

@@ -142,6 +142,7 @@ pub(crate) fn tenants() -> Roster {
             outbound: None,
             aliases: vec![host("acme-mail.example")],
             catch_all: None,
+            filter_mx: None,
             defense: DefenseSettings::default(),
             workgroups: Vec::new(),
         }],

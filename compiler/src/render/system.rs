@@ -1,12 +1,12 @@
 //! What every node has, whatever its role: its name, its table of hosts, whom it asks for other names and for the time, what may
 //! come in and go out, what is logged and how long, and its units.
 //!
-//! Source: hostname(5), hosts(5), resolv.conf(5). Values are host names and addresses, which hold nothing that either file could misread.
+//! Source: hostname(5), hosts(5), resolv.conf(5), systemd.network(5). Values are host names and addresses, which hold nothing that either file could misread.
 
 mod nftables;
 mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use blueprint::platform::World;
@@ -35,11 +35,19 @@ pub fn tree(blueprint: &Blueprint, node: &Node, role: &Tree) -> Tree {
         ("/etc/systemd/journald.conf.d/mailwright.conf", journald(blueprint)),
         ("/etc/systemd/journal-upload.conf.d/mailwright.conf", journal_upload(blueprint)),
         ("/etc/sysctl.d/60-mailwright.conf", sysctl(node)),
+        ("/etc/systemd/network/10-mailwright.network", networkd(blueprint, node)),
         ("/etc/sysusers.d/mailwright.conf", SYSUSERS.to_owned()),
         // Nobody signs in to a node: what is on it comes from the specification. The file's being there keeps the server off.
         ("/etc/ssh/sshd_not_to_be_run", String::new()),
     ] {
         files.insert(path.to_owned(), File::text(content));
+    }
+    files.insert(format!("{}systemd-journal-upload.service.d/mailwright.conf", units::UNITS), File::text(UPLOAD_UNIT));
+    if node.role == Role::Monitor {
+        files.insert(
+            format!("{}systemd-journal-remote.service.d/mailwright.conf", units::UNITS),
+            File::text(REMOTE_UNIT),
+        );
     }
     let check = |name: &str, command: &[&str], file: &str| Check {
         name: name.to_owned(),
@@ -61,7 +69,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node, role: &Tree) -> Tree {
         packages: ["nftables", "chrony", "systemd-journal-remote"].map(str::to_owned).into(),
         ..Tree::default()
     };
-    tree.extend(units::complete(role));
+    tree.extend(units::complete(role, node.role));
     tree
 }
 
@@ -96,11 +104,43 @@ fn journald(blueprint: &Blueprint) -> String {
     )
 }
 
+/// Whoever uploads ends when nobody takes it, and tries again until somebody does.
+const UPLOAD_UNIT: &str = "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=always\nRestartSec=20\n";
+
+/// Journals are taken over plain HTTP, which only nodes may speak to the monitor, on the socket that systemd listens on.
+///
+/// Source: systemd-journal-remote(8).
+const REMOTE_UNIT: &str = "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nExecStart=\n\
+    ExecStart=/lib/systemd/systemd-journal-remote --listen-http=-3 --output=/var/log/journal/remote/\nRestart=always\nRestartSec=2\n";
+
 /// Source: journal-upload.conf(5).
 fn journal_upload(blueprint: &Blueprint) -> String {
     let monitor = blueprint.nodes.iter().find(|node| node.role == Role::Monitor);
     let url = monitor.map(|node| format!("URL=http://{}:{}\n", node.hostname, crate::decide::ports::JOURNAL));
     format!("[Upload]\n{}", url.unwrap_or_default())
+}
+
+/// Sets up the card of the inner network, the first that a machine has. All sites' networks are one wire, as hypervisors are told.
+///
+/// Gap: addresses that the world sees are no part of it, since which router stands before them no specification says.
+fn networkd(blueprint: &Blueprint, node: &Node) -> String {
+    let mut text =
+        String::from("[Match]\nName=eth0\n\n[Network]\nDHCP=no\nIPv6AcceptRA=no\nLLMNR=no\nMulticastDNS=no\n");
+    for address in &node.addresses {
+        let bits = if address.is_ipv6() { 128 } else { 32 };
+        let _ = writeln!(text, "\n[Address]\nAddress={address}/{bits}");
+    }
+    let networks: BTreeSet<String> =
+        blueprint.sites.iter().flat_map(|site| &site.networks).map(ToString::to_string).collect();
+    for network in networks {
+        let six = network.contains(':');
+        // Routes of IPv6 have no scope.
+        let scope = if six { "" } else { "Scope=link\n" };
+        let source = node.addresses.iter().find(|address| address.is_ipv6() == six);
+        let source = source.map_or_else(String::new, |source| format!("PreferredSource={source}\n"));
+        let _ = write!(text, "\n[Route]\nDestination={network}\n{scope}{source}");
+    }
+    text
 }
 
 /// Source: the kernel's documentation, `admin-guide/sysctl` and `networking/ip-sysctl`.

@@ -17,6 +17,8 @@ pub(crate) struct Effective {
     /// Recipients in how many seconds.
     pub(crate) send_limit: Option<(u64, i64)>,
     pub(crate) policy: DefensePolicy,
+    /// Whether spam is held apart, where there is no folder for it.
+    pub(crate) holds: bool,
     /// Services the tier has.
     services: Vec<MailService>,
     suspended: bool,
@@ -68,6 +70,7 @@ impl Effective {
             outbound: None,
             aliases: Vec::new(),
             catch_all: None,
+            filter_mx: None,
             defense: defense(domain.declared.as_deref(), &domain.settings),
             workgroups: Vec::new(),
         };
@@ -75,9 +78,10 @@ impl Effective {
         let inherited = |name: &str| account.settings.text(name).or_else(|| domain.settings.text(name));
         let reject_spam = account.settings.flag("reject_spam") == Some(true);
         let quarantine = stricter(effective.quarantine, inherited("spamlevel"));
+        let passes = inherited("filterdelivery") == Some("passthrough");
         let policy = DefensePolicy {
             tag: stricter(effective.tag, inherited("spamlevel")),
-            quarantine: if inherited("filterdelivery") == Some("passthrough") { UNREACHED } else { quarantine },
+            quarantine: if passes { UNREACHED } else { quarantine },
             reject: if reject_spam { quarantine.min(effective.reject) } else { effective.reject },
             subject_tag: inherited("spamtag").unwrap_or(&facts.defense.subject).to_owned(),
             spam_folder: inherited("spamfolder").unwrap_or("Spam").to_owned(),
@@ -100,6 +104,7 @@ impl Effective {
             quota: effective.quota.map(ByteSize::as_bytes),
             send_limit,
             policy,
+            holds: account.kind == Kind::Filter && !passes,
             services,
             suspended: account.status != Status::Active || domain.status != Status::Active || disabled(domain),
             settings: account.settings.clone(),

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use blueprint::roster::FilterMx;
 use values::{HostName, LocalPart, MailAddress};
 
 use super::domain::{self, DomainRow};
 use super::{Account, Connection, Directory, DirectoryError, Effective, Facts, Kind, account};
-use crate::answers::{Autoreply, Delivery, DeliveryMailbox, RecipientAnswer, Service};
+use crate::answers::{Autoreply, Delivery, DeliveryMailbox, Filtered, RecipientAnswer, Service};
 use crate::password::locked;
 
 /// Accounts that one address may expand to; what lies beyond gets nothing.
@@ -80,13 +81,17 @@ impl Directory {
             return Ok((RecipientAnswer::Disabled, i64::MAX));
         };
         let (autoreply, until) = autoreply(&root.0, now);
-        let expansion = expand(&mut connection, facts, root, now).await?;
-        if expansion.mailboxes.is_empty() && expansion.forwards.is_empty() {
+        let mut expansion = expand(&mut connection, facts, root, now).await?;
+        if expansion.mailboxes.is_empty() && expansion.forwards.is_empty() && expansion.filtered.is_empty() {
             return Ok((RecipientAnswer::Disabled, until));
         }
+        // Whom a list or a forward leads to has no say in what becomes of spam.
+        let held = std::mem::take(&mut expansion.filtered);
+        let filtered = held.into_iter().map(|it| Filtered { holds: effective.holds, ..it }).collect();
         let delivery = Delivery {
             mailboxes: expansion.mailboxes.into_iter().collect(),
             forwards: expansion.forwards.into_iter().collect(),
+            filtered,
             policy: effective.policy,
             senders: expansion.senders.map(|senders| senders.into_iter().collect()),
             autoreply,
@@ -146,6 +151,7 @@ pub(super) async fn find(
 struct Expansion {
     mailboxes: BTreeSet<DeliveryMailbox>,
     forwards: BTreeSet<MailAddress>,
+    filtered: BTreeSet<Filtered>,
     /// Who may post, when a restricted list stands anywhere on the way.
     senders: Option<BTreeSet<MailAddress>>,
 }
@@ -157,7 +163,8 @@ async fn expand(
     root: (Account, DomainRow),
     now: i64,
 ) -> Result<Expansion, DirectoryError> {
-    let mut expansion = Expansion { mailboxes: BTreeSet::new(), forwards: BTreeSet::new(), senders: None };
+    let mut expansion =
+        Expansion { mailboxes: BTreeSet::new(), forwards: BTreeSet::new(), filtered: BTreeSet::new(), senders: None };
     let mut seen = BTreeSet::from([root.0.id]);
     let mut waiting = vec![root];
     while let Some((account, domain)) = waiting.pop() {
@@ -179,6 +186,9 @@ async fn expand(
                 sieve: effective.may_use(Service::Sieve),
                 script: account.settings.text("sieve").filter(|script| !script.is_empty()).map(str::to_owned),
             });
+        }
+        if account.kind == Kind::Filter {
+            expansion.filtered.extend(filtered(connection, &account, &domain).await?);
         }
         if !sent_on {
             continue;
@@ -218,9 +228,29 @@ pub(crate) fn delivers(account: &Account, has_forwards: bool) -> (bool, bool) {
             (!sent_on || account.settings.flag("delivery_local").unwrap_or(true), sent_on)
         }
         Kind::Forward => (false, has_forwards),
-        // Gap: filtered mail is handed to the customer's own server; nothing in a Roster says where that is yet.
+        // Its mail goes to the customer's own server.
         Kind::Filter => (false, false),
     }
+}
+
+/// Returns where a filtered account's mail goes; `None` where its domain names no server.
+async fn filtered(
+    connection: &mut Connection,
+    account: &Account,
+    domain: &DomainRow,
+) -> Result<Option<Filtered>, DirectoryError> {
+    let own = match account.domain == domain.name.as_str() {
+        true => None,
+        false => domain::named(connection, &account.domain, None).await?,
+    };
+    let server = own.as_ref().unwrap_or(domain).settings.text("filtermx").and_then(FilterMx::read);
+    Ok(server.zip(account.store.clone()).map(|(server, store)| Filtered {
+        address: account.address.clone(),
+        host: server.host,
+        port: server.port,
+        store,
+        holds: false,
+    }))
 }
 
 /// Returns the members of a list and their aliases, as which they may post.
@@ -242,6 +272,10 @@ async fn posters(
 /// Returns an account's automatic reply and the second it ends.
 fn autoreply(account: &Account, now: i64) -> (Option<Autoreply>, i64) {
     let settings = &account.settings;
+    // Whose mail is handed on answers by the server it is handed to.
+    if account.kind == Kind::Filter {
+        return (None, i64::MAX);
+    }
     let text = settings.text("autoresponder").unwrap_or_default();
     if settings.flag("delivery_autoresponder") != Some(true) || text.is_empty() {
         return (None, i64::MAX);

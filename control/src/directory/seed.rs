@@ -405,6 +405,12 @@ async fn seed_domains(
         let mut settings = known.as_ref().map(|known| known.settings.clone()).unwrap_or_default();
         let defense = before.as_ref().map(|before| before.defense.clone()).unwrap_or_default();
         lists(&mut settings, &defense, &it.defense);
+        let server = managed(
+            before.as_ref().and_then(|before| before.filter_mx.as_ref()).map(ToString::to_string).as_ref(),
+            it.filter_mx.as_ref().map(ToString::to_string),
+            settings.text("filtermx").map(str::to_owned),
+        );
+        settings.set("filtermx", server);
         let (was, current) = (before.as_ref(), known.as_ref());
         let catch_all = managed(
             was.and_then(|was| was.catch_all.as_ref()),
@@ -541,7 +547,8 @@ async fn seed_account(
     row.brand = managed(old_brand.as_ref(), text(it.brand.as_ref()), row.brand);
     row.quota = managed(old.and_then(|old| old.quota.as_ref()), it.quota, row.quota.map(ByteSize::from_bytes))
         .map(ByteSize::as_bytes);
-    if row.store.is_none() && kind == Kind::Mailbox {
+    // A filtered one has a place where its spam is held apart.
+    if row.store.is_none() && kind != Kind::Forward {
         row.store = facts.first_store(&domain.cluster, address);
     }
     settings(&mut row.settings, old, it);

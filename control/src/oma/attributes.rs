@@ -1,5 +1,6 @@
 //! Attributes of a user: what they are called, what they may hold, who may set them.
 
+use blueprint::roster::FilterMx;
 use serde_json::{Map, Value};
 use values::{HostName, LocalPart, MailAddress};
 
@@ -25,6 +26,8 @@ enum Form {
     Address,
     /// A header as it stands in a message.
     Header,
+    /// A host that takes mail, and the port where it is not 25.
+    Server,
     /// Kept elsewhere than among the settings.
     Own,
 }
@@ -105,11 +108,12 @@ const ATTRIBUTES: [Attribute; 43] = [
 ];
 
 /// Settings of a domain, by name; users without their own inherit them.
-const DOMAIN_SETTINGS: [(&str, Form); 11] = [
+const DOMAIN_SETTINGS: [(&str, Form); 12] = [
     ("allow", Form::Patterns),
     ("block", Form::Patterns),
     ("disabled", Form::Flag),
     ("filterdelivery", Form::Choice(&["quarantine", "passthrough"])),
+    ("filtermx", Form::Server),
     ("language", Form::Line(35)),
     ("notes_external", Form::Text(4096)),
     ("smtp_sent_limit", Form::Number(0, 10_000)),
@@ -289,6 +293,11 @@ fn checked(form: Form, value: &Value) -> Result<Value, String> {
                     && rest.bytes().all(|byte| (b' '..=b'~').contains(&byte))
             });
             if well { within(text, 512) } else { Err("has to look like `X-Spam: Spam detected`".to_owned()) }
+        }
+        Form::Server => {
+            let server = FilterMx::read(text()?).filter(|server| server.host.as_str().contains('.'));
+            let server = server.ok_or_else(|| "has to be a host name, with `:PORT` where that is not 25".to_owned())?;
+            Ok(server.to_string().into())
         }
         Form::Own => Err("cannot be kept".to_owned()),
     }

@@ -63,6 +63,9 @@ pub(super) async fn change(control: &Control, principal: &Principal, request: &R
             "catchall" => row.catch_all = catch_all(&mut transaction, &row, value).await?,
             _ => {
                 let (name, value) = attributes::domain_setting(name, value)?;
+                if name == "filtermx" && value.is_none() && has_filtered(control, &row).await? {
+                    return Err(Fault::NO_FILTER_HOST.hint(name, "users of the domain are of type filter").into());
+                }
                 row.settings.set(name, value);
             }
         }
@@ -73,6 +76,12 @@ pub(super) async fn change(control: &Control, principal: &Principal, request: &R
     note(control, &mut transaction, principal, &row, message).await?;
     control.directory.commit(transaction).await?;
     Ok(Fields::default())
+}
+
+/// Tells whether accounts of a domain need a server of the customer's.
+async fn has_filtered(control: &Control, row: &DomainRow) -> Result<bool, Fault> {
+    let populations = control.directory.populations(Some(&row.reseller)).await?;
+    Ok(populations.get(row.name.as_str()).is_some_and(|population| population.filter > 0))
 }
 
 /// Reads a brand of a reseller; `None` clears it.

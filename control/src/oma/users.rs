@@ -238,7 +238,7 @@ async fn create(control: &Control, principal: &Principal, request: &Request, att
     }
     let edit = Edit::read(&attributes.0, &address, true)?;
     let kind = edit.kind.unwrap_or(Kind::Mailbox);
-    if kind == Kind::Filter {
+    if kind == Kind::Filter && domain.settings.text("filtermx").is_none() {
         return Err(Fault::NO_FILTER_HOST.into());
     }
     let password = hashed(control, edit.password.clone()).await?;
@@ -340,7 +340,7 @@ async fn apply(
     let domain = directory::domain::named(transaction, &account.domain, Some(&account.reseller)).await?;
     let domain = domain.ok_or(Fault::MISSING)?;
     if let Some(kind) = edit.kind {
-        if kind == Kind::Filter {
+        if kind == Kind::Filter && domain.settings.text("filtermx").is_none() {
             return Err(Fault::NO_FILTER_HOST);
         }
         if kind != account.kind {
@@ -348,7 +348,8 @@ async fn apply(
             account.tier = tier(control, &domain, kind)?;
         }
     }
-    if account.kind == Kind::Mailbox && account.store.is_none() {
+    // A filtered one has a place where its spam is held apart.
+    if account.kind != Kind::Forward && account.store.is_none() {
         account.store = facts.first_store(&domain.cluster, &account.address);
     }
     for (name, value) in edit.settings {

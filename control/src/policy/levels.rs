@@ -47,13 +47,14 @@ async fn answer(
 }
 
 fn level(defense: &Defense) -> Value {
-    let Defense { tag, quarantine, reject, subject, keeps, allow, block } = defense;
+    let Defense { tag, quarantine, reject, subject, keeps, holds, allow, block } = defense;
     json!({
         "tag": tag,
         "quarantine": quarantine,
         "reject": reject,
         "subject": subject,
         "keeps": keeps,
+        "holds": holds,
         "allow": allow.iter().map(pattern).collect::<Vec<Value>>(),
         "block": block.iter().map(pattern).collect::<Vec<Value>>(),
     })
@@ -79,11 +80,12 @@ mod tests {
             reject: 15.0,
             subject: "[SPAM]".to_owned(),
             keeps: true,
+            holds: false,
             allow: vec!["*@*.partner.example".parse().unwrap()],
             block: vec!["Eve@Bigmail.example".parse().unwrap()],
         };
         let expected = json!({
-            "tag": 5.0, "quarantine": 8.5, "reject": 15.0, "subject": "[SPAM]", "keeps": true,
+            "tag": 5.0, "quarantine": 8.5, "reject": 15.0, "subject": "[SPAM]", "keeps": true, "holds": false,
             "allow": [{ "domain": "partner.example", "below": true }],
             "block": [{ "domain": "bigmail.example", "below": false, "local": "eve" }],
         });

@@ -53,6 +53,8 @@ pub(super) struct Defense {
     pub(super) subject: String,
     /// Whether any of its mail ends in a mailbox.
     pub(super) keeps: bool,
+    /// Whether its spam is held apart.
+    pub(super) holds: bool,
     pub(super) allow: Vec<AddressPattern>,
     pub(super) block: Vec<AddressPattern>,
 }
@@ -143,7 +145,7 @@ impl Questions {
     pub(super) async fn defense_of(&self, address: &str) -> Result<Option<Defense>, sqlx::Error> {
         let query = sqlx::query(
             "SELECT trim_scale(tag)::text AS tag, trim_scale(quarantine)::text AS quarantine, trim_scale(reject)::text AS reject, \
-             subject, keeps, to_json(allow)::text AS allow, to_json(block)::text AS block FROM lookup.defense($1)",
+             subject, keeps, holds, to_json(allow)::text AS allow, to_json(block)::text AS block FROM lookup.defense($1)",
         );
         let Some(row) = query.bind(address.to_owned()).fetch_optional(&self.pool).await? else { return Ok(None) };
         let number = |column: &str| -> Result<f64, sqlx::Error> {
@@ -163,6 +165,7 @@ impl Questions {
             reject: number("reject")?,
             subject: row.try_get("subject")?,
             keeps: row.try_get("keeps")?,
+            holds: row.try_get("holds")?,
             allow: patterns("allow")?,
             block: patterns("block")?,
         }))

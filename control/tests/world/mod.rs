@@ -212,11 +212,12 @@ pub(crate) fn roster_value() -> Value {
         "version": 1,
         "tiers": [
             { "name": "basic", "kind": "mailbox", "quota": 2_u64 << 30, "services": ["smtpin", "smtprelay", "imap", "pop3", "webmail"], "send_limit": "250/24h" },
+            { "name": "filter", "kind": "filter", "quota": null, "services": ["smtpin"], "send_limit": null },
             { "name": "forward", "kind": "forward", "quota": null, "services": ["smtpin"], "send_limit": null },
             { "name": "premium", "kind": "mailbox", "quota": 25_u64 << 30,
               "services": ["smtpin", "smtprelay", "imap", "pop3", "webmail", "sieve", "calendar"], "send_limit": "1000/24h" }
         ],
-        "resellers": [reseller("acme", 5000, &["basic", "premium", "forward"]), reseller("globex", 5, &["basic"])],
+        "resellers": [reseller("acme", 5000, &["basic", "filter", "premium", "forward"]), reseller("globex", 5, &["basic"])],
         "brands": [brand("acme", "Acme Mail", "#0b5fff"), brand("globex", "Globex Post", "#7a1fa2")],
         "domains": [
             domain("acme.example", "acme", "basic", json!({

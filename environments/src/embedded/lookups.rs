@@ -74,6 +74,7 @@ fn recipient(answer: control::RecipientAnswer) -> seam::Recipient {
         control::RecipientAnswer::Known(delivery) => seam::Recipient::Known(seam::Delivery {
             mailboxes: delivery.mailboxes.into_iter().map(mailbox).collect(),
             forwards: delivery.forwards,
+            filtered: delivery.filtered.into_iter().map(filtered).collect(),
             policy: policy(delivery.policy),
             senders: delivery.senders,
             autoreply: delivery.autoreply.map(|reply| {
@@ -87,6 +88,11 @@ fn recipient(answer: control::RecipientAnswer) -> seam::Recipient {
 fn mailbox(mailbox: control::DeliveryMailbox) -> seam::Mailbox {
     let control::DeliveryMailbox { address, store, quota, sieve, script } = mailbox;
     seam::Mailbox { address, store, quota, sieve, script }
+}
+
+fn filtered(filtered: control::Filtered) -> seam::Filtered {
+    let control::Filtered { address, host, port, store, holds } = filtered;
+    seam::Filtered { address, host, port, store, holds }
 }
 
 fn policy(policy: control::DefensePolicy) -> seam::DefensePolicy {

@@ -148,6 +148,7 @@ fn internet_domain(order: &Order<'_>, domain: &InternetDomain) -> engine::Intern
     engine::InternetDomain {
         name: domain.name.clone(),
         mailboxes: domain.mailboxes.iter().map(|local| (local.clone(), password(local))).collect(),
+        takes: domain.takes.clone(),
         greylist_milliseconds: domain.greylist_delay.map(values::Duration::as_milliseconds),
         dmarc: domain.dmarc.clone(),
         dkim: Some((blueprint::launch::OUTSIDE_SELECTOR.to_owned(), blueprint::launch::OUTSIDE_KEY.to_owned())),
@@ -178,7 +179,11 @@ fn defense(order: &Order<'_>) -> engine::Defense {
             .map(|list| BlockList { zone: list.zone.clone(), weight: list.weight, domains: listed(&list.zone) })
             .collect(),
         greylist: plan.greylist.as_ref().map(|greylist| (greylist.above, greylist.delay.as_milliseconds())),
-        pass_when_unavailable: plan.on_unavailable == Unavailable::Accept,
+        unscanned: match plan.on_unavailable {
+            Unavailable::Defer => engine::Unscanned::Defer,
+            Unavailable::Reject => engine::Unscanned::Refuse,
+            Unavailable::Accept => engine::Unscanned::Pass,
+        },
     }
 }
 

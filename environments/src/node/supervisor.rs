@@ -28,13 +28,13 @@ use super::{listening, mounts, tree};
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The rarest: looking takes time that daemons could use, which counts where their processor is emulated.
-const RAREST_LOOK: Duration = Duration::from_millis(200);
+const RAREST_LOOK: Duration = Duration::from_millis(60);
 
 /// How often something elsewhere is asked whether it answers yet, at first; attempts grow rarer.
 const KNOCK: Duration = Duration::from_millis(10);
 
 /// The rarest.
-const RAREST_KNOCK: Duration = Duration::from_millis(200);
+const RAREST_KNOCK: Duration = Duration::from_millis(60);
 
 /// How long after everything else what runs aside is started.
 const ASIDE: Duration = Duration::from_secs(8);

@@ -7,6 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,10 @@ pub(crate) fn below(root: &Path, path: &str) -> Result<PathBuf, TreeFailure> {
     }
     Ok(root.join(relative))
 }
+
+/// How old a file is that appears where none was: Postfix takes a younger one for half written, and reads it until it is older (`dict_load_file_xt`
+/// of Postfix 3.7). Here each is whole when it gets its name.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// Takes a tree over: writes what is another than it should be, and removes what an earlier tree brought and this one does not.
 ///
@@ -143,6 +148,10 @@ fn put(place: &Path, bytes: &[u8], mode: u32, (user, group): (u32, u32)) -> io::
     // The owner first: a change of owner takes set-user-id bits away.
     std::os::unix::fs::fchown(&file, Some(user), Some(group))?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
+    // One that takes another's place stays young: Pigeonhole compiles a script anew only where it is younger than what was compiled.
+    if fs::symlink_metadata(place).is_err() {
+        file.set_modified(SystemTime::now() - SETTLED)?;
+    }
     fs::rename(&temporary, place)
 }
 

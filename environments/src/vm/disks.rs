@@ -9,7 +9,7 @@ use blueprint::Node;
 use images::disk::{Item, disk};
 
 use super::Laid;
-use super::lane::Beside;
+use super::lane::{Beside, NETWORK};
 use super::machine::MachineFailure;
 use crate::failure::Failure;
 use crate::files;
@@ -58,16 +58,18 @@ pub(super) fn config_bytes(tree: &Path, node: &str, beside: &Beside) -> Result<V
         .collect();
     for (path, text) in &beside.files {
         let item = Item { mode: 0o644, owner: "root:root", content: text.as_bytes() };
-        // Where the tree says how its network is reached, it knows better.
-        items.entry(path).or_insert(item);
+        items.insert(path, item);
     }
     let units: Vec<&str> = beside.units.iter().map(String::as_str).collect();
     Ok(disk(&items, &units).map_err(|source| MachineFailure::Disk { node: node.to_owned(), source })?)
 }
 
-/// Reads what a tree consists of.
+/// Reads what a tree consists of, but for production's network: a test environment's wire is another one.
 pub(super) fn manifest(tree: &Path) -> Result<Manifest, Failure> {
-    Ok(files::read_json(&tree.join("manifest.json")).map_err(StateFailure::from)?.unwrap_or_default())
+    let kept = files::read_json(&tree.join("manifest.json")).map_err(StateFailure::from)?;
+    let mut manifest: Manifest = kept.unwrap_or_default();
+    manifest.files.remove(NETWORK);
+    Ok(manifest)
 }
 
 /// Reads a file of a tree.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use blueprint::ledger::Boot;
 use blueprint::platform::COMMAND_LINE;
-use blueprint::{Blueprint, Node, Process};
+use blueprint::{Blueprint, Node, Process, Role};
 
 use super::accelerator::Accelerator;
 use crate::namespace::network;
@@ -12,7 +12,8 @@ use crate::namespace::network;
 /// What the kernel is told in the lean lane: nothing that only costs time under emulation.
 ///
 /// The clock is HPET's, since on a busy machine the kernel measures an emulated processor's own counter wrongly, and a guest's
-/// minutes are seconds then. Memory that is free is given back in pieces of 64 KiB, not of 2 MiB only: little of it lies together.
+/// minutes are seconds then. Memory that is free would be given back in pieces of 64 KiB, little of it lying together; kernels of
+/// both releases were seen to stay with pieces of 2 MiB all the same.
 const LEAN: &str = "console=ttyS0 quiet loglevel=3 panic=1 net.ifnames=0 mitigations=off nokaslr audit=0 apparmor=0 \
                     no_timer_check random.trust_cpu=on nowatchdog cryptomgr.notests lpj=4000000 clocksource=hpet \
                     page_reporting.page_reporting_order=4 mailwright.lane=lean";
@@ -22,7 +23,7 @@ const LEAN: &str = "console=ttyS0 quiet loglevel=3 panic=1 net.ifnames=0 mitigat
 const EMULATED: &str = "clocksource=hpet no_timer_check panic=1 systemd.default_timeout_start_sec=1200";
 
 /// Where systemd-networkd reads how a test environment's wire is reached.
-const NETWORK: &str = "/etc/systemd/network/10-mailwright.network";
+pub(super) const NETWORK: &str = "/etc/systemd/network/10-mailwright.network";
 
 /// The unit by which the tool sees a machine that systemd runs.
 const AGENT: &str = "mailwright-agent.service";
@@ -51,12 +52,27 @@ impl Beside {
             (NETWORK.to_owned(), network::networkd(blueprint, node)),
             (format!("/etc/systemd/system/{AGENT}"), AGENT_UNIT.to_owned()),
         ]);
-        let mut units: Vec<String> = processes.iter().map(|process| process.unit.clone()).collect();
+        let mut units = units(node.role, processes);
         units.push(AGENT.to_owned());
         units.sort_unstable();
         units.dedup();
         Self { files, units }
     }
+}
+
+/// Returns the units that a node's config disk switches on: its daemons, and those that bring journals to the monitor. The image has
+/// those that every machine has.
+pub(super) fn units(role: Role, processes: &[Process]) -> Vec<String> {
+    let daemons = processes.iter().map(|process| process.unit.as_str());
+    let journals =
+        [(true, "systemd-journal-upload.service"), (role == Role::Monitor, "systemd-journal-remote.service")];
+    let mut units: Vec<String> = daemons
+        .chain(journals.iter().filter(|(wanted, _)| *wanted).map(|(_, unit)| *unit))
+        .map(str::to_owned)
+        .collect();
+    units.sort_unstable();
+    units.dedup();
+    units
 }
 
 /// Returns what the kernel is told.
@@ -78,7 +94,8 @@ mod tests {
         let node = blueprint.nodes.first().unwrap();
         assert_eq!(Beside::of(Boot::Lean, &blueprint, node, &[]), Beside::default());
         let beside = Beside::of(Boot::Stock, &blueprint, node, &[]);
-        assert_eq!(beside.units, [AGENT]);
+        assert_eq!(beside.units, [AGENT, "systemd-journal-upload.service"]);
+        assert!(units(Role::Monitor, &[]).contains(&"systemd-journal-remote.service".to_owned()));
         let address = node.addresses.first().unwrap();
         assert!(beside.files[NETWORK].contains(&format!("Address={address}/")), "{beside:?}");
     }

@@ -15,6 +15,9 @@ use crate::mime::{address, header};
 
 pub use dmarc::Policy;
 
+/// The field that says what came of the checks.
+const RESULTS: &str = "Authentication-Results";
+
 /// What is known of a message when it is checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
@@ -104,7 +107,7 @@ impl Authentication {
     ///
     /// - `host`: who has checked.
     pub fn field(&self, host: &str) -> String {
-        let mut text = format!("Authentication-Results: {host};\r\n\tspf={}", self.spf.0.name());
+        let mut text = format!("{RESULTS}: {host};\r\n\tspf={}", self.spf.0.name());
         if is_plain(&self.spf.1) {
             text.push_str(&format!(" smtp.mailfrom={}", self.spf.1));
         }
@@ -124,6 +127,22 @@ impl Authentication {
         text.push_str("\r\n");
         text
     }
+}
+
+/// Takes the results that others claim out of a message, so that those of this platform are the only ones (RFC 8601 §5).
+///
+/// - Returns: `None` where there are none.
+pub fn without_results(content: &[u8]) -> Option<Vec<u8>> {
+    let mut claimed = header::fields(header::block(content)).filter(|field| field.is(RESULTS)).peekable();
+    claimed.peek()?;
+    let mut kept = Vec::with_capacity(content.len());
+    let mut at = 0;
+    for field in claimed {
+        kept.extend_from_slice(content.get(at..field.whole.start).unwrap_or_default());
+        at = field.whole.end;
+    }
+    kept.extend_from_slice(content.get(at..).unwrap_or_default());
+    Some(kept)
 }
 
 /// Tells whether a text from a stranger may stand in a header as it is.
@@ -255,7 +274,32 @@ mod tests {
         );
     }
 
+    #[test]
+    fn results_that_others_claim_are_taken_out_wherever_they_stand() {
+        let claimed = "Authentication-Results: mx-1.example;\r\n\tspf=pass\r\nA: 1\r\nauthentication-results : x; dkim=pass\r\n\
+                       ARC-Authentication-Results: i=1; y\r\n\r\nAuthentication-Results: stays\r\n";
+        let kept = without_results(claimed.as_bytes()).unwrap();
+        assert_eq!(
+            String::from_utf8(kept.clone()).unwrap(),
+            "A: 1\r\nARC-Authentication-Results: i=1; y\r\n\r\nAuthentication-Results: stays\r\n"
+        );
+        assert_eq!(without_results(&kept), None);
+        assert_eq!(without_results(b"Authentication-Results: x").as_deref(), Some(&b""[..]));
+    }
+
     proptest::proptest! {
+        #[test]
+        fn no_claimed_result_is_left_and_the_body_is_as_it_was(
+            lines in proptest::collection::vec("(Authentication-Results|authentication-results ?|Subject|X):[ a-z;=]{0,9}(\\r\\n[ \t][a-z]{0,3})?(\\r\\n|\\n)|[ -~]{0,12}\\r\\n", 0..9),
+            rest: Vec<u8>,
+        ) {
+            let content = [lines.concat().as_bytes(), b"\r\n", &rest].concat();
+            let kept = without_results(&content).unwrap_or_else(|| content.clone());
+            proptest::prop_assert!(!header::fields(header::block(&kept)).any(|field| field.is("Authentication-Results")));
+            let body = |text: &[u8]| text.get(header::split(text).1..).unwrap_or_default().to_vec();
+            proptest::prop_assert_eq!(body(&kept), body(&content));
+        }
+
         #[test]
         fn foreign_policies_and_messages_never_panic(policy in "v=spf1( [-~?+]?(ip4|ip6|a|mx|include|exists|redirect)?[:=/.0-9a-z]{0,12}){0,6}", content: Vec<u8>, signature in "[a-z]=[a-z0-9;=:/ ]{0,60}") {
             let _ = spf_of(&policy, "192.0.2.1");

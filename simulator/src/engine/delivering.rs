@@ -1,16 +1,17 @@
 //! From the queues onwards: what is due is expanded, or handed to the next host.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use values::MailAddress;
 
-use super::storing::{HELD, SPAM};
+use super::storing::{HELD, SERVER, SPAM};
 use super::tasks::{Continuation, Link, Play, Port, Task, TaskId};
 use super::{Engine, Level, Role, forwarding};
 use crate::Moment;
 use crate::directory::{Answer, Delivery, Question, Recipient};
-use crate::dns::{MailRoute, mail_route};
+use crate::dns::{Data, Kind, MailRoute, mail_route};
 use crate::mime;
 use crate::network::{HostId, SocketId, Unreachable};
 use crate::queue::{Destination, Failure, Filing, Job, NewTarget, Route, Target, Variant};
@@ -116,6 +117,13 @@ impl Engine {
             Destination::Outbound => {
                 (self.hosts_of(Role::Outbound, job.id.0), Port::Lmtp(Role::Outbound), "no outbound host")
             }
+            Destination::Filtered(..) => {
+                (self.hosts_of(Role::Outbound, job.id.0), Port::Lmtp(Role::Outbound), "no outbound host")
+            }
+            Destination::Server(server, port) => match self.servers(server.as_str(), *port) {
+                Ok(found) => (found, Port::Smtp, "the server has no address here"),
+                Err(failure) => return self.end_job(host, role, incarnation, &job, |_| Some(failure.clone())),
+            },
             Destination::Domain(domain) => match self.exchangers(domain.as_str()) {
                 Ok(found) => (found, Port::Smtp, "no exchanger has an address here"),
                 Err(failure) => return self.end_job(host, role, incarnation, &job, |_| Some(failure.clone())),
@@ -154,6 +162,27 @@ impl Engine {
             outcomes: None,
         };
         self.add_task(Task::new(host, Link::Inner(socket), Play::Sender(Box::new(sender))));
+    }
+
+    /// Returns the hosts behind a name that take mail at a port; in this world it is 25 everywhere.
+    fn servers(&self, name: &str, port: u16) -> Result<VecDeque<HostId>, Failure> {
+        if port != 25 {
+            return Err(Failure::ours((4, 4, 1), format!("connect to {name}:{port}: connection refused")));
+        }
+        let records = [Kind::Aaaa, Kind::A].into_iter().flat_map(|kind| self.zones.lookup(name, kind).records);
+        let addresses: Vec<IpAddr> = records
+            .filter_map(|(_, record)| match record.data {
+                Data::A(address) => Some(IpAddr::V4(address)),
+                Data::Aaaa(address) => Some(IpAddr::V6(address)),
+                _ => None,
+            })
+            .collect();
+        if addresses.is_empty() {
+            return Err(Failure::ours((5, 4, 4), format!("host {name} is not found")));
+        }
+        let answers = |plan: &super::Host| addresses.iter().any(|at| plan.address == *at || plan.fronts.contains(at));
+        let found = self.machines.iter().enumerate().filter(|(_, machine)| answers(&machine.plan));
+        Ok(found.map(|(index, _)| HostId(index)).collect())
     }
 
     /// Returns the hosts that take mail for a domain, by the names of this world. Nothing outside it is ever asked.
@@ -198,8 +227,7 @@ impl Engine {
                     // A store reports to nobody.
                     notify: addressee.filter(|_| !to_mailbox).and_then(|addressee| addressee.notify),
                     original: addressee.and_then(|addressee| match &addressee.original {
-                        // A script wants to know the detail the mailbox was given, whatever the sender calls it.
-                        _ if to_mailbox && addressee.address == target.address => None,
+                        // The mailbox is told what address it was written to, whatever the sender calls it.
                         _ if to_mailbox => original_of(&addressee.address),
                         Some(original) => Some(original.clone()),
                         None if addressee.address == target.address => None,
@@ -208,14 +236,19 @@ impl Engine {
                 })
             })
             .collect();
-        let delivery = (first.route != Route::Remote).then(|| {
+        let leaves = matches!(first.route, Route::Remote | Route::Server { .. });
+        let delivery = (!leaves).then(|| {
             let filing = match first.variant.filing {
                 Filing::Inbox => "",
                 Filing::Spam => SPAM,
                 Filing::Held => HELD,
             };
             let again = rename.map(|name| format!(".{name}")).unwrap_or_default();
-            format!("{}{again}{filing}", queue.delivery_name(job.id))
+            let server = match &first.route {
+                Route::Filtered { host, port } => format!("{SERVER}{host}:{port}"),
+                _ => String::new(),
+            };
+            format!("{}{again}{filing}{server}", queue.delivery_name(job.id))
         });
         let envelope = Envelope {
             sender: first.sender.clone().or_else(|| entry.header.sender.clone()),
@@ -387,7 +420,9 @@ impl Engine {
         let found = match answer {
             Answer::Recipient(Recipient::Known(delivery)) => {
                 let is_there = |store: &str| {
+                    let mut filtered = delivery.filtered.iter();
                     delivery.mailboxes.iter().any(|mailbox| mailbox.address == target.address && mailbox.store == store)
+                        || filtered.any(|filtered| filtered.address == target.address && filtered.store == store)
                 };
                 if matches!(&target.route, Route::Mailbox { store } if is_there(store)) {
                     return self.start_delivery(host, role, incarnation, job);
@@ -487,7 +522,14 @@ impl Engine {
             route: onward(role),
             variant: Variant::default(),
         });
-        mailboxes.chain(forwards).collect()
+        let filtered = delivery.filtered.iter().map(|filtered| NewTarget {
+            addressee,
+            address: filtered.address.clone(),
+            sender: None,
+            route: Route::Filtered { host: filtered.host.clone(), port: filtered.port },
+            variant: Variant::default(),
+        });
+        mailboxes.chain(forwards).chain(filtered).collect()
     }
 }
 

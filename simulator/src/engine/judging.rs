@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::names::VISITOR;
 use super::receiving::{Origin, Receiver, disk_reply};
 use super::tasks::{Continuation, Letter, Parcel, TaskId, Waiting};
-use super::{Engine, Level, Role};
+use super::{Engine, Level, Role, Unscanned};
 use crate::authentication::{self, Claim};
 use crate::defense::{self, Action, Facts, Findings, Listing, Verdict};
 use crate::directory::{DefensePolicy, Delivery};
@@ -26,15 +26,18 @@ impl Engine {
         self.examine(host, id, message, hosts);
     }
 
-    /// Asks the next defense host; without any the message is put off, or passes where the plan says so.
+    /// Asks the next defense host; without any the message is put off, refused or passes as the plan says.
     pub(super) fn examine(&mut self, host: HostId, id: TaskId, message: Arc<Received>, mut hosts: VecDeque<HostId>) {
         let Some(to) = hosts.pop_front() else {
             self.log(host, "defense", Level::Error, "no defense host answers", &[]);
-            if self.topology.defense.pass_when_unavailable {
-                return self.post(id, Letter::Examined(None));
-            }
-            let text = "Error: the message could not be scanned, try again later";
-            return self.refuse(id, &message, &Reply::new(451, (4, 7, 1), text));
+            let reply = match self.topology.defense.unscanned {
+                Unscanned::Pass => return self.post(id, Letter::Examined(None)),
+                Unscanned::Refuse => Reply::new(550, (5, 7, 1), "Message rejected: it could not be scanned"),
+                Unscanned::Defer => {
+                    Reply::new(451, (4, 7, 1), "Error: the message could not be scanned, try again later")
+                }
+            };
+            return self.refuse(id, &message, &reply);
         };
         let bytes = message.content.len();
         let call = self.network.call(self.now, host, to, bytes, Parcel::Examine(Arc::clone(&message)));
@@ -83,7 +86,12 @@ impl Engine {
 
     /// Does with a session's message what the findings ask for.
     pub(super) fn pass(&mut self, id: TaskId, host: HostId, receiver: &mut Receiver, findings: Option<&Findings>) {
-        let Some(message) = receiver.message.take() else { return };
+        let Some(mut message) = receiver.message.take() else { return };
+        if findings.is_some_and(|findings| findings.authentication.is_some())
+            && let Some(kept) = authentication::without_results(&message.content)
+        {
+            Arc::make_mut(&mut message).content = kept;
+        }
         match self.sort(host, receiver, &message, findings) {
             Err(reply) => self.refuse(id, &message, &reply),
             Ok(sorted) => {
@@ -151,7 +159,10 @@ impl Engine {
             if let Some(verdict) = &verdict {
                 if let Action::Refuse(reply) = &verdict.action {
                     refusal.get_or_insert_with(|| reply.clone());
-                } else if verdict.action == Action::Hold && delivery.mailboxes.is_empty() {
+                } else if verdict.action == Action::Hold
+                    && delivery.mailboxes.is_empty()
+                    && delivery.filtered.is_empty()
+                {
                     // There is nobody whose mail could be held.
                     let text = "Message rejected: it may be dangerous";
                     refusal.get_or_insert_with(|| Reply::new(554, (5, 7, 1), text));
@@ -222,9 +233,16 @@ fn variant_of(verdict: &Verdict, policy: &DefensePolicy) -> Variant {
 }
 
 /// Returns a copy with what the defense makes of it. What is held or filed as spam in somebody's mailbox is not sent on as
-/// well, and what should be held is never sent on.
+/// well, and what should be held is never sent on. What is filtered for a customer's own server is held before it gets there.
 fn copied(mut copy: NewTarget, variant: &Variant, delivery: &Delivery) -> Option<NewTarget> {
     let leaves = !matches!(copy.route, Route::Mailbox { .. });
+    if let Some(filtered) = delivery.filtered.iter().find(|one| leaves && one.address == copy.address)
+        && (variant.filing == Filing::Held || variant.filing == Filing::Spam && filtered.holds)
+    {
+        copy.route = Route::Mailbox { store: filtered.store.clone() };
+        copy.variant = Variant { filing: Filing::Held, ..variant.clone() };
+        return Some(copy);
+    }
     match variant.filing {
         Filing::Held if leaves => return None,
         Filing::Spam if leaves && !delivery.mailboxes.is_empty() => return None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use values::{MailAddress, Score};
 
+use super::storing::SERVER;
 use super::tasks::{Continuation, Letter, Link, Play, Task, TaskId, Waiting, disk_trouble};
 use super::{Engine, Level, Output, Role, forwarding};
 use crate::Moment;
@@ -174,7 +175,10 @@ impl Engine {
             let used = store.user(&mailbox.address).map_or(0, |user| store.usage(user).bytes);
             mailbox.quota.is_some_and(|quota| used >= quota)
         };
-        delivery.forwards.is_empty() && !delivery.mailboxes.is_empty() && delivery.mailboxes.iter().all(is_full)
+        delivery.forwards.is_empty()
+            && delivery.filtered.is_empty()
+            && !delivery.mailboxes.is_empty()
+            && delivery.mailboxes.iter().all(is_full)
     }
 
     /// A session has a whole message.
@@ -244,12 +248,17 @@ impl Engine {
                 None => true,
             });
         }
+        // What is filtered for a customer comes with the server it goes to.
+        let server = delivery.as_deref().and_then(|name| name.rsplit_once(SERVER)?.1.rsplit_once(':'));
+        let server =
+            server.and_then(|(host, port)| Some(Route::Server { host: host.parse().ok()?, port: port.parse().ok()? }));
+        let route = server.unwrap_or(Route::Remote);
         let targets: Vec<NewTarget> = (message.envelope.recipients.iter().enumerate())
             .map(|(addressee, recipient)| NewTarget {
                 addressee,
                 address: recipient.address.clone(),
                 sender: None,
-                route: Route::Remote,
+                route: route.clone(),
                 variant: Variant::default(),
             })
             .collect();
@@ -331,6 +340,7 @@ fn only_forward(original: MailAddress) -> Delivery {
     Delivery {
         mailboxes: Vec::new(),
         forwards: vec![original],
+        filtered: Vec::new(),
         policy: DefensePolicy {
             tag: never,
             quarantine: never,
@@ -349,7 +359,11 @@ fn only_forward(original: MailAddress) -> Delivery {
 fn store_recipient(store: &str, recipient: &MailAddress, answer: &Answer) -> RecipientAnswer {
     match answer {
         Answer::Recipient(Recipient::Known(delivery))
-            if delivery.mailboxes.iter().any(|mailbox| mailbox.address == *recipient && mailbox.store == store) =>
+            if delivery.mailboxes.iter().any(|mailbox| mailbox.address == *recipient && mailbox.store == store)
+                || delivery
+                    .filtered
+                    .iter()
+                    .any(|filtered| filtered.address == *recipient && filtered.store == store) =>
         {
             RecipientAnswer::Known
         }

@@ -9,6 +9,7 @@ use super::filtering::Arriving;
 use super::receiving::disk_reply;
 use super::tasks::{TaskId, Waiting};
 use super::{Engine, Level, Role};
+use crate::Moment;
 use crate::directory::{Delivery, Mailbox};
 use crate::disk::DiskError;
 use crate::journal::Position;
@@ -20,6 +21,10 @@ use crate::store::{Delivered, NewDelivery, StoreError};
 /// What a delivery's name ends with when the store is to do something else than fill the inbox.
 pub(super) const SPAM: &str = ";spam";
 pub(super) const HELD: &str = ";held";
+/// What the customer's own server stands behind, at the end of a delivery's name, when an outbound host is to hand it there.
+pub(super) const SERVER: &str = ";server:";
+/// Why something is held that goes on to a customer's own server when it is let go, as `onward HOST:PORT`.
+pub(super) const ONWARD: &str = "onward ";
 
 impl Engine {
     /// Puts a message into the mailboxes of a store; each recipient is answered when its copy is durable.
@@ -43,19 +48,22 @@ impl Engine {
             let address = &recipient.address;
             let delivery = known.get(&address.key());
             let mailbox = delivery.and_then(|delivery| delivery.mailboxes.iter().find(|one| one.address == *address));
+            let filtered = delivery.and_then(|delivery| delivery.filtered.iter().find(|one| one.address == *address));
+            let reason = filtered.map(|one| format!("{ONWARD}{}:{}", one.host, one.port));
+            let original = recipient.original.as_deref().and_then(original_address);
             let spam_folder = delivery.map(|delivery| delivery.policy.spam_folder.as_str());
             let order = Order {
                 name,
                 address,
+                // What came from elsewhere than a queue of the platform says nothing, and was written to the mailbox's own.
+                original: Some(original.unwrap_or_else(|| address.clone())),
                 quota: mailbox.and_then(|mailbox| mailbox.quota),
                 folder: spam_folder.filter(|_| is_spam).unwrap_or("INBOX"),
                 is_held,
+                reason: reason.as_deref().unwrap_or("virus"),
             };
             let outcome = match mailbox.filter(|_| !is_spam && !is_held) {
-                Some(mailbox) => {
-                    let original = recipient.original.as_deref().and_then(original_address);
-                    self.file(host, message, mailbox, &order, original, &mut sent)
-                }
+                Some(mailbox) => self.file(host, message, mailbox, &order, &mut sent),
                 None => self.store_copy(host, (host, Role::Store), message, &order),
             };
             dispositions.push(self.told(host, "store", &order, outcome, &mut position));
@@ -78,17 +86,13 @@ impl Engine {
         message: &Received,
         mailbox: &Mailbox,
         order: &Order<'_>,
-        original: Option<MailAddress>,
         sent: &mut BTreeMap<HostId, Position>,
     ) -> Result<Delivered, StoreError> {
         let hostname = self.machine(host).map(|machine| machine.plan.hostname.to_string()).unwrap_or_default();
-        let trace = [
-            trace::delivered_to(order.address),
-            trace::received(message, &hostname, order.name, &date::text(self.now)),
-        ]
-        .concat();
+        let trace = order.trace(message, &hostname, self.now);
         let head = trace::return_path(message.envelope.sender.as_ref()) + &trace;
         let content = [head.as_bytes(), &message.content].concat();
+        let original = order.original.clone();
         let arriving = Arriving { host, name: order.name, message, trace: &trace, content: &content, original };
         let Some(filed) = self.filter(mailbox, &arriving) else {
             return self.store_copy(host, (host, Role::Store), message, order);
@@ -133,10 +137,10 @@ impl Engine {
         let Some((index, domain)) = index.and_then(|index| Some((index, topology.internet.get(index)?))) else {
             return RecipientAnswer::Elsewhere;
         };
-        if recipient.domain() != &domain.name {
+        if recipient.domain() != &domain.name && !domain.takes.contains(recipient.domain()) {
             return RecipientAnswer::Elsewhere;
         }
-        if topology.internet_mailbox(recipient).is_none() {
+        if topology.internet_mailbox(&topology.outside(recipient)).is_none() {
             return RecipientAnswer::Unknown;
         }
         if let Some(delay) = domain.greylist_milliseconds {
@@ -156,9 +160,19 @@ impl Engine {
         let name = content_name(&message.content);
         let mut position = Position::default();
         let mut worst = Disposition::Accepted { name: "delivered".to_owned() };
+        let topology = std::sync::Arc::clone(&self.topology);
         for recipient in &message.envelope.recipients {
-            let order =
-                Order { name: &name, address: &recipient.address, quota: None, folder: "INBOX", is_held: false };
+            // Mail of a domain that is filtered for a customer lies in the mailboxes of the customer's own host.
+            let address = topology.outside(&recipient.address);
+            let order = Order {
+                name: &name,
+                address: &address,
+                original: None,
+                quota: None,
+                folder: "INBOX",
+                is_held: false,
+                reason: "",
+            };
             let outcome = self.store_copy(host, (internet, Role::Internet), message, &order);
             let told = self.told(host, "internet", &order, outcome, &mut position);
             if matches!(told, Disposition::Refused(_)) {
@@ -180,12 +194,7 @@ impl Engine {
         let office = self.offices.get_mut(&office).ok_or(DiskError::Missing)?;
         office.stirred = true;
         let storage = office.storage().ok_or(DiskError::Missing)?;
-        let fields = [
-            trace::return_path(message.envelope.sender.as_ref()),
-            trace::delivered_to(order.address),
-            trace::received(message, &hostname, order.name, &date::text(now)),
-        ]
-        .concat();
+        let fields = trace::return_path(message.envelope.sender.as_ref()) + &order.trace(message, &hostname, now);
         let content: [&[u8]; 2] = [fields.as_bytes(), &message.content];
         let delivery = NewDelivery {
             id: order.name,
@@ -195,7 +204,7 @@ impl Engine {
             content: &content,
         };
         if order.is_held {
-            return storage.mail.hold(storage.disk, now, delivery, "virus");
+            return storage.mail.hold(storage.disk, now, delivery, order.reason);
         }
         storage.mail.deliver(storage.disk, now, delivery)
     }
@@ -238,9 +247,22 @@ impl Engine {
 struct Order<'a> {
     name: &'a str,
     address: &'a MailAddress,
+    /// What the platform was given for it.
+    original: Option<MailAddress>,
     quota: Option<u64>,
     folder: &'a str,
     is_held: bool,
+    /// Why it is held.
+    reason: &'a str,
+}
+
+impl Order<'_> {
+    /// Returns the trace fields of a delivery, without the first, which names the sender.
+    fn trace(&self, message: &Received, hostname: &str, now: Moment) -> String {
+        let received = trace::received(message, hostname, self.name, &date::text(now));
+        let original = self.original.as_ref().map(trace::original_to).unwrap_or_default();
+        [trace::delivered_to(self.address), received, original].concat()
+    }
 }
 
 fn content_name(content: &[u8]) -> String {

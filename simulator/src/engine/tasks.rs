@@ -192,13 +192,13 @@ impl SessionSettings {
             }
         }
         let imap = imap::Settings {
-            greeting: "IMAP ready.".to_owned(),
+            greeting: "ready".to_owned(),
             plaintext_login: topology.plaintext_login,
             max_message_bytes: topology.mail.max_message_bytes,
             refusal_delay: REFUSAL_MILLISECONDS,
         };
         let pop3 = pop3::Settings {
-            greeting: "POP3 ready.".to_owned(),
+            greeting: "ready".to_owned(),
             plaintext_login: topology.plaintext_login,
             refusal_delay: REFUSAL_MILLISECONDS,
         };

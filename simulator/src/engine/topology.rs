@@ -79,6 +79,8 @@ pub struct InternetDomain {
     pub name: HostName,
     /// Its mailboxes with the passwords they are read with; mail to any other address is refused.
     pub mailboxes: Vec<(LocalPart, String)>,
+    /// Domains that the platform filters, whose mail its host takes for mailboxes of the same names.
+    pub takes: Vec<HostName>,
     /// Milliseconds for which it puts off a sender it has not seen.
     pub greylist_milliseconds: Option<u64>,
     /// The policy it publishes under DMARC: `none`, `quarantine` or `reject`.
@@ -130,14 +132,25 @@ pub struct Defense {
     pub lists: Vec<BlockList>,
     /// Who is put off at first: the score from which, and for how many milliseconds.
     pub greylist: Option<(Score, u64)>,
-    /// Whether messages pass unseen when no defense host answers; otherwise they are put off.
-    pub pass_when_unavailable: bool,
+    /// What becomes of messages while no defense host answers.
+    pub unscanned: Unscanned,
+}
+
+/// What becomes of messages that nobody has looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unscanned {
+    /// They are put off.
+    Defer,
+    /// They are refused.
+    Refuse,
+    /// They pass.
+    Pass,
 }
 
 impl Defense {
     /// The standard settings, no lists, no greylisting, nothing passes unseen.
     pub const STANDARD: Self =
-        Self { settings: defense::Settings::STANDARD, lists: Vec::new(), greylist: None, pass_when_unavailable: false };
+        Self { settings: defense::Settings::STANDARD, lists: Vec::new(), greylist: None, unscanned: Unscanned::Defer };
 }
 
 /// A DNS block list.
@@ -226,6 +239,13 @@ pub struct Topology {
 
 impl Topology {
     /// Returns the simulated mailbox of an address.
+    /// Returns the address outside under which mail for an address lies: another one where a host takes a domain that is
+    /// filtered for it.
+    pub(super) fn outside(&self, address: &MailAddress) -> MailAddress {
+        let host = self.internet.iter().find(|domain| domain.takes.contains(address.domain()));
+        host.map_or_else(|| address.clone(), |host| MailAddress::new(address.local().clone(), host.name.clone()))
+    }
+
     pub(super) fn internet_mailbox(&self, address: &MailAddress) -> Option<&str> {
         let domain = self.internet_domain(address.domain())?;
         let found = domain.mailboxes.iter().find(|(local, _)| local == address.local());

@@ -1,6 +1,6 @@
 //! What a queue knows of a message and of each place it goes to.
 
-use values::MailAddress;
+use values::{HostName, MailAddress};
 
 use crate::Moment;
 use crate::journal::{Location, Position};
@@ -30,6 +30,20 @@ pub enum Route {
     Outbound,
     /// The exchangers of the address's domain.
     Remote,
+    /// An outbound host of the platform, which hands it to a customer's own server.
+    Filtered {
+        /// The server.
+        host: HostName,
+        /// Its port.
+        port: u16,
+    },
+    /// A customer's own server.
+    Server {
+        /// The server.
+        host: HostName,
+        /// Its port.
+        port: u16,
+    },
 }
 
 /// How a copy differs from the message that was received.

@@ -177,6 +177,8 @@ impl Writer {
                 Route::Mailbox { store } => self.byte(1).text(store),
                 Route::Outbound => self.byte(2),
                 Route::Remote => self.byte(3),
+                Route::Filtered { host, port } => self.byte(4).text(host.as_str()).number(u64::from(*port)),
+                Route::Server { host, port } => self.byte(5).text(host.as_str()).number(u64::from(*port)),
             };
             let filing = match target.variant.filing {
                 Filing::Inbox => 0,
@@ -346,6 +348,8 @@ impl<'a> Reader<'a> {
                 1 => Route::Mailbox { store: self.text()? },
                 2 => Route::Outbound,
                 3 => Route::Remote,
+                4 => Route::Filtered { host: self.text()?.parse().ok()?, port: u16::try_from(self.number()?).ok()? },
+                5 => Route::Server { host: self.text()?.parse().ok()?, port: u16::try_from(self.number()?).ok()? },
                 _ => return None,
             },
             variant: Variant {

@@ -30,8 +30,8 @@ impl Patience {
 ///   `maximal_backoff_time` for the others.
 pub fn wait(route: &Route, failed: u32) -> u64 {
     let (first, longest) = match route {
-        Route::Remote => (1_800, 28_800),
-        Route::Expand | Route::Mailbox { .. } | Route::Outbound => (300, 4_000),
+        Route::Remote | Route::Server { .. } => (1_800, 28_800),
+        Route::Expand | Route::Mailbox { .. } | Route::Outbound | Route::Filtered { .. } => (300, 4_000),
     };
     let doublings = failed.saturating_sub(1).min(32);
     (first << doublings).min(longest) * SECOND

@@ -165,7 +165,7 @@ pub fn mail_arguments(text: &str) -> Result<MailArguments, Reply> {
             ("ENVID", _) => return Err(Reply::new(501, (5, 5, 4), "Bad ENVID parameter syntax")),
             ("AUTH", Some(value)) if is_xtext(value) && value.len() <= 500 => arguments.authorized = true,
             ("AUTH", _) => return Err(Reply::new(501, (5, 5, 4), "Bad AUTH parameter syntax")),
-            ("XDELIVERY", Some(value)) if is_xtext(value) && value.len() <= 200 => {
+            ("XDELIVERY", Some(value)) if is_xtext(value) && value.len() <= 500 => {
                 arguments.delivery = Some(value.to_owned());
             }
             _ => return Err(unsupported(&name)),

@@ -62,6 +62,11 @@ pub fn delivered_to(recipient: &MailAddress) -> String {
     format!("Delivered-To: {recipient}\r\n")
 }
 
+/// Returns the `X-Original-To` field, the forward-path as it was accepted before any alias, with its line end.
+pub fn original_to(recipient: &MailAddress) -> String {
+    format!("X-Original-To: {recipient}\r\n")
+}
+
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || ".-_:[]".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
 }

@@ -172,6 +172,14 @@ impl MailStore {
         Ok(held.len() as u64)
     }
 
+    /// Forgets everything that is held apart for an address.
+    ///
+    /// - Errors: the disk's; everything is still held then.
+    pub fn dismiss(&mut self, disk: &mut dyn Disk, address: &MailAddress) -> Result<(), StoreError> {
+        self.write(disk, Record::Released { address: address.key() }, &[])?;
+        Ok(())
+    }
+
     /// Returns every message that is held apart, oldest first.
     pub fn held(&self) -> &[HeldMessage] {
         &self.state.held

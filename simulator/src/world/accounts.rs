@@ -58,6 +58,7 @@ impl Accounts {
         let delivery = Delivery {
             mailboxes: vec![mailbox],
             forwards: Vec::new(),
+            filtered: Vec::new(),
             policy: Self::policy(),
             senders: None,
             autoreply: None,

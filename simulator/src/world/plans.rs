@@ -21,6 +21,7 @@ pub(crate) fn plan() -> Topology {
     let domain = |name: &str| InternetDomain {
         name: name.parse().unwrap(),
         mailboxes: vec![("bob".parse().unwrap(), "bob's".to_owned())],
+        takes: Vec::new(),
         greylist_milliseconds: None,
         dmarc: None,
         dkim: None,
@@ -88,6 +89,7 @@ pub(crate) fn add_team(accounts: &mut Accounts) {
     let delivery = crate::directory::Delivery {
         mailboxes: vec![mailbox("alice@acme.example", "store-1"), mailbox("office@acme.example", "store-2")],
         forwards: vec!["bob@plain.example".parse().unwrap()],
+        filtered: Vec::new(),
         policy: Accounts::policy(),
         senders: None,
         autoreply: None,

@@ -1,8 +1,8 @@
 //! Dialogues with a whole platform, and a thousand worlds.
 
-use super::plans::world;
+use super::plans::{accounts, add_team, plan, world};
 use super::*;
-use crate::engine::RenameTicket;
+use crate::engine::{RenameTicket, Unscanned};
 use crate::store::StoreError;
 
 const BODY: &str =
@@ -36,6 +36,40 @@ fn a_message_from_outside_reaches_its_mailbox_byte_for_byte() {
     assert!(text.starts_with("Return-Path: <bob@bigmail.example>\r\n"), "{text}");
     assert!(text.ends_with(BODY), "{text}");
     assert_eq!(world.queued(), 0);
+}
+
+#[test]
+fn a_message_says_what_address_it_was_written_to_and_nobody_elses_results() {
+    let mut world = world(1);
+    add_team(&mut world.accounts);
+    let claims = "Authentication-Results: mx-1.northmail.example; spf=pass smtp.mailfrom=claimed.example\r\n\
+                  Authentication-Results: other.example;\r\n\tdkim=pass header.d=claimed.example\r\n";
+    let text = format!("{claims}{}", BODY.replace("\r\n..", "\r\n..."));
+    let reply = send_as(&mut world, "bob@bigmail.example", &["team@acme.example"], &text);
+    assert!(reply.starts_with("250 "), "{reply}");
+    world.advance(1_000);
+    for (store, user) in [("store-1", "alice@acme.example"), ("store-2", "office@acme.example")] {
+        let messages = world.messages(store, Role::Store, user, "INBOX");
+        assert_eq!(messages.len(), 1, "{:#?}", world.log);
+        let text = String::from_utf8(messages[0].clone()).unwrap();
+        let names = text.lines().filter(|line| !line.starts_with('\t')).map(|line| line.split(':').next().unwrap());
+        let expected = ["Return-Path", "Delivered-To", "Received", "X-Original-To", "Authentication-Results"];
+        assert_eq!(names.take(5).collect::<Vec<_>>(), expected, "{text}");
+        assert!(text.contains(&format!("\r\nDelivered-To: {user}\r\n")), "{text}");
+        assert!(text.contains("\r\nX-Original-To: team@acme.example\r\n"), "{text}");
+        assert_eq!(text.matches("Authentication-Results: ").count(), 1, "{text}");
+        assert!(!text.contains("claimed.example"), "{text}");
+    }
+}
+
+#[test]
+fn doors_greet_with_the_same_words_as_real_ones() {
+    let mut world = world(1);
+    for (door, expected) in [(Door::Imap, "] ready\r\n"), (Door::Pop3, "+OK ready\r\n")] {
+        let mut talk = Talk::begin(&mut world, "access-1", door, false);
+        let heard = talk.hear(&mut world);
+        assert!(heard.ends_with(expected), "{heard}");
+    }
 }
 
 #[test]
@@ -351,10 +385,20 @@ fn mail_that_waits_for_an_address_finds_its_mailbox_under_another_one() {
 }
 
 #[test]
-fn without_a_defense_host_mail_is_put_off() {
-    let mut world = world(1);
-    world.power_off("defense-1");
-    assert!(send(&mut world, &["alice@acme.example"]).starts_with("451 4.7.1"));
+fn without_a_defense_host_mail_is_put_off_refused_or_passes_as_the_plan_says() {
+    for (unscanned, code) in
+        [(Unscanned::Defer, "451 4.7.1"), (Unscanned::Refuse, "550 5.7.1"), (Unscanned::Pass, "250 ")]
+    {
+        let mut topology = plan();
+        topology.defense.unscanned = unscanned;
+        let mut world = World::new(1, topology, accounts()).unwrap();
+        world.power_off("defense-1");
+        let said = send(&mut world, &["alice@acme.example"]);
+        assert!(said.starts_with(code), "{unscanned:?}: {said}");
+        world.advance(5_000);
+        let arrived = world.messages("store-1", Role::Store, "alice@acme.example", "INBOX").len();
+        assert_eq!(arrived, usize::from(unscanned == Unscanned::Pass));
+    }
 }
 
 #[test]

@@ -142,6 +142,7 @@ pub(super) const HOLDERS: &[(&str, Holds)] = &[
     ("environment#", Holds::Declares(Class::Environment)),
     ("environment/platform#", Holds::Uses(Class::Platform)),
     ("environment/from", Holds::Uses(Class::Environment)),
+    ("environment/internet/domain/takes", Holds::Uses(Class::Domain)),
     ("environment/scale/cluster", Holds::Uses(Class::Cluster)),
     ("environment/gate#", Holds::Uses(Class::Scenario)),
     ("scenario#", Holds::Declares(Class::Scenario)),

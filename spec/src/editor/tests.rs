@@ -344,6 +344,7 @@ fn the_table_of_names_speaks_of_values_that_are_in_the_language() {
             "platform/outbound/destination#",
             "platform/service-domain",
             "reseller/admin#",
+            "reseller/domain/filter-mx#",
             "reseller/domain/migrate/from#",
             "scenario/provision/by",
         ],

@@ -100,6 +100,8 @@ choice! {
         Defer = "defer",
         /// It is refused.
         Reject = "reject",
+        /// It passes, and nobody has looked at it.
+        Accept = "accept",
     }
 }
 

@@ -29,6 +29,8 @@ kind! {
         aliases: Vec<Spanned<HostName>> = named("alias").example("acme-mail.example");
         /// The mailbox that gets what is addressed to nobody.
         catch_all: Option<Spanned<LocalPart>> = named("catch-all").example("office");
+        /// The customer's own server, which gets what is clean of the mail of filtered mailboxes.
+        filter_mx: Option<FilterMx> = named("filter-mx");
         /// What is stricter or milder than the platform's defense.
         defense: Option<DefenseChange> = named("defense");
         /// People who belong together.
@@ -37,6 +39,16 @@ kind! {
         migrations: Vec<Migration> = named("migrate").noted();
         /// What happens first when the domain is removed, or one of its mailboxes that says nothing itself.
         on_removal: Option<OnRemoval> = named("on-removal");
+    }
+}
+
+kind! {
+    /// A customer's own server, which gets what the defense has looked at.
+    pub struct FilterMx {
+        /// The host.
+        host: Spanned<HostName> = argument("host").example("mail.customer.example");
+        /// The port it takes mail at.
+        port: Spanned<u64> = named("port").default("25").least("1").most("65535");
     }
 }
 

@@ -39,6 +39,8 @@ kind! {
         dmarc: Option<Spanned<DmarcPolicy>> = named("dmarc");
         /// What stands before the `@` of a mailbox there.
         mailboxes: Vec<Spanned<LocalPart>> = named("mailbox").example("bob");
+        /// A domain that the platform filters, whose mail its host takes for mailboxes of the same names.
+        takes: Vec<Spanned<HostName>> = named("takes").example("filtered.example");
         /// How long it takes to answer.
         latency: Option<Spanned<Duration>> = named("latency").example("800ms");
         /// How much it takes at once.

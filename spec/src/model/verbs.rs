@@ -74,6 +74,8 @@ choice! {
         Mailbox = "mailbox",
         /// An address that only sends on.
         Forward = "forward",
+        /// An address whose mail is looked at and handed to the customer's own server.
+        Filter = "filter",
     }
 }
 

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use blueprint::{Blueprint, File, Node, Piece, Role};
 use values::HostName;
 
-use super::conf::{Block, SectionName, Value};
+use super::conf::{Block, Part, SectionName, Value};
 use super::{Version, ways};
 use crate::decide::{ports, secrets};
 use crate::render::place;
@@ -21,6 +21,14 @@ use crate::render::system::AUTHORITY;
 pub const PASSWORDS: &str = "/etc/dovecot/directory.conf";
 /// Where 2.3 reads the queries for sign-ins with a token.
 pub const TOKENS: &str = "/etc/dovecot/directory-tokens.conf";
+
+/// Where 2.3 reads how scripts are fetched.
+pub const SCRIPTS: &str = "/etc/dovecot/directory-scripts.conf";
+/// The user that Dovecot fetches scripts as.
+const FETCHER: &str = "dovecot:dovecot";
+
+/// What kind of database it is: 2.3 wants it said for users, and takes it for a mistake where it reads how scripts are fetched.
+const DRIVER: &str = "driver = pgsql\n";
 
 /// A hash that no password has: unknown users are compared with it.
 const NOBODY: &str = "{SHA512-CRYPT}$6$YYYYYYYYYYYY$\
@@ -69,9 +77,11 @@ impl Directory {
     }
 
     /// Writes where it is into a file of 2.3.
-    fn connect(&self, rest: String) -> File {
+    ///
+    /// - `owner`: `user:group` of who reads it.
+    fn connect(&self, owner: &str, rest: String) -> File {
         let before = format!(
-            "driver = pgsql\nconnect = host={} port={} dbname=mailwright sslmode=verify-full sslrootcert={AUTHORITY} \
+            "connect = host={} port={} dbname=mailwright sslmode=verify-full sslrootcert={AUTHORITY} \
              connect_timeout=5{} user=dovecot password=",
             self.host,
             self.port,
@@ -82,7 +92,52 @@ impl Directory {
             Piece::Secret(secrets::password("directory-dovecot")),
             Piece::Bytes(format!("\n{rest}").into_bytes()),
         ];
-        File::private("root:root", pieces)
+        File::private(owner, pieces)
+    }
+
+    /// Says how the scripts are fetched that were given through the API: by their mailbox, from a view of the directory.
+    ///
+    /// What a script holds goes as a value from the database to the interpreter and is written nowhere.
+    ///
+    /// - Returns: the file that 2.3 reads it from.
+    pub fn scripts(&self, conf: &mut Block) -> Option<(String, File)> {
+        const MAPS: [(&str, &str, &str, &str); 2] =
+            [("priv/sieve/name/$name", "name", "$name", "id"), ("priv/sieve/data/$id", "id", "$id", "script")];
+        conf.own_section("service", "dict", |section| {
+            // One connection to the directory is enough for the few that have one.
+            section.set("client_limit", Value::Number(1000));
+            section.set("process_limit", Value::Number(1));
+        });
+        match conf.version() {
+            Version::V2_3 => {
+                conf.section("dict", SectionName::None, |section| {
+                    section.set("sieve", Value::Text(vec![Part::Plain(format!("pgsql:{SCRIPTS}"))]));
+                });
+                let maps = MAPS.map(|(pattern, key, variable, value)| {
+                    format!(
+                        "map {{\n  pattern = {pattern}\n  table = lookup.scripts\n  username_field = username\n  \
+                         value_field = {value}\n  fields {{\n    {key} = {variable}\n  }}\n}}\n"
+                    )
+                });
+                Some((SCRIPTS.to_owned(), self.connect(FETCHER, maps.concat())))
+            }
+            Version::V2_4 => {
+                conf.section("dict_server", SectionName::None, |server| {
+                    server.own_section("dict", "sieve", |dict| {
+                        dict.words("driver", "sql");
+                        for (pattern, key, variable, value) in MAPS {
+                            dict.section("dict_map", SectionName::Text(pattern.to_owned()), |map| {
+                                map.words("sql_table", "lookup.scripts");
+                                map.words("username_field", "username");
+                                map.own_section("value_field", value, |_| {});
+                                map.own_section("key_field", key, |field| field.words("value", variable));
+                            });
+                        }
+                    });
+                });
+                None
+            }
+        }
     }
 }
 
@@ -148,6 +203,11 @@ impl Questions {
             "CASE WHEN sieve THEN NULL ELSE 'file:/var/empty/sieve;active=/var/empty/active.sieve' END AS sieve",
             "CASE WHEN sieve THEN NULL ELSE '/var/empty/active.sieve' END AS \"sieve_script/personal/active_path\"",
         );
+        // One that was given through the API runs where its owner has none that is active; others' deliveries do not ask for one.
+        let given = version.pick(
+            "CASE WHEN sieve AND sieve_script <> '' THEN 'dict:proxy::sieve' END AS sieve_default",
+            "CASE WHEN sieve AND sieve_script <> '' THEN 'dict' END AS \"sieve_script/given/driver\"",
+        );
         let variable = |name: &str| match version {
             Version::V2_3 => format!("sieve_env_{name}"),
             Version::V2_4 => format!("sieve_environment/{name}"),
@@ -167,7 +227,7 @@ impl Questions {
             _ => String::new(),
         };
         let user = format!(
-            "SELECT {detail}u.username AS \"user\", u.home, u.uid, u.gid, u.{quota}, {sieve}, {text} AS \"{reply}\", \
+            "SELECT {detail}u.username AS \"user\", u.home, u.uid, u.gid, u.{quota}, {sieve}, {given}, {text} AS \"{reply}\", \
              {subject} AS \"{subject_variable}\", \
              CASE WHEN u.autoreply_seconds < 86400 THEN u.autoreply_seconds / 3600 || 'h' \
              ELSE (u.autoreply_seconds + 86399) / 86400 || 'd' END AS \"{interval}\", u.spam_folder AS \"{folder}\", u.username AS \"{mailbox}\", \
@@ -224,10 +284,13 @@ impl Questions {
         if let Some(iterate) = &self.iterate {
             text.push_str(&format!("iterate_query = {iterate}\n"));
         }
-        let mut files = vec![(PASSWORDS.to_owned(), directory.connect(text))];
+        let mut files = vec![(PASSWORDS.to_owned(), directory.connect("root:root", format!("{DRIVER}{text}")))];
         if let Some(token) = &self.token {
             passdb(conf, TOKENS);
-            files.push((TOKENS.to_owned(), directory.connect(format!("password_query = {token}\n"))));
+            files.push((
+                TOKENS.to_owned(),
+                directory.connect("root:root", format!("{DRIVER}password_query = {token}\n")),
+            ));
         }
         if self.user.is_some() {
             conf.section("userdb", SectionName::None, |section| {
@@ -242,7 +305,7 @@ impl Questions {
         conf.include(PASSWORDS);
         let mut text = Block::new(self.version);
         let ask = |section: &mut Block, name: &'static str, query: &str| {
-            section.set(name, Value::Text(vec![super::conf::Part::Template(query.to_owned())]));
+            section.set(name, Value::Text(vec![Part::Template(query.to_owned())]));
         };
         text.own_section("passdb", "password", |section| {
             section.words("driver", "sql");

@@ -87,7 +87,7 @@ pub const ONLY_2_3: [&str; 17] = [
 ];
 
 /// Settings of 2.4 alone.
-pub const ONLY_2_4: [&str; 30] = [
+pub const ONLY_2_4: [&str; 34] = [
     "active_path",
     "auth_allow_cleartext",
     "bin_path",
@@ -101,6 +101,7 @@ pub const ONLY_2_4: [&str; 30] = [
     "mail_path",
     "mail_privileged_group",
     "mail_volatile_path",
+    "name",
     "passdb_sql_query",
     "path",
     "pop3",
@@ -111,17 +112,21 @@ pub const ONLY_2_4: [&str; 30] = [
     "sieve_variables_max_value_size",
     "spamtest",
     "spamtestplus",
+    "sql_table",
     "ssl_server_cert_file",
     "ssl_server_key_file",
     "type",
     "userdb_sql_iterate_query",
     "userdb_sql_query",
+    "username_field",
     "vacation-seconds",
+    "value",
     "vnd.dovecot.environment",
 ];
 
 /// Sections that both know.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
+    "dict",
     "inet_listener",
     "local_name",
     "mailbox",
@@ -135,7 +140,17 @@ const SECTIONS: [&str; 10] = [
 ];
 
 /// Sections of 2.4 alone.
-const SECTIONS_2_4: [&str; 5] = ["mail_plugins", "protocols", "quota", "sieve_global_extensions", "sieve_script"];
+const SECTIONS_2_4: [&str; 9] = [
+    "dict_map",
+    "dict_server",
+    "key_field",
+    "mail_plugins",
+    "protocols",
+    "quota",
+    "sieve_global_extensions",
+    "sieve_script",
+    "value_field",
+];
 
 /// Tells whether a version knows a setting.
 pub fn known(version: Version, name: &str) -> bool {

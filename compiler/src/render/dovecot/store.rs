@@ -41,6 +41,7 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         let others = [("webmail", of(Role::Web)), ("calendar", of(Role::Calendar))];
         let questions = Questions::of_store(conf.version(), node, blueprint.mail.subaddressing, &others);
         tree.files.extend(questions.write(&mut conf, directory));
+        tree.files.extend(directory.scripts(&mut conf));
     }
     base::tls(&mut conf, blueprint);
     mail(&mut conf, blueprint);
@@ -257,6 +258,13 @@ fn sieve(conf: &mut Block, blueprint: &Blueprint) {
                 script.words("driver", "file");
                 script.words("path", "~/sieve");
                 script.words("active_path", "~/.dovecot.sieve");
+            });
+            // The directory says who has been given one, which is fetched from it then.
+            conf.own_section("sieve_script", "given", |script| {
+                script.words("type", "default");
+                script.words("driver", "file");
+                script.words("path", "/var/empty/given.sieve");
+                script.own_section("dict", "proxy", |dict| dict.words("name", "sieve"));
             });
             conf.own_section("sieve_script", "before", |script| {
                 script.words("type", "before");

@@ -19,6 +19,10 @@ const CONFIG: &str = "/var/lib/mailwright/config";
 /// Where state disks are that lie on the host's own disk.
 const STATE: &str = "/var/lib/mailwright/state";
 
+/// What who starts a machine of Xen has to know.
+const XEN_NOTES: &str = "# The config disk and the programs are what `mailwright build --disks` writes. The state disk is made once, an empty\n\
+    # ext4 file system (mkfs.ext4), and kept. On a host whose processor helps no virtual machines, `type` is \"pv\".\n";
+
 /// The bridges of a host.
 const BRIDGES: [&str; 2] = ["br-inner", "br-front"];
 
@@ -32,6 +36,7 @@ pub struct Machine {
     image: String,
     config: String,
     state: String,
+    programs: String,
     /// A card's address and its bridge.
     cards: Vec<(String, &'static str)>,
 }
@@ -53,14 +58,16 @@ impl Machine {
         });
         let host = blueprint.hosts.iter().find(|host| host.name == node.host);
         let folder = node.storage.as_ref().map_or(STATE.to_owned(), |storage| format!("/srv/{storage}"));
+        let image = format!("{IMAGES}/{}", file_name(&blueprint.release.name));
         Self {
             uuid,
             hypervisor: host.map_or(String::new(), |host| host.hypervisor.clone()),
             cores: node.cores,
             mebibytes: (node.memory.as_bytes() >> 20).max(1),
-            image: format!("{IMAGES}/{}", file_name(&blueprint.release.name)),
             config: format!("{CONFIG}/{name}.tar"),
             state: format!("{folder}/{name}.state"),
+            programs: format!("{image}/programs.erofs"),
+            image,
             cards: cards.collect(),
             name,
         }
@@ -68,7 +75,7 @@ impl Machine {
 
     /// Returns the machine as `xl create` takes it.
     pub fn xen(&self) -> String {
-        let mut text = format!("# {} on {}\n", self.name, self.hypervisor);
+        let mut text = format!("# {} on {}\n{XEN_NOTES}", self.name, self.hypervisor);
         for (key, value) in [
             ("name", &self.name),
             ("uuid", &self.uuid),
@@ -84,6 +91,7 @@ impl Machine {
             format!("format=raw,vdev=xvda,access=ro,target={}/root.erofs", self.image),
             format!("format=raw,vdev=xvdb,access=ro,target={}", self.config),
             format!("format=raw,vdev=xvdc,access=rw,target={}", self.state),
+            format!("format=raw,vdev=xvdd,access=ro,target={}", self.programs),
         ];
         let disks: Vec<String> = disks.iter().map(|disk| quoted(disk)).collect();
         let _ = writeln!(text, "disk = [ {} ]", disks.join(", "));
@@ -123,12 +131,13 @@ impl Machine {
                 );
             if writable { disk } else { disk.child(Element::new("readonly")).child(Element::new("shareable")) }
         };
-        let names = if xen { ["xvda", "xvdb", "xvdc"] } else { ["vda", "vdb", "vdc"] };
-        let [root, config, state] = names;
+        let names = if xen { ["xvda", "xvdb", "xvdc", "xvdd"] } else { ["vda", "vdb", "vdc", "vdd"] };
+        let [root, config, state, programs] = names;
         let mut devices = Element::new("devices")
             .child(disk(&format!("{}/root.erofs", self.image), root, false))
             .child(disk(&self.config, config, false))
-            .child(disk(&self.state, state, true));
+            .child(disk(&self.state, state, true))
+            .child(disk(&self.programs, programs, false));
         for (address, bridge) in &self.cards {
             let mut card = Element::new("interface")
                 .attribute("type", "bridge")
@@ -174,6 +183,7 @@ impl Machine {
             ("root", format!("{}/root.erofs", self.image), false),
             ("config", self.config.clone(), false),
             ("state", self.state.clone(), true),
+            ("programs", self.programs.clone(), false),
         ] {
             let readonly = if writable { "off" } else { "on" };
             add("-drive", format!("if=none,id={name},format=raw,readonly={readonly},file={}", comma(&path)));

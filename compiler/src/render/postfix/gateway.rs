@@ -1,10 +1,10 @@
 //! The gateway form of Email Defense: a filtering hop on the scanners' nodes, which an mx hands each message to before it answers.
 //!
 //! The mx passes on what the gateway answers, so that a refusal is the sender's. What the gateway takes goes back to an mx, to a port
-//! of its own behind which nobody looks at it again; what holds a virus stays in the gateway's queue.
+//! of its own behind which nobody looks at it again; what holds a virus stays in the gateway's queue. The mx comes by HAProxy
+//! ([`super::to_gateway`]), which begins with TLS.
 //!
 //! Source: SMTPD_PROXY_README, postconf(5).
-// Gap: the hop from the mx to the gateway is plain SMTP, since a proxy filter of Postfix knows no TLS.
 
 use blueprint::platform::Hookup;
 use blueprint::{Blueprint, Node, Role, Tree};
@@ -67,7 +67,11 @@ fn main_cf(site: Site<'_>) -> MainCf {
 }
 
 fn master_cf() -> MasterCf {
-    let mut entries = vec![Entry::new(Kind::Inet(ports::GATEWAY), "smtpd")];
+    let mut entries = vec![
+        Entry::new(Kind::Inet(ports::GATEWAY), "smtpd")
+            .option("smtpd_tls_security_level", Item::Word("encrypt"))
+            .option("smtpd_tls_wrappermode", Item::Word("yes")),
+    ];
     entries.extend(inner_services());
     MasterCf { entries }
 }

@@ -124,6 +124,8 @@ pub enum Item {
     Lookup(&'static str, Table),
     /// What is found in the first table, looked up in the second.
     Piped(Table, Table),
+    /// What stands in for every answer of a table.
+    Instead(Table, Box<Item>),
     /// One of these by chance: transports without a next hop.
     AnyOf(Vec<Transport>),
     /// A policy service over TCP that is asked once; whom it does not answer in time passes.
@@ -134,6 +136,8 @@ pub enum Item {
     LocalMilter(u16),
     /// A TCP table of this node.
     LocalTable(u16),
+    /// A TCP port of this node.
+    LocalPort(u16),
     /// A path below a folder of ours.
     Path(String),
     /// A restriction that answers the same to everybody: `check_client_access static:{…}`.
@@ -182,6 +186,7 @@ impl fmt::Display for Item {
             Self::Table(table) => write!(f, "{table}"),
             Self::Lookup(restriction, table) => write!(f, "{restriction} {table}"),
             Self::Piped(first, second) => write!(f, "pipemap:{{{first}, {second}}}"),
+            Self::Instead(table, item) => write!(f, "pipemap:{{{table}, static:{{{item}}}}}"),
             Self::AnyOf(transports) => {
                 f.write_str("randmap:{")?;
                 transports.iter().enumerate().try_for_each(|(index, transport)| {
@@ -196,6 +201,7 @@ impl fmt::Display for Item {
             ),
             Self::LocalPolicy(port) => write!(f, "check_policy_service inet:127.0.0.1:{port}"),
             Self::LocalMilter(port) => write!(f, "{{ inet:127.0.0.1:{port}, default_action=tempfail }}"),
+            Self::LocalPort(port) => write!(f, "inet:127.0.0.1:{port}"),
             Self::LocalTable(port) => write!(f, "tcp:127.0.0.1:{port}"),
             Self::Always(restriction, reply) => {
                 write!(f, "{restriction} static:{{")?;

@@ -13,6 +13,8 @@ use super::release::Version;
 pub enum Kind {
     /// A TCP port on all addresses.
     Inet(u16),
+    /// A TCP port on loopback alone.
+    Loopback(u16),
     /// A socket in the queue folder.
     Unix(&'static str),
     /// A socket in the queue folder, of a transport of ours.
@@ -96,13 +98,14 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, kind) = match &self.kind {
             Kind::Inet(port) => (port.to_string(), "inet"),
+            Kind::Loopback(port) => (format!("127.0.0.1:{port}"), "inet"),
             Kind::Unix(name) => ((*name).to_owned(), "unix"),
             Kind::Transport(transport) => (transport.to_string(), "unix"),
             Kind::Datagram(name) => ((*name).to_owned(), "unix-dgram"),
             Kind::Pass(name) => ((*name).to_owned(), "pass"),
         };
         let private = match (self.private, &self.kind) {
-            (Private::No, _) | (Private::Default, Kind::Inet(_)) => "n",
+            (Private::No, _) | (Private::Default, Kind::Inet(_) | Kind::Loopback(_)) => "n",
             (Private::Default, _) => "-",
         };
         let wake_up = match self.wake_up {

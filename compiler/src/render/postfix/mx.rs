@@ -10,7 +10,7 @@ use super::foundation::{self, FOLDER, Site};
 use super::main_cf::{Endpoint, Item, MainCf, Parameter, Part, Table, Value};
 use super::maps::{Key, Map};
 use super::master_cf::{Entry, Kind, MasterCf, inner_services, only_own_nodes};
-use super::{pgsql, policy, srs, ways_out};
+use super::{pgsql, policy, srs, to_gateway, ways_out};
 use crate::decide::ports;
 
 const PLATFORM: Table = Table::fixed("texthash", "/etc/postfix/maps/platform");
@@ -27,7 +27,8 @@ const STORE_PATIENCE: u64 = 5;
 /// Recipients that one address may stand for; the directory follows no more than this either.
 const EXPANSION: u64 = 10_000;
 
-const LOOKUPS: [pgsql::Lookup; 5] = [pgsql::DOMAIN, pgsql::RECIPIENT, pgsql::ACCESS, pgsql::ALIAS, pgsql::TRANSPORT];
+const LOOKUPS: [pgsql::Lookup; 6] =
+    [pgsql::DOMAIN, pgsql::RECIPIENT, pgsql::ACCESS, pgsql::ALIAS, pgsql::TRANSPORT, pgsql::FILTERED];
 
 /// Returns what an mx is made of.
 pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
@@ -42,6 +43,9 @@ pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
         tree.extend(srs::tree(domain));
     }
     tree.extend(policy::tree(site));
+    if let Some(gateway) = gateway(site) {
+        tree.extend(to_gateway::tree(site, vec![format!("{}:{}", gateway.host, gateway.port)]));
+    }
     let mut ready = vec![ports::SMTP, ports::RELAY];
     ready.extend(gateway(site).map(|_| ports::RETURNED));
     let mut checks = foundation::checks(FOLDER, &files);
@@ -215,8 +219,8 @@ fn defense(file: &mut MainCf, site: Site<'_>) {
     let defense = &site.blueprint.defense;
     file.heading("Email Defense");
     let Some(milter) = milter(site) else { return };
-    if let Some(gateway) = gateway(site) {
-        file.set("smtpd_proxy_filter", Item::Inet(gateway));
+    if gateway(site).is_some() {
+        file.set("smtpd_proxy_filter", Item::LocalPort(ports::GATEWAY));
         file.set("smtpd_proxy_options", Item::Word("speed_adjust"));
     } else {
         file.set("smtpd_milters", Item::Inet(milter.clone()));
@@ -229,7 +233,9 @@ fn defense(file: &mut MainCf, site: Site<'_>) {
 
 fn delivery(file: &mut MainCf, site: Site<'_>) {
     file.heading("Where mail goes");
-    file.set("transport_maps", Item::Table(pgsql::TRANSPORT.shared()));
+    // What is filtered for customers leaves through the outbound nodes, too, which know their servers.
+    let filtered = Item::Instead(pgsql::FILTERED.direct(), Box::new(ways_out::of_nobody(site)));
+    file.set("transport_maps", vec![Item::Table(pgsql::TRANSPORT.shared()), filtered]);
     // What is forwarded elsewhere leaves through the outbound nodes alone.
     file.set("default_transport", ways_out::forwarded(site));
     file.set("relay_transport", Item::Reply("error:5.1.1 User unknown"));
@@ -266,7 +272,10 @@ fn master_cf(site: Site<'_>) -> MasterCf {
         returned = Some(entry);
     }
     entries.push(relay);
-    entries.extend(returned);
+    if returned.is_some() {
+        entries.extend(returned);
+        entries.extend(to_gateway::unscanned(site));
+    }
     entries.extend(inner_services());
     MasterCf { entries }
 }
@@ -316,10 +325,7 @@ mod tests {
     fn a_gateway_takes_the_message_before_it_is_answered_and_never_twice() {
         let mut blueprint = sample::platform();
         blueprint.defense.hookup = Hookup::Gateway;
-        assert_eq!(
-            setting(&blueprint, "smtpd_proxy_filter").as_deref(),
-            Some("inet:defense.a.northmail.example:10024")
-        );
+        assert_eq!(setting(&blueprint, "smtpd_proxy_filter").as_deref(), Some("inet:127.0.0.1:10024"));
         assert_eq!(setting(&blueprint, "smtpd_milters"), None);
         let master = written(&blueprint, "/etc/postfix/master.cf");
         assert_eq!(master.matches("-o smtpd_proxy_filter=\n").count(), 2, "{master}");

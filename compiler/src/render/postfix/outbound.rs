@@ -21,7 +21,10 @@ use super::{pgsql, policy, srs, ways_out};
 use crate::decide::{pools, ports};
 
 const PLATFORM: Table = Table::fixed("texthash", "/etc/postfix/maps/platform");
-const LOOKUPS: [pgsql::Lookup; 1] = [pgsql::DOMAIN];
+const LOOKUPS: [pgsql::Lookup; 2] = [pgsql::DOMAIN, pgsql::FILTERED];
+
+/// The transport to customers' own servers, which `lookup.filtered` names.
+const FILTERED: &str = "filtered";
 
 /// Seconds after which mail to the world is tried again first, and at most (RFC 5321 §4.5.4.1).
 const BACKOFF: (u64, u64) = (1_800, 28_800);
@@ -146,6 +149,11 @@ impl<'b> Outlet<'b> {
         self.instance.is_empty() && self.site.blueprint.mail.srs.is_some()
     }
 
+    /// Tells whether what is filtered for customers leaves here: it has one way, as mail has that belongs to no pool.
+    fn takes_filtered(&self) -> bool {
+        self.instance.is_empty() && self.site.directory().is_some()
+    }
+
     fn platform(&self) -> Map {
         let mut map = Map::default();
         if let Some(domain) = &self.site.blueprint.mail.srs {
@@ -254,10 +262,17 @@ impl<'b> Outlet<'b> {
                 file.set("sender_dependent_default_transport_maps", Item::AnyOf(all));
             }
         }
-        if destinations.is_empty() {
+        let mut transports = Vec::new();
+        if self.takes_filtered() {
+            transports.push(Item::Table(pgsql::FILTERED.shared()));
+        }
+        if !destinations.is_empty() {
+            transports.push(Item::Table(self.destinations_table()));
+        }
+        if transports.is_empty() {
             return;
         }
-        file.set("transport_maps", Item::Table(self.destinations_table()));
+        file.set("transport_maps", transports);
         let nodes = ways_out::carriers(self.site, self.pool).len().max(1);
         for (number, limit) in self.limited() {
             let Some(pool) = self.pool else { continue };
@@ -297,6 +312,11 @@ impl<'b> Outlet<'b> {
             Kind::Unix("relay") => to_own_nodes(entry),
             _ => entry,
         }));
+        if self.takes_filtered() {
+            let options = self.sources("").into_iter().next().map_or(Vec::new(), |source| source.options);
+            let entry = Entry::new(Kind::Unix(FILTERED), "smtp");
+            entries.push(options.into_iter().fold(entry, |entry, (name, value)| entry.option(name, value)));
+        }
         let limited = self.limited().filter_map(|(number, _)| {
             let source = self.sources("").into_iter().next()?;
             Some(Source { transport: limited_transport(self.pool?, number), ..source })

@@ -43,6 +43,9 @@ pub const ALIAS: Lookup = Lookup { function: "alias", key: Key::Address, path: "
 /// The store of a mailbox.
 pub const TRANSPORT: Lookup =
     Lookup { function: "transport", key: Key::Address, path: "/etc/postfix/directory/transport.cf" };
+/// The customer's own server that a filtered address's mail is handed to.
+pub const FILTERED: Lookup =
+    Lookup { function: "filtered", key: Key::Address, path: "/etc/postfix/directory/filtered.cf" };
 /// Who may send as an address.
 pub const SENDERS: Lookup =
     Lookup { function: "senders", key: Key::Address, path: "/etc/postfix/directory/senders.cf" };

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use blueprint::{Check, File, Process, Tree};
+use blueprint::{Check, File, Process, Role, Tree};
 
 /// Where units of ours are.
-const UNITS: &str = "/etc/systemd/system/";
+pub(super) const UNITS: &str = "/etc/systemd/system/";
 
 /// Units that run on every node whatever its role.
 const EVERYWHERE: [&str; 5] = [
@@ -22,7 +22,7 @@ const EVERYWHERE: [&str; 5] = [
 
 /// Returns what systemd needs to run a tree's daemons: for a unit of the distribution what is run instead of its own command, for one
 /// that nobody wrote the whole unit, and a preset that names all that run and switches off what does not.
-pub(crate) fn complete(tree: &Tree) -> Tree {
+pub(super) fn complete(tree: &Tree, role: Role) -> Tree {
     let mut files = BTreeMap::new();
     let mut own = Vec::new();
     for process in &tree.processes {
@@ -38,7 +38,7 @@ pub(crate) fn complete(tree: &Tree) -> Tree {
             files.insert(format!("{path}.d/mailwright.conf"), File::text(over(process)));
         }
     }
-    files.insert("/etc/systemd/system-preset/10-mailwright.preset".to_owned(), File::text(preset(tree)));
+    files.insert("/etc/systemd/system-preset/10-mailwright.preset".to_owned(), File::text(preset(tree, role)));
     let mut checks = Vec::new();
     if !own.is_empty() {
         let mut command = ["/usr/bin/systemd-analyze", "verify", "--man=no"].map(str::to_owned).to_vec();
@@ -103,9 +103,10 @@ fn whole(process: &Process) -> String {
     text
 }
 
-fn preset(tree: &Tree) -> String {
+fn preset(tree: &Tree, role: Role) -> String {
     let mut text = String::from("# What runs on this node; nothing else does.\n");
     let mut units: Vec<&str> = tree.processes.iter().map(|process| process.unit.as_str()).chain(EVERYWHERE).collect();
+    units.extend((role == Role::Monitor).then_some("systemd-journal-remote.service"));
     units.sort_unstable();
     units.dedup();
     for unit in units {

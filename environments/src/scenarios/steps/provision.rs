@@ -26,7 +26,7 @@ pub(super) fn provision(play: &mut Play<'_>, settings: &Settings<'_>) -> Result<
         play.call(&by, "restore_user", json!({ "user": address }))?
     } else {
         let mut attributes = attributes(settings)?;
-        let is_forward = settings.text("kind") == Some("forward");
+        let is_forward = matches!(settings.text("kind"), Some("forward" | "filter"));
         let fresh = play.stage.known_password(address).is_none() && !is_forward && !must_fail;
         let password = play.stage.new_password(address);
         if fresh {

@@ -180,7 +180,7 @@ local function decide(task, levels)
         allowed = allowed + 1
       end
       if not result then
-        result = { tag = level.tag, quarantine = level.quarantine, reject = level.reject, subject = level.subject, keeps = false }
+        result = { tag = level.tag, quarantine = level.quarantine, reject = level.reject, subject = level.subject, keeps = false, holds = true }
       end
       for _, field in ipairs({ "tag", "quarantine", "reject" }) do
         result[field] = math.max(result[field], level[field])
@@ -190,6 +190,7 @@ local function decide(task, levels)
         result.subject = nil
       end
       result.keeps = result.keeps or level.keeps ~= false
+      result.holds = result.holds and level.holds == true
     end
   end
   if blocked > 0 and blocked == #levels then
@@ -327,6 +328,13 @@ rspamd_config:register_symbol({
       task:set_pre_result("reject", "Message rejected: its author's domain asks for that (DMARC)", N)
     elseif task:has_symbol("DMARC_POLICY_QUARANTINE") then
       task:cache_set("recipients_forged", true)
+    end
+    -- Where there is no folder for spam it is held apart.
+    local levels = task:cache_get("recipients_levels")
+    local score = task:get_metric_score("default")[1]
+    local spam = task:cache_get("recipients_forged") or (levels and score >= levels.quarantine and score < levels.reject)
+    if levels and levels.holds and spam and not task:has_pre_result() then
+      task:set_pre_result("quarantine", nil, N)
     end
   end
 })
