@@ -46,6 +46,8 @@ pub struct Settings {
     pub hostname: String,
     /// The domain of the notices' sender: `MAILER-DAEMON@` it.
     pub origin: String,
+    /// The last line of what notices tell people: whom to ask.
+    pub help: String,
     /// When to give up.
     pub patience: Patience,
     /// How the journal is kept.

@@ -73,6 +73,13 @@ pub struct Operator {
     pub abuse: MailAddress,
 }
 
+impl Operator {
+    /// Returns the last line of what notices tell people: whom to ask.
+    pub fn help(&self) -> String {
+        format!("For help, write to {} at {}.", self.name, self.postmaster)
+    }
+}
+
 /// The software set: a release of the platform on a distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {

@@ -63,6 +63,7 @@ fn with_hosts(order: &Order<'_>, mut hosts: Vec<Host>, zones: Zones, forwarding_
         mail: engine::Mail {
             origin: blueprint.operator.postmaster.domain().clone(),
             max_message_bytes: mail.max_message.as_bytes(),
+            help: blueprint.operator.help(),
             patience: Patience {
                 lifetime_milliseconds: mail.queue_lifetime.as_milliseconds(),
                 notice_milliseconds: Some(mail.bounce_notice.as_milliseconds()).filter(|notice| *notice > 0),

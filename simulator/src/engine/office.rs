@@ -92,6 +92,7 @@ impl Engine {
                     host: plan.name.clone(),
                     hostname: plan.hostname.to_string(),
                     origin: self.topology.mail.origin.to_string(),
+                    help: self.topology.mail.help.clone(),
                     patience: self.topology.mail.patience,
                     journal,
                 };

@@ -122,6 +122,7 @@ impl Engine {
                 receiver.known.insert(recipient.key(), only_forward(original));
                 RecipientAnswer::Known
             }
+            Role::Mx if self.is_rewritten_domain(&recipient) => RecipientAnswer::Unknown,
             Role::Mx | Role::Submission | Role::Store => {
                 let question = Question::Recipient { address: recipient.clone(), taken: receiver.role == Role::Store };
                 return self.ask(question, Continuation::Recipient { host, task: id, sender, recipient });
@@ -136,6 +137,11 @@ impl Engine {
     /// Returns whom a bounce of forwarded mail goes to.
     pub(super) fn bounced_forward(&self, recipient: &MailAddress) -> Option<MailAddress> {
         forwarding::restore(self.topology.mail.forwarding.as_ref()?, self.now, recipient)
+    }
+
+    /// Returns whether an address is at the domain of rewritten senders, where only bounces of what was sent on are taken.
+    fn is_rewritten_domain(&self, recipient: &MailAddress) -> bool {
+        self.topology.mail.forwarding.as_ref().is_some_and(|forwarding| *recipient.domain() == forwarding.domain)
     }
 
     pub(super) fn recipient_answered(

@@ -183,6 +183,7 @@ impl SessionSettings {
                 one.max_message_bytes = topology.mail.max_message_bytes;
                 one.subaddress_separator = topology.mail.subaddress_separator;
                 one.starttls = matches!(role, Role::Mx | Role::Submission);
+                one.early_commands = setting == Setting::Lmtp;
                 one.require_tls_for_auth = role == Role::Submission && !topology.plaintext_login;
                 if setting == Setting::Lmtp || machine.exchanger.is_some() {
                     // The hosts before have let it in; their trace fields must not make it too large.

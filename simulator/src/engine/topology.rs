@@ -100,6 +100,8 @@ pub struct Mail {
     pub origin: HostName,
     /// Largest message, in bytes.
     pub max_message_bytes: u64,
+    /// The last line of what notices tell people: whom to ask.
+    pub help: String,
     /// How long a queue tries.
     pub patience: Patience,
     /// What separates a subaddress from the local part it extends.

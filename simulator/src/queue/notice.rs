@@ -121,8 +121,9 @@ pub(super) fn write(
     reports: &[Report<'_>],
 ) -> Vec<u8> {
     let returned = returned(about);
-    let global =
-        !returned.content.is_ascii() || reports.iter().any(|report| !report.addressee.address.to_string().is_ascii());
+    let global = !returned.content.is_ascii()
+        || !settings.help.is_ascii()
+        || reports.iter().any(|report| !report.addressee.address.to_string().is_ascii());
     let boundary = boundary(settings, now, notice, returned.content);
     let encoding = if global { "8bit" } else { "7bit" };
     let to = about.header.sender.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -175,6 +176,9 @@ pub(super) fn write(
             }
         }
     }
+
+    line("");
+    line(&settings.help);
 
     line("");
     line(&format!("--{boundary}"));

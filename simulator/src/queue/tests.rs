@@ -16,6 +16,7 @@ fn settings() -> Settings {
         host: "mx-1".to_owned(),
         hostname: "mx1.northmail.example".to_owned(),
         origin: "northmail.example".to_owned(),
+        help: "For help, write to postmaster@northmail.example.".to_owned(),
         patience: Patience::STANDARD,
         journal: Options { segment_bytes: 4_096, ..Options::STANDARD },
     }

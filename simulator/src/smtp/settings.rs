@@ -23,6 +23,9 @@ pub struct Settings {
     pub subaddress_separator: Option<char>,
     /// Milliseconds the greeting waits; who talks before it is refused. Zero greets at once.
     pub greeting_delay_milliseconds: u64,
+    /// Whether more may be sent before a command is answered whose answer must be waited for (RFC 2920 §3.1); Postfix's
+    /// `smtpd_forbid_unauth_pipelining` ends such a session.
+    pub early_commands: bool,
     /// The limits.
     pub limits: Limits,
 }
@@ -90,6 +93,7 @@ impl Settings {
             require_tls_for_auth: setting == Setting::Submission,
             subaddress_separator: Some('+'),
             greeting_delay_milliseconds: 0,
+            early_commands: true,
             // A store's client is the platform's own queue, whose recipients may well be gone by now.
             limits: if setting == Setting::Lmtp {
                 Limits { errors: 100_000, ..Limits::STANDARD }

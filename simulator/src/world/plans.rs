@@ -51,6 +51,7 @@ pub(crate) fn plan() -> Topology {
         mail: Mail {
             origin: "northmail.example".parse().unwrap(),
             max_message_bytes: 1 << 20,
+            help: "For help, write to postmaster@northmail.example.".to_owned(),
             patience: Patience::STANDARD,
             subaddress_separator: Some('+'),
             forwarding: Some(crate::engine::Forwarding {

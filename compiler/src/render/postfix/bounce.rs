@@ -37,10 +37,7 @@ pub fn texts(operator: &Operator) -> Texts {
         let mut lines =
             vec![Line::Expanded("This is the mail system at host $myhostname."), Line::Literal(String::new())];
         lines.extend(words.iter().cloned());
-        lines.extend([
-            Line::Literal(String::new()),
-            Line::Literal(format!("For help, write to {} at {}.", operator.name, operator.postmaster)),
-        ]);
+        lines.extend([Line::Literal(String::new()), Line::Literal(operator.help())]);
         Template { name, subject, copy_subject, lines }
     };
     let said = |text: &str| Line::Literal(text.to_owned());

@@ -60,6 +60,10 @@ impl Session {
 
     fn command(&mut self, now: Moment, command: Command<'_>) {
         let lmtp = self.settings.setting == Setting::Lmtp;
+        if self.more && !self.settings.early_commands && self.ends_group(&command) {
+            self.reply(&Reply::new(554, (5, 5, 0), "Error: SMTP protocol synchronization"));
+            return self.close();
+        }
         match command {
             Command::Helo(name) if !lmtp => self.hello(name, false),
             Command::Ehlo(name) if !lmtp => self.hello(name, true),
@@ -91,6 +95,16 @@ impl Session {
             Command::Helo(_) | Command::Ehlo(_) | Command::Lhlo(_) | Command::Auth(_) | Command::Unknown => {
                 self.fail(&Reply::new(500, (5, 5, 2), "Error: command not recognized"));
             }
+        }
+    }
+
+    /// Returns whether the answer to a command must be waited for before anything else is said (RFC 2920 §3.1).
+    fn ends_group(&self, command: &Command<'_>) -> bool {
+        match command {
+            Command::Helo(_) | Command::Ehlo(_) | Command::Data(false) | Command::Vrfy(_) | Command::Noop => true,
+            Command::Quit => false,
+            // Who greeted with HELO was not told that anything may be sent at once.
+            _ => self.hello.as_ref().is_some_and(|hello| !hello.extended),
         }
     }
 
@@ -272,8 +286,7 @@ impl Session {
         // Postfix: reject_non_fqdn_sender, which is looked at with the first recipient (smtpd_delay_reject).
         let is_qualified = match &arguments.path {
             Path::Local(_) => false,
-            Path::Address(address) => address.domain().as_str().contains('.'),
-            _ => true,
+            path => unqualified(path).is_none(),
         };
         let sender = match arguments.path {
             Path::Null => None,
@@ -289,7 +302,7 @@ impl Session {
             (None, _) if self.settings.setting == Setting::Submission => {
                 Some(Reply::new(530, (5, 7, 0), "Sender address rejected: Authentication required"))
             }
-            (_, Some(sender)) if !is_qualified && self.settings.setting == Setting::Receiving => {
+            (_, Some(sender)) if !is_qualified && self.settings.setting != Setting::Lmtp => {
                 let text = format!("<{sender}>: Sender address rejected: need fully-qualified address");
                 Some(Reply::new(504, (5, 5, 2), text))
             }
@@ -342,6 +355,17 @@ impl Session {
             return self.fail(&reply);
         }
         let sender = open.envelope.sender.clone();
+        if let Some(shown) = unqualified(&arguments.path) {
+            match self.settings.setting {
+                Setting::Receiving => return self.relay_denied(&shown),
+                // Postfix: reject_non_fqdn_recipient.
+                Setting::Submission => {
+                    let text = format!("<{shown}>: Recipient address rejected: need fully-qualified address");
+                    return self.fail(&Reply::new(504, (5, 5, 2), text));
+                }
+                Setting::Lmtp => {}
+            }
+        }
         let literal = match &arguments.path {
             Path::Literal(literal) => Some(literal.clone()),
             _ => None,
@@ -400,5 +424,14 @@ impl Session {
                 self.reply(&Reply::new(250, (2, 1, 5), "Ok"));
             }
         }
+    }
+}
+
+/// Returns an address as it was said that has no domain, or one of a single label; the postmaster needs none (RFC 5321 §4.5.1).
+fn unqualified(path: &Path) -> Option<String> {
+    match path {
+        Path::Local(local) => (!local.eq_ignore_ascii_case("postmaster")).then(|| local.clone()),
+        Path::Address(address) => (!address.domain().as_str().contains('.')).then(|| address.to_string()),
+        Path::Null | Path::Literal(_) | Path::Invalid => None,
     }
 }

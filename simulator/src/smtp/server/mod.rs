@@ -69,6 +69,8 @@ pub struct Session {
     consumed: usize,
     /// How many octets of the line that has not ended are known to hold no line feed.
     scanned: usize,
+    /// Whether more had arrived behind the line that is dealt with.
+    more: bool,
     effects: VecDeque<Effect>,
     hello: Option<Hello>,
     identity: Option<Identity>,
@@ -144,6 +146,7 @@ impl Session {
             pending: Vec::new(),
             consumed: 0,
             scanned: 0,
+            more: false,
             effects: VecDeque::new(),
             hello: None,
             identity: None,
@@ -330,6 +333,7 @@ impl Session {
                         Some(end) => {
                             let (line, rest) = input.split_at(scanned + end + 1);
                             input = rest;
+                            self.more = !rest.is_empty();
                             Step::Line(line)
                         }
                         None => Step::Partial,

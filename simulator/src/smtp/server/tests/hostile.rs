@@ -235,6 +235,35 @@ fn a_message_that_only_trickles_is_given_up() {
 }
 
 #[test]
+fn who_does_not_wait_for_an_answer_that_ends_a_group_is_cut_off() {
+    let mut strict = settings(Setting::Receiving);
+    strict.early_commands = false;
+    let cases: [(&[u8], &str, bool); 8] = [
+        (b"EHLO c\r\nMAIL FROM:<>\r\n", "554 5.5.0", true),
+        (b"HELO c\r\nNOOP\r\n", "554 5.5.0", true),
+        (b"NOOP\r\nRSET\r\n", "554 5.5.0", true),
+        (b"VRFY a\r\nRSET\r\n", "554 5.5.0", true),
+        (b"DATA\r\nSubject: x\r\n", "554 5.5.0", true),
+        (b"RSET\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.example>\r\nDATA\r\n", "354", false),
+        (b"MAIL FROM:<>\r\nNOOP\r\n", "250", false),
+        (b"QUIT\r\nNOOP\r\n", "221", true),
+    ];
+    for (said, last, closed) in cases {
+        let mut driver = Driver::new(strict.clone(), false);
+        driver.say(b"EHLO c\r\n");
+        driver.say(said);
+        let log = String::from_utf8_lossy(&driver.log).into_owned();
+        assert!(log.lines().last().is_some_and(|line| line.starts_with(last)), "{said:?}: {log}");
+        assert_eq!(driver.closed, closed, "{said:?}: {log}");
+    }
+    // Who greeted with HELO waits for every answer.
+    let mut driver = Driver::new(strict, false);
+    driver.say(b"HELO c\r\n");
+    driver.say(b"RSET\r\nRSET\r\n");
+    assert!(driver.closed);
+}
+
+#[test]
 fn who_talks_before_the_greeting_is_refused() {
     let mut slow = settings(Setting::Receiving);
     slow.greeting_delay_milliseconds = 2_000;
