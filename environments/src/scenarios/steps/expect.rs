@@ -103,9 +103,10 @@ fn counted(
             (false, _) => Some(format!("expected {bounds}, found {last}")),
         })
     });
-    // What waits in a queue is of all scenarios at once: how much exactly says nothing about this one.
-    let is_common = settings.text("queue").is_some() && bounds.hold(last);
-    play.happens(if !is_common { last.to_string() } else { bounds.to_string() });
+    // What waits in a queue is of all scenarios at once: how much exactly says nothing about this one. And who asks for so many or
+    // more leaves the rest to chance.
+    let is_left_open = settings.text("queue").is_some() || settings.text("at-least").is_some();
+    play.happens(if is_left_open && bounds.hold(last) { bounds.to_string() } else { last.to_string() });
     waited
 }
 
