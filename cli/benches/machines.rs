@@ -9,9 +9,13 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long machines are left alone before their memory is looked at.
+const REST: Duration = Duration::from_secs(20);
 
 /// Sends a message from outside where one is wanted, and reads one.
 const CLIENT: &str = r#"
@@ -131,7 +135,7 @@ impl Bench {
         self.client("send");
         let cold = begun.elapsed().as_secs_f64();
         row(&format!("round {round}: cold ({boot}), nothing to a message read over IMAP"), &format!("{cold:.1} s"));
-        Memory::now().told(&format!("round {round}"));
+        Memory::at_rest().told(&format!("round {round}"));
         let address = ["--repository", repository, "--env", environment];
         let (saved, _) = self.call(&[&["snapshot", "save", "bench"][..], &address].concat());
         row(&format!("round {round}: stored while it runs"), &format!("{saved:.1} s"));
@@ -143,7 +147,7 @@ impl Bench {
         self.client("read");
         let read = begun.elapsed().as_secs_f64();
         row(&format!("round {round}: from the snapshot to a message read over IMAP"), &format!("{read:.1} s"));
-        Memory::now().told(&format!("round {round}, after that"));
+        Memory::at_rest().told(&format!("round {round}, after that"));
         self.call(&["down", repository, "--env", environment]);
         self.reference(round);
     }
@@ -176,17 +180,28 @@ struct Memory {
     guests: u64,
     /// QEMU itself, with what it translates.
     emulators: u64,
+    /// What guests' memory takes whether QEMU has looked at it or not: it has not at most of what a snapshot gave back.
+    held: u64,
 }
 
 impl Memory {
-    fn now() -> Self {
-        let (mut machines, mut guests, mut emulators) = (0, 0, 0);
+    /// Waits until machines have given back what they no longer need, which they do some seconds after they have come up.
+    fn at_rest() -> Self {
+        std::thread::sleep(REST);
+        let (mut machines, mut guests, mut emulators, mut held) = (0, 0, 0, 0);
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
             if !name.starts_with("qemu-system-x86") {
                 continue;
             }
             machines += 1;
+            for file in std::fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten() {
+                let is_memory = |target: PathBuf| target.to_string_lossy().starts_with("/memfd:memory");
+                if std::fs::read_link(file.path()).is_ok_and(is_memory) {
+                    held += std::fs::metadata(file.path()).map_or(0, |about| about.blocks() * 512);
+                    break;
+                }
+            }
             let mut guest = false;
             for line in std::fs::read_to_string(entry.path().join("smaps")).unwrap_or_default().lines() {
                 let mut words = line.split_ascii_whitespace();
@@ -199,7 +214,7 @@ impl Memory {
                 }
             }
         }
-        Self { machines, guests: guests >> 10, emulators: emulators >> 10 }
+        Self { machines, guests: guests >> 10, emulators: emulators >> 10, held: held >> 20 }
     }
 
     fn told(&self, when: &str) {
@@ -207,5 +222,6 @@ impl Memory {
         let (guest, emulator) = (each(self.guests), each(self.emulators));
         row(&format!("{when}: memory a node (PSS, {} nodes)", self.machines), &format!("{} MiB", guest + emulator));
         row(&format!("{when}: of it the guest's, and QEMU's own"), &format!("{guest} + {emulator}"));
+        row(&format!("{when}: a guest's memory, touched since or not"), &format!("{} MiB", each(self.held)));
     }
 }

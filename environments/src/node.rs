@@ -3,6 +3,7 @@
 //! It is this program itself, started by the tool in namespaces of its own. Orders come in on stdin, tidings go out on stdout;
 //! when stdin ends, the tool is gone, and the node ends with it, so that nothing is left behind by a tool that was killed.
 
+mod calm;
 mod checks;
 mod contained;
 mod daemon;

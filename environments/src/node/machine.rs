@@ -20,6 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::system::RebootCommand;
 use rustix::time::{ClockId, Timespec};
 
+use super::calm::Calm;
 use super::protocol::{Awakening, MachinePlan, Order, Tidings};
 use super::supervisor::{Event, Supervisor, Tell};
 use super::units::Watch;
@@ -64,6 +65,10 @@ pub fn run_machine() -> bool {
     {
         complain(&failure.to_string());
     }
+    let calm = match lane {
+        Lane::Lean => Calm::fenced(),
+        Lane::Stock => Calm::of_services(),
+    };
     let Some(port) = port(CONTROL) else {
         complain("there is no port that orders could come in on");
         if lane == Lane::Lean {
@@ -72,7 +77,7 @@ pub fn run_machine() -> bool {
         return false;
     };
     let (events, inbox) = channel();
-    serve(lane, &port, &events, &inbox);
+    serve(lane, &calm, &port, &events, &inbox);
     match lane {
         Lane::Lean => off(),
         // systemd ends this process with the others.
@@ -81,15 +86,15 @@ pub fn run_machine() -> bool {
     true
 }
 
-fn serve(lane: Lane, port: &Path, events: &Sender<Event>, inbox: &Receiver<Event>) {
+fn serve(lane: Lane, calm: &Calm, port: &Path, events: &Sender<Event>, inbox: &Receiver<Event>) {
     let Some((read, write)) = both(port) else {
         return complain("the port that orders come in on cannot be opened");
     };
     let out = Mutex::new(write);
+    let calm = calm.clone();
     let tell: Tell = Arc::new(move |tidings: Tidings| {
         if tidings == Tidings::Settled {
-            // What was read to start is read again if it is needed; until then its room is this machine's owner's.
-            let _ = fs::write("/proc/sys/vm/drop_caches", "1");
+            calm.rest();
         }
         let Ok(mut line) = serde_json::to_vec(&tidings) else { return };
         line.push(b'\n');

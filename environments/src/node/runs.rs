@@ -18,8 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::machine::both;
 use super::supervisor::Event;
 
-/// How long a port that is not connected is left alone.
+/// How long a port that is not connected is left alone, at first; looks grow rarer while nobody comes.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// The longest: looks every [`PAUSE`] were most of what an emulated machine at rest did.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,14 +90,16 @@ fn serve(port: &Path, events: &Sender<Event>) {
     let mut lines = BufReader::new(read);
     let mut line = String::new();
     let mut running: Option<(u64, u32, Option<ChildStdin>)> = None;
+    let mut pause = PAUSE;
     loop {
         match lines.read_line(&mut line) {
             Ok(0) | Err(_) => {
                 line.clear();
-                std::thread::sleep(PAUSE);
+                std::thread::sleep(pause);
+                pause = (pause * 5 / 4).min(LONGEST_PAUSE);
                 continue;
             }
-            Ok(_) => {}
+            Ok(_) => pause = PAUSE,
         }
         let ask = serde_json::from_str(&line);
         line.clear();

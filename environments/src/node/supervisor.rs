@@ -33,8 +33,12 @@ const RAREST_LOOK: Duration = Duration::from_millis(60);
 /// How often something elsewhere is asked whether it answers yet, at first; attempts grow rarer.
 const KNOCK: Duration = Duration::from_millis(10);
 
-/// The rarest.
+/// The rarest, until it has been waited for long: then at most a [`PATIENT`]th of that is lost by asking too rarely, since whoever
+/// is waited for may be emulated on the same processor.
 const RAREST_KNOCK: Duration = Duration::from_millis(60);
+
+/// See [`RAREST_KNOCK`].
+const PATIENT: u32 = 50;
 
 /// How long after everything else what runs aside is started.
 const ASIDE: Duration = Duration::from_secs(8);
@@ -352,10 +356,10 @@ impl Supervisor {
         for target in daemon.needs.clone() {
             let (events, hosts) = (self.events.clone(), hosts.clone());
             let wait = move || {
-                let mut pause = KNOCK;
+                let (begun, mut pause) = (Instant::now(), KNOCK);
                 while !listening::answers(&target, &hosts) {
                     std::thread::sleep(pause);
-                    pause = (pause * 5 / 4).min(RAREST_KNOCK);
+                    pause = (pause * 5 / 4).min(RAREST_KNOCK.max(begun.elapsed() / PATIENT));
                 }
                 let _ = events.send(Event::Answers(target));
             };
