@@ -44,6 +44,8 @@ kind! {
         reply: Option<Spanned<Line>> = named("reply").example("220");
         /// Texts that the greeting must hold.
         has: Vec<Spanned<Line>> = named("has").example("ESMTP");
+        /// Texts that it must not hold.
+        lacks: Vec<Spanned<Line>> = named("lacks").example("Postfix");
     }
 }
 
