@@ -19,6 +19,7 @@ mod dns;
 mod doors;
 mod engine;
 mod hands;
+mod keys;
 mod lookups;
 pub(crate) mod peek;
 mod ports;
@@ -39,6 +40,7 @@ use blueprint::launch::AccountKind;
 use blueprint::{Blueprint, Launch, Roster};
 use control::{Control, Directory, OsChance};
 use simulator::dns::Zones;
+use simulator::signing::Keys;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -50,10 +52,12 @@ use crate::fill;
 use crate::launch::{Ended, Progress, Step};
 use crate::log::{Entry, Level, Log, LogWriter};
 use crate::probe::probe_all;
+use crate::spare::Spares;
 use crate::state::{Folder, OpenDoor, Record, StateFailure};
 
 use doors::{Behind, Hall};
 use engine::{EngineHandle, EngineThread, Surroundings};
+use keys::KeyStore;
 
 pub use authority::AuthorityFailure;
 pub use ports::DoorFailure;
@@ -79,6 +83,8 @@ pub(crate) struct Order<'a> {
     pub(crate) seed: u64,
     pub(crate) folder: &'a Folder,
     pub(crate) passwords: &'a Passwords,
+    /// Keys that were made ahead.
+    pub(crate) spares: Spares,
     /// What was open last time.
     pub(crate) before: Option<&'a Record>,
     /// Ports that are other environments'.
@@ -133,9 +139,12 @@ pub(crate) fn start(order: Order<'_>, progress: &dyn Progress) -> Result<(Embedd
     let seeded = runtime.block_on(seed(&directory, &order))?;
     report_seed(&seeded, &log, progress);
     let (broken, broke) = watch::channel(None);
-    let names = names_of_the_platform(&order, &log);
+    let keys = Arc::new(KeyStore::new(folder.keys(), order.spares.clone(), log.clone()));
+    let mut names = names_of_the_platform(&order, &log);
+    names.set_keys(Arc::clone(&keys) as Arc<dyn Keys>);
     let around = Surroundings {
         directory: Some(Arc::clone(&directory)),
+        keys: Some(keys),
         runtime: runtime.handle().clone(),
         log: log.clone(),
         clock: clock.clone(),

@@ -17,7 +17,8 @@ use blueprint::secret::{self, Kind};
 use blueprint::{Blueprint, File, Node, Piece, Role, Roster, Tree};
 use values::MailAddress;
 
-use rcgen::{KeyPair, PublicKeyData, RsaKeySize};
+use rcgen::{KeyPair, RsaKeySize};
+use simulator::signing::{Algorithm, PrivateKey};
 
 use crate::accounts;
 use crate::embedded::{self, AuthorityFailure};
@@ -221,38 +222,58 @@ impl<'a> Filler<'a> {
         Ok(accounts::secret(owner, reference.name.as_str(), self.source, self.variables, &mut self.secrets)?)
     }
 
-    /// Returns a key that signs mail, made when there is none yet.
     fn signing_key(&self, reference: &SecretReference) -> Result<KeyPair, FillFailure> {
-        let name = reference.name.to_string();
-        let failed = |source| FillFailure::Key { name: name.clone(), source };
-        let folder = self.folder.keys();
-        let path = folder.join(format!("{name}.pem"));
-        if let Some(kept) = files::read(&path)? {
-            return KeyPair::from_pem(&String::from_utf8_lossy(&kept)).map_err(failed);
-        }
-        let key = match Kind::of(reference) {
-            Kind::DkimRsa2048 => match self.spares.as_ref().and_then(Spares::take) {
-                Some(key) => Ok(key),
-                None => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
-            },
-            _ => KeyPair::generate_for(&rcgen::PKCS_ED25519),
-        };
-        let key = key.map_err(failed)?;
-        files::make_folder(&folder)?;
-        files::write(&path, key.serialize_pem().as_bytes(), 0o600)?;
-        Ok(key)
+        signing_key(&self.folder.keys(), reference, self.spares.as_ref())
     }
 
-    /// Returns the record that publishes a key, as quoted strings (RFC 6376 §3.6.1, RFC 8463 §3).
+    /// Returns the record that publishes a key, as quoted strings.
     fn dkim_record(&self, reference: &SecretReference) -> Result<String, FillFailure> {
-        let key = self.signing_key(reference)?;
-        let (algorithm, public) = match Kind::of(reference) {
-            Kind::DkimRsa2048 => ("rsa", key.subject_public_key_info()),
-            _ => ("ed25519", key.public_key_raw().to_vec()),
-        };
-        let text = format!("v=DKIM1; k={algorithm}; p={}", STANDARD.encode(&public));
-        Ok(quoted(&text))
+        let key = private_key(reference, &self.signing_key(reference)?)?;
+        Ok(quoted(&key.record()))
     }
+}
+
+/// Returns a key that signs mail, made when there is none yet.
+///
+/// - `folder`: where the environment's keys are.
+pub(crate) fn signing_key(
+    folder: &Path,
+    reference: &SecretReference,
+    spares: Option<&Spares>,
+) -> Result<KeyPair, FillFailure> {
+    if let Some(kept) = kept_key(folder, reference)? {
+        return Ok(kept);
+    }
+    let name = reference.name.to_string();
+    let key = match Kind::of(reference) {
+        Kind::DkimRsa2048 => match spares.and_then(Spares::take) {
+            Some(key) => Ok(key),
+            None => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+        },
+        _ => KeyPair::generate_for(&rcgen::PKCS_ED25519),
+    };
+    let key = key.map_err(|source| FillFailure::Key { name: name.clone(), source })?;
+    files::make_folder(folder)?;
+    files::write(&folder.join(format!("{name}.pem")), key.serialize_pem().as_bytes(), 0o600)?;
+    Ok(key)
+}
+
+/// Returns a key that signs mail, where it has been made.
+pub(crate) fn kept_key(folder: &Path, reference: &SecretReference) -> Result<Option<KeyPair>, FillFailure> {
+    let name = reference.name.to_string();
+    let Some(kept) = files::read(&folder.join(format!("{name}.pem")))? else { return Ok(None) };
+    let key = KeyPair::from_pem(&String::from_utf8_lossy(&kept));
+    key.map(Some).map_err(|source| FillFailure::Key { name, source })
+}
+
+/// Returns a key as it signs.
+pub(crate) fn private_key(reference: &SecretReference, key: &KeyPair) -> Result<PrivateKey, FillFailure> {
+    let algorithm = match Kind::of(reference) {
+        Kind::DkimRsa2048 => Algorithm::Rsa,
+        _ => Algorithm::Ed25519,
+    };
+    let failed = || FillFailure::Key { name: reference.name.to_string(), source: rcgen::Error::CouldNotParseKeyPair };
+    PrivateKey::from_pkcs8(algorithm, &key.serialize_der()).ok_or_else(failed)
 }
 
 /// Returns text without quotes or backslashes as the quoted strings of a TXT record.

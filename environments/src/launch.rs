@@ -298,6 +298,7 @@ fn bring_up(
                 seed: request.seed,
                 folder,
                 passwords: &passwords,
+                spares: Spares::of(&request.cache),
                 before,
                 avoid,
             };

@@ -118,6 +118,7 @@ impl Order<'_> {
             seed: self.seed,
             folder: self.folder,
             passwords: self.passwords,
+            spares: self.spares.clone(),
             before: None,
             avoid: BTreeSet::new(),
         }

@@ -1,11 +1,13 @@
 //! What the platform's hosts ask of the directory, and what they are told.
 //!
 //! The directory itself lives elsewhere (the control plane, or a map in the deterministic world); a question may take
-//! its time, so that a slow password hash delays nobody else.
+//! its time, so that a slow password hash delays nobody else. Whoever answers has the keys that sign, too.
 
 use values::{HostName, MailAddress, Score};
 
-/// A question to the directory.
+use crate::signing::Order;
+
+/// A question to the directory, or to who has the keys.
 #[derive(Clone, Debug)]
 pub enum Question {
     /// Where mail for an address goes; asked at RCPT and again when a queued message is expanded.
@@ -31,6 +33,8 @@ pub enum Question {
         /// Recipients of this message.
         recipients: u32,
     },
+    /// A message is to be signed.
+    Sign(Box<Order>),
 }
 
 /// A password on its way to the directory; never printed.
@@ -66,6 +70,8 @@ pub enum Answer {
     SignIn(Result<Identity, SignInRefusal>),
     /// To [`Question::SendAllowance`]: whether the message may go.
     SendAllowance(bool),
+    /// To [`Question::Sign`]: the fields that go on top of the message; nothing where there is no key.
+    Signed(Option<Vec<u8>>),
     /// The directory could not be reached; the asker answers with a temporary failure.
     Unavailable,
 }

@@ -18,6 +18,7 @@ pub mod mime;
 pub mod network;
 pub mod pop3;
 pub mod queue;
+pub mod signing;
 pub mod smtp;
 pub mod store;
 pub mod time;

@@ -14,6 +14,8 @@ mod plans;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -29,6 +29,7 @@ use values::MailAddress;
 use super::clock::Clock;
 use super::connection::{self, Instruction, Occurrence};
 use super::disk::FileDisk;
+use super::keys::KeyStore;
 use super::seal::{self, Seal};
 use super::{Order, lookups, topology};
 use crate::failure::Failure;
@@ -214,6 +215,8 @@ impl EngineThread {
 pub(crate) struct Surroundings {
     /// Where accounts are; the world outside has none.
     pub(crate) directory: Option<Arc<Directory>>,
+    /// The keys that sign; the world outside has none here.
+    pub(crate) keys: Option<Arc<KeyStore>>,
     /// Where questions to the directory are asked.
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) log: Log,
@@ -234,7 +237,7 @@ pub(crate) fn start(
     around: Surroundings,
     progress: &dyn Progress,
 ) -> Result<(EngineThread, EngineHandle, Arc<Zones>), Failure> {
-    let Surroundings { directory, runtime, log, clock, broke } = around;
+    let Surroundings { directory, keys, runtime, log, clock, broke } = around;
     let (messages, inbox) = mpsc::channel(WAITING);
     let syncing = Arc::new(AtomicUsize::new(0));
     let stores = topology::disks(&topology).into_iter().filter(|(_, role)| *role == Role::Store);
@@ -265,6 +268,7 @@ pub(crate) fn start(
         last_rename: 0,
         stores,
         directory,
+        keys,
         runtime,
         messages: messages.clone(),
         log,
@@ -393,6 +397,7 @@ struct Desk {
     /// Nodes that hold mailboxes.
     stores: Vec<String>,
     directory: Option<Arc<Directory>>,
+    keys: Option<Arc<KeyStore>>,
     runtime: tokio::runtime::Handle,
     messages: mpsc::Sender<Message>,
     log: Log,
@@ -532,8 +537,20 @@ impl Desk {
     }
 
     fn ask(&self, ticket: QuestionTicket, question: Question) {
-        let directory = self.directory.clone();
         let messages = self.messages.clone();
+        let question = match question {
+            Question::Sign(order) => {
+                let keys = self.keys.clone();
+                self.runtime.spawn_blocking(move || {
+                    let answer = Box::new(Answer::Signed(keys.and_then(|keys| order.carry_out(&*keys))));
+                    // An engine that has ended needs no answer.
+                    let _ = messages.blocking_send(Message::Answered { ticket, answer });
+                });
+                return;
+            }
+            question => question,
+        };
+        let directory = self.directory.clone();
         self.runtime.spawn(async move {
             let answer = match directory {
                 Some(directory) => Box::new(lookups::answer(&directory, question, None).await),

@@ -32,6 +32,8 @@ pub(crate) async fn answer(directory: &Directory, question: seam::Question, remo
             .send_allowance(&user, recipients)
             .await
             .map_or(seam::Answer::Unavailable, seam::Answer::SendAllowance),
+        // The directory has no keys.
+        seam::Question::Sign(_) => seam::Answer::Unavailable,
     }
 }
 

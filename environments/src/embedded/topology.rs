@@ -5,15 +5,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use blueprint::dns::hosts::addresses;
+use blueprint::dns::{Edition, policy};
 use blueprint::launch::InternetDomain;
 use blueprint::platform::{Unavailable, VirusAction};
-use blueprint::{Blueprint, Role};
+use blueprint::{Blueprint, Role, Roster, secret};
 use simulator::defense;
 use simulator::dns::Zones;
 use simulator::engine::{self, BlockList, Bounds, Door, Forwarding, Host, Pools, Topology};
 use simulator::journal;
 use simulator::network::Line;
 use simulator::queue::Patience;
+use simulator::signing::{Algorithm, KeyName, Signing};
 use values::{HostName, MailAddress};
 
 use super::Order;
@@ -33,7 +35,8 @@ pub(crate) const INTERNET_ADDRESS: [u8; 4] = [198, 19, 255, 254];
 ///
 /// - `zones`: the platform's own names.
 pub(crate) fn topology(order: &Order<'_>, zones: Zones, forwarding_secret: Vec<u8>) -> Topology {
-    with_hosts(order, hosts(order.blueprint), zones, forwarding_secret)
+    let signing = signing(order.blueprint, order.roster);
+    Topology { signing, ..with_hosts(order, hosts(order.blueprint), zones, forwarding_secret) }
 }
 
 /// Returns the plan of the world outside alone, for a platform that runs elsewhere.
@@ -71,10 +74,29 @@ fn with_hosts(order: &Order<'_>, mut hosts: Vec<Host>, zones: Zones, forwarding_
             subaddress_separator: mail.subaddressing,
             forwarding: mail.srs.clone().map(|domain| Forwarding { domain, secret: forwarding_secret }),
         },
+        signing: Signing::default(),
         pools: pools(order),
         bounds: bounds(order.launch.address),
         journal: journal::Options::STANDARD,
         plaintext_login: false,
+    }
+}
+
+/// Returns whose mail is signed with what: what real daemons are told.
+fn signing(blueprint: &Blueprint, roster: &Roster) -> Signing {
+    let selectors = policy::signing(&blueprint.mail, Edition::FIRST.generation);
+    let keys_of = |signer: &HostName| -> Arc<[KeyName]> {
+        let key = |selector: &policy::Selector| KeyName {
+            selector: selector.name.clone(),
+            algorithm: if selector.algorithm == "ed25519" { Algorithm::Ed25519 } else { Algorithm::Rsa },
+            name: secret::dkim_key(&selector.algorithm, &selector.name, signer).name.to_string(),
+        };
+        selectors.iter().map(key).collect()
+    };
+    let signers = policy::signers(blueprint, roster).into_iter().filter(|_| !selectors.is_empty());
+    Signing {
+        domains: signers.map(|(domain, signer)| (domain.clone(), keys_of(signer))).collect(),
+        seals: blueprint.mail.arc,
     }
 }
 

@@ -67,6 +67,7 @@ impl World {
         placed.extend(domains.iter().map(|domain| (domain.name.to_string(), INTERNET_MX.to_owned())));
         let around = Surroundings {
             directory: None,
+            keys: None,
             runtime: runtime.clone(),
             log: log.clone(),
             clock: Clock::default(),

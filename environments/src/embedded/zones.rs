@@ -2,8 +2,7 @@
 //!
 //! They say what production's zones would: addresses of the simulated network, not of this machine's doors.
 //!
-//! Gap: signing keys, keys of servers and who may issue certificates are left out, since nothing here signs mail or zones, or asks an
-//! authority.
+//! Gap: keys of servers and who may issue certificates are left out, since nothing here signs zones, or asks an authority.
 
 use std::net::IpAddr;
 
@@ -46,7 +45,8 @@ fn data(record: &Record) -> Option<Data> {
         }
         dns::Data::Text(text) => Data::Txt(text.clone()),
         dns::Data::Pointer(host) => Data::Ptr(host.to_string()),
-        dns::Data::SigningKey(_) | dns::Data::ServerKeys(_) | dns::Data::Certification(..) => return None,
+        dns::Data::SigningKey(key) => Data::SigningKey(key.name.to_string()),
+        dns::Data::ServerKeys(_) | dns::Data::Certification(..) => return None,
     })
 }
 

@@ -3,7 +3,7 @@
 //! Gap: RFC 7489 §3.2, the organisational domain is taken to be the last two labels; there is no public suffix list.
 //! §6.6.4, `pct` is not drawn by lot: the policy holds for all.
 
-use super::{Outcome, tag, tags, texts};
+use super::{Outcome, Signature, plain_texts, tag, tags};
 use crate::dns::Zones;
 
 /// What a domain wants done with mail that nobody vouches for.
@@ -18,12 +18,7 @@ pub enum Policy {
 }
 
 /// Checks an author's domain.
-pub(super) fn check(
-    author: &str,
-    spf: &(Outcome, String),
-    dkim: &[(Outcome, String)],
-    zones: &Zones,
-) -> (Outcome, Policy) {
+pub(super) fn check(author: &str, spf: &(Outcome, String), dkim: &[Signature], zones: &Zones) -> (Outcome, Policy) {
     let author = author.to_ascii_lowercase();
     let organisation = organisation(&author);
     let own = record(zones, &author).map(|tags| (tags, "p"));
@@ -46,12 +41,12 @@ pub(super) fn check(
         }
     };
     let by_spf = spf.0 == Outcome::Pass && is_aligned(&spf.1, "aspf");
-    let by_dkim = dkim.iter().any(|(outcome, domain)| *outcome == Outcome::Pass && is_aligned(domain, "adkim"));
+    let by_dkim = dkim.iter().any(|one| one.outcome == Outcome::Pass && is_aligned(&one.domain, "adkim"));
     (if by_spf || by_dkim { Outcome::Pass } else { Outcome::Fail }, policy)
 }
 
 fn record(zones: &Zones, domain: &str) -> Option<Vec<(String, String)>> {
-    let mut found = texts(zones, &format!("_dmarc.{domain}")).into_iter().filter(|text| {
+    let mut found = plain_texts(zones, &format!("_dmarc.{domain}")).filter(|text| {
         let tags = tags(text);
         tags.first().is_some_and(|(name, value)| name == "v" && value == "DMARC1")
     });

@@ -1,7 +1,10 @@
-//! Who a message from outside really comes from: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489), told as RFC 8601 has it.
+//! Who a message from outside really comes from: SPF (RFC 7208), DKIM (RFC 6376), ARC (RFC 8617), DMARC (RFC 7489), told as RFC 8601
+//! has it.
 //!
 //! Names are looked up in the world's own zones; nothing waits.
 
+pub(crate) mod arc;
+pub(crate) mod canonical;
 mod dkim;
 mod dmarc;
 mod spf;
@@ -69,12 +72,25 @@ impl Outcome {
 pub struct Authentication {
     /// Whether the host may send for the reverse-path's domain, and that domain.
     pub spf: (Outcome, String),
-    /// What came of each signature, with its domain.
-    pub dkim: Vec<(Outcome, String)>,
+    /// What came of each signature.
+    pub dkim: Vec<Signature>,
+    /// Whether what hosts before have found is sealed.
+    pub arc: Outcome,
     /// Whether one of them speaks for the author's domain, and that domain.
     pub dmarc: (Outcome, String),
     /// What the author's domain wants done with what fails.
     pub policy: Policy,
+}
+
+/// What came of one signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Whether it holds.
+    pub outcome: Outcome,
+    /// Whose it is.
+    pub domain: String,
+    /// The name of its key below that.
+    pub selector: String,
 }
 
 /// Checks a message.
@@ -82,17 +98,18 @@ pub fn check(claim: &Claim<'_>, zones: &Zones) -> Authentication {
     let domain = claim.sender.map_or(claim.greeting, |sender| sender.domain().as_str()).to_ascii_lowercase();
     let spf = (spf::check(claim.peer, &domain, claim.sender, zones), domain);
     let dkim = dkim::check(claim.content, claim.now, zones);
+    let arc = arc::check(claim.content, claim.now, zones);
     let author = author(claim.content);
     let (dmarc, policy) = match &author {
         Some(author) => dmarc::check(author.as_str(), &spf, &dkim, zones),
         None => (Outcome::None, Policy::None),
     };
     let author = author.map(|author| author.to_string()).unwrap_or_default();
-    Authentication { spf, dkim, dmarc: (dmarc, author), policy }
+    Authentication { spf, dkim, arc, dmarc: (dmarc, author), policy }
 }
 
 /// Returns the domain of the one author; a message with several, or with none, has no domain that speaks for it (RFC 7489 §6.6.1).
-fn author(content: &[u8]) -> Option<HostName> {
+pub(crate) fn author(content: &[u8]) -> Option<HostName> {
     let mut fields = header::fields(header::block(content)).filter(|field| field.is("From"));
     let (field, more) = (fields.next()?, fields.next());
     let mailboxes = address::read(&field.unfolded()).ok()?;
@@ -107,24 +124,40 @@ impl Authentication {
     ///
     /// - `host`: who has checked.
     pub fn field(&self, host: &str) -> String {
-        let mut text = format!("{RESULTS}: {host};\r\n\tspf={}", self.spf.0.name());
-        if is_plain(&self.spf.1) {
-            text.push_str(&format!(" smtp.mailfrom={}", self.spf.1));
-        }
+        format!("{RESULTS}: {}\r\n", self.results(host))
+    }
+
+    /// Writes the results as they stand in a field, folded.
+    pub(crate) fn results(&self, host: &str) -> String {
+        let mut text = host.to_owned();
         if self.dkim.is_empty() {
             text.push_str(";\r\n\tdkim=none");
         }
-        for (outcome, domain) in &self.dkim {
-            text.push_str(&format!(";\r\n\tdkim={}", outcome.name()));
-            if is_plain(domain) {
-                text.push_str(&format!(" header.d={domain}"));
+        for signature in &self.dkim {
+            text.push_str(&format!(";\r\n\tdkim={}", signature.outcome.name()));
+            for (name, value) in [("d", &signature.domain), ("s", &signature.selector)] {
+                if is_plain(value) {
+                    text.push_str(&format!(" header.{name}={value}"));
+                }
             }
+        }
+        text.push_str(&format!(";\r\n\tspf={}", self.spf.0.name()));
+        if is_plain(&self.spf.1) {
+            text.push_str(&format!(" smtp.mailfrom={}", self.spf.1));
         }
         text.push_str(&format!(";\r\n\tdmarc={}", self.dmarc.0.name()));
         if is_plain(&self.dmarc.1) {
             text.push_str(&format!(" header.from={}", self.dmarc.1));
         }
-        text.push_str("\r\n");
+        // Rspamd's words; of a chain that is not there nothing is told.
+        let arc = match self.arc {
+            Outcome::None => None,
+            Outcome::Fail => Some("reject"),
+            other => Some(other.name()),
+        };
+        if let Some(arc) = arc {
+            text.push_str(&format!(";\r\n\tarc={arc}"));
+        }
         text
     }
 }
@@ -152,25 +185,38 @@ fn is_plain(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
+/// A text at a name.
+enum Text {
+    Known(String),
+    /// A key that nobody has asked for yet.
+    NotMade,
+}
+
 /// Returns the texts at a name.
-fn texts(zones: &Zones, name: &str) -> Vec<String> {
+fn texts(zones: &Zones, name: &str) -> Vec<Text> {
     let found = zones.lookup(name, crate::dns::Kind::Txt);
     let records = found.records.into_iter();
     records
         .filter_map(|(_, record)| match record.data {
-            crate::dns::Data::Txt(text) => Some(text),
+            crate::dns::Data::Txt(text) => Some(Text::Known(text)),
+            crate::dns::Data::SigningKey(key) => Some(zones.made_key(&key).map_or(Text::NotMade, Text::Known)),
             _ => None,
         })
         .collect()
 }
 
+/// Returns the texts at a name that are no keys.
+fn plain_texts(zones: &Zones, name: &str) -> impl Iterator<Item = String> + use<> {
+    texts(zones, name).into_iter().filter_map(|text| if let Text::Known(text) = text { Some(text) } else { None })
+}
+
 /// Reads a list of `name=value` with semicolons between (RFC 6376 §3.2).
-fn tags(text: &str) -> Vec<(String, String)> {
+pub(crate) fn tags(text: &str) -> Vec<(String, String)> {
     let parts = text.split(';').filter_map(|part| part.split_once('='));
     parts.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned())).collect()
 }
 
-fn tag<'a>(tags: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(crate) fn tag<'a>(tags: &'a [(String, String)], name: &str) -> Option<&'a str> {
     tags.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
@@ -269,7 +315,7 @@ mod tests {
         let field = checked("x@a.example", "y@a.example", "192.0.2.1").field("mx-1.example");
         assert_eq!(
             field,
-            "Authentication-Results: mx-1.example;\r\n\tspf=pass smtp.mailfrom=a.example;\r\n\tdkim=none;\r\n\t\
+            "Authentication-Results: mx-1.example;\r\n\tdkim=none;\r\n\tspf=pass smtp.mailfrom=a.example;\r\n\t\
              dmarc=pass header.from=a.example\r\n"
         );
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use values::MailAddress;
 
-use super::{Outcome, texts};
+use super::{Outcome, plain_texts};
 use crate::dns::{Data, Found, Kind, Zones};
 
 /// Terms that cause a look-up (RFC 7208 §4.6.4).
@@ -20,8 +20,7 @@ pub(super) fn check(peer: IpAddr, domain: &str, _sender: Option<&MailAddress>, z
 
 /// Returns `None` for a permanent error.
 fn evaluate(peer: IpAddr, domain: &str, zones: &Zones, lookups: &mut u32) -> Option<Outcome> {
-    let policies: Vec<String> = texts(zones, domain)
-        .into_iter()
+    let policies: Vec<String> = plain_texts(zones, domain)
         .filter(|text| text.eq_ignore_ascii_case("v=spf1") || text.to_ascii_lowercase().starts_with("v=spf1 "))
         .collect();
     let policy = match policies.as_slice() {

@@ -135,6 +135,8 @@ pub struct Findings {
     pub authors: Vec<MailAddress>,
     /// Who it really comes from.
     pub authentication: Option<Authentication>,
+    /// The fields that sign or seal it, to be put on top of it, each with its line end.
+    pub signatures: Vec<u8>,
 }
 
 /// What is done with a message for one recipient.
@@ -180,6 +182,7 @@ pub fn examine(received: &Received, facts: &Facts, settings: &Settings) -> Findi
         sender: received.envelope.sender.clone(),
         authors: Vec::new(),
         authentication: facts.authentication.clone(),
+        signatures: Vec::new(),
     };
     if let Some(authentication) = &facts.authentication {
         let (spf, _) = &authentication.spf;

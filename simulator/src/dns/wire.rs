@@ -105,7 +105,17 @@ fn fill(zones: &Zones, query: &Query, reply: &mut Message) {
         Err(_) => None,
     };
     for (owner, record) in &lookup.records {
-        if let (Some(owner), Some(data)) = (spelled(owner), wire_data(record)) {
+        let data = match &record.data {
+            Data::SigningKey(key) => match zones.key(key) {
+                Some(text) => Some(text_data(&text)),
+                None => {
+                    reply.metadata.response_code = ResponseCode::ServFail;
+                    return;
+                }
+            },
+            _ => wire_data(record),
+        };
+        if let (Some(owner), Some(data)) = (spelled(owner), data) {
             reply.add_answer(WireRecord::from_rdata(owner, record.ttl, data));
         }
     }
@@ -156,12 +166,18 @@ fn wire_data(record: &Record) -> Option<RData> {
         Data::Ns(target) => RData::NS(NS(name(target)?)),
         Data::Ptr(target) => RData::PTR(PTR(name(target)?)),
         Data::Srv { priority, weight, port, target } => RData::SRV(SRV::new(*priority, *weight, *port, name(target)?)),
-        Data::Txt(text) if text.is_empty() => RData::TXT(TXT::from_bytes(vec![b""])),
-        Data::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect())),
+        Data::Txt(text) => text_data(text),
+        // Its text is known to the zones alone.
+        Data::SigningKey(_) => return None,
         Data::Soa { primary, contact, serial } => {
             RData::SOA(SOA::new(name(primary)?, name(contact)?, *serial, 3_600, 600, 604_800, 300))
         }
     })
+}
+
+fn text_data(text: &str) -> RData {
+    let parts = if text.is_empty() { vec![&b""[..]] } else { text.as_bytes().chunks(255).collect() };
+    RData::TXT(TXT::from_bytes(parts))
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::signing::Keys;
 
 /// Aliases followed for one question; a longer chain is a failure, like a loop.
 const LINKS: usize = 8;
@@ -62,6 +65,8 @@ pub enum Data {
     },
     /// Text, cut into strings of 255 octets on the wire.
     Txt(String),
+    /// The text that publishes a key which signs mail (RFC 6376 §3.6), by the key's name: it is asked for when somebody looks.
+    SigningKey(String),
     /// Start of authority; made from the zone.
     Soa {
         /// The primary server.
@@ -84,7 +89,7 @@ impl Data {
             Self::Ns(_) => Kind::Ns,
             Self::Ptr(_) => Kind::Ptr,
             Self::Srv { .. } => Kind::Srv,
-            Self::Txt(_) => Kind::Txt,
+            Self::Txt(_) | Self::SigningKey(_) => Kind::Txt,
             Self::Soa { .. } => Kind::Soa,
         }
     }
@@ -238,9 +243,17 @@ enum At<'a> {
 }
 
 /// The zones of a world.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Zones {
     zones: BTreeMap<String, Zone>,
+    /// The keys that are published by their names.
+    keys: Option<Arc<dyn Keys>>,
+}
+
+impl std::fmt::Debug for Zones {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Zones").field("zones", &self.zones).finish_non_exhaustive()
+    }
 }
 
 /// The answer to a question.
@@ -271,6 +284,21 @@ impl Zones {
     /// Adds a zone, in the place of an older one of its name.
     pub fn add(&mut self, zone: Zone) {
         self.zones.insert(zone.name.clone(), zone);
+    }
+
+    /// Sets where the keys are that are published by their names.
+    pub fn set_keys(&mut self, keys: Arc<dyn Keys>) {
+        self.keys = Some(keys);
+    }
+
+    /// Returns the text that publishes a key; `None` where there is none and none can be made. Making one takes a while.
+    pub fn key(&self, name: &str) -> Option<String> {
+        Some(self.keys.as_ref()?.key(name)?.record())
+    }
+
+    /// Returns the text that publishes a key, where it has been made.
+    pub fn made_key(&self, name: &str) -> Option<String> {
+        Some(self.keys.as_ref()?.made(name)?.record())
     }
 
     /// Returns a zone by its name.

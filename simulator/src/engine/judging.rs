@@ -9,10 +9,11 @@ use super::tasks::{Continuation, Letter, Parcel, TaskId, Waiting};
 use super::{Engine, Level, Role, Unscanned};
 use crate::authentication::{self, Claim};
 use crate::defense::{self, Action, Facts, Findings, Listing, Verdict};
-use crate::directory::{DefensePolicy, Delivery};
+use crate::directory::{Answer, DefensePolicy, Delivery, Question};
 use crate::dns::{Found, Kind, block_list_name};
 use crate::network::{CallId, HostId};
 use crate::queue::{Filing, NewTarget, Route, Variant};
+use crate::signing::Order;
 use crate::smtp::server::Disposition;
 use crate::smtp::{Received, Reply};
 
@@ -40,7 +41,8 @@ impl Engine {
             return self.refuse(id, &message, &reply);
         };
         let bytes = message.content.len();
-        let call = self.network.call(self.now, host, to, bytes, Parcel::Examine(Arc::clone(&message)));
+        let call =
+            self.network.call(self.now, host, to, bytes, Parcel::Examine { message: Arc::clone(&message), by: host });
         self.calls.insert(call, Continuation::Examine { host, task: id, message, others: hosts });
     }
 
@@ -48,14 +50,38 @@ impl Engine {
     pub(super) fn called(&mut self, host: HostId, call: CallId, parcel: &Parcel) {
         let defends = self.machine(host).is_some_and(|machine| machine.plan.roles.contains(&Role::Defense));
         let answer = match parcel {
-            Parcel::Examine(message) if defends => {
+            Parcel::Examine { message, by } if defends => {
                 let facts = self.facts(message);
-                let findings = defense::examine(message, &facts, &self.topology.defense.settings);
-                Some(Parcel::Examined(Box::new(findings)))
+                let findings = Box::new(defense::examine(message, &facts, &self.topology.defense.settings));
+                if let Some(order) = self.order(*by, message, &findings) {
+                    return self.ask(Question::Sign(Box::new(order)), Continuation::Sign { host, call, findings });
+                }
+                Some(Parcel::Examined(findings))
             }
             _ => None,
         };
         self.network.answer(self.now, call, answer);
+    }
+
+    /// Returns what is to be signed of a message: what users send, and what came from outside.
+    fn order(&self, by: HostId, message: &Arc<Received>, findings: &Findings) -> Option<Order> {
+        let (signing, now) = (&self.topology.signing, self.now.0 / 1_000);
+        match &findings.authentication {
+            None => signing.order(message, now),
+            Some(authentication) => {
+                signing.seal(message, authentication, self.machine(by)?.plan.hostname.as_str(), now)
+            }
+        }
+    }
+
+    /// A message that was looked at is signed, or cannot be.
+    pub(super) fn signed(&mut self, host: HostId, call: CallId, mut findings: Box<Findings>, answer: Answer) {
+        match answer {
+            Answer::Signed(Some(fields)) => findings.signatures = fields,
+            // As a scanner that cannot read its keys does: the message goes as it is.
+            _ => self.log(host, "defense", Level::Warning, "no key to sign with; the message is not signed", &[]),
+        }
+        self.network.answer(self.now, call, Some(Parcel::Examined(findings)));
     }
 
     /// Asks the block lists about the peer and about the sender's domain.
@@ -91,6 +117,10 @@ impl Engine {
             && let Some(kept) = authentication::without_results(&message.content)
         {
             Arc::make_mut(&mut message).content = kept;
+        }
+        if let Some(findings) = findings.filter(|findings| !findings.signatures.is_empty()) {
+            let signed = [findings.signatures.as_slice(), &message.content].concat();
+            Arc::make_mut(&mut message).content = signed;
         }
         match self.sort(host, receiver, &message, findings) {
             Err(reply) => self.refuse(id, &message, &reply),

@@ -15,7 +15,7 @@ use crate::defense::Findings;
 use crate::directory::{Answer, Question};
 use crate::disk::DiskError;
 use crate::journal::Position;
-use crate::network::{Happening, HostId, SocketId, Unreachable};
+use crate::network::{CallId, Happening, HostId, SocketId, Unreachable};
 use crate::queue::Job;
 use crate::smtp::server::{Completion, Disposition};
 use crate::smtp::{self, Peer, Received, Reply, Setting};
@@ -46,7 +46,11 @@ pub(super) enum Port {
 #[derive(Debug)]
 pub(super) enum Parcel {
     /// What is in this message?
-    Examine(Arc<Received>),
+    Examine {
+        message: Arc<Received>,
+        /// Who has taken it.
+        by: HostId,
+    },
     /// This is.
     Examined(Box<Findings>),
 }
@@ -126,6 +130,12 @@ pub(super) enum Continuation {
         incarnation: u64,
         job: Job,
     },
+    /// A defense host has looked at a message and has it signed.
+    Sign {
+        host: HostId,
+        call: CallId,
+        findings: Box<Findings>,
+    },
     /// A defense host looks at a message; those are asked after it.
     Examine {
         host: HostId,
@@ -143,6 +153,7 @@ impl Continuation {
             | Self::Allowance { host, .. }
             | Self::Front { host, .. }
             | Self::Examine { host, .. }
+            | Self::Sign { host, .. }
             | Self::Expand { host, .. } => *host,
         }
     }
@@ -637,6 +648,7 @@ impl Engine {
             Continuation::Allowance { task, .. } => self.allowance_answered(task, &answer),
             Continuation::Front { task, .. } => self.post(task, Letter::Answer(Box::new(answer))),
             Continuation::Examine { .. } => {}
+            Continuation::Sign { host, call, findings } => self.signed(host, call, findings, answer),
             Continuation::Expand { host, role, incarnation, job } => {
                 self.expansion_answered(host, role, incarnation, job, answer);
             }

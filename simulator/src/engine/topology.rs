@@ -11,6 +11,7 @@ use crate::defense;
 use crate::dns::Zones;
 use crate::network::Line;
 use crate::queue::Patience;
+use crate::signing::Signing;
 
 /// What a host is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -229,6 +230,8 @@ pub struct Topology {
     pub defense: Defense,
     /// How mail is handled.
     pub mail: Mail,
+    /// What users send is signed, and what comes from outside is sealed.
+    pub signing: Signing,
     /// Under which names mail leaves for the internet.
     pub pools: Pools,
     /// Bounds.

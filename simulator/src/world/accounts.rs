@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use values::{HostName, MailAddress, Score};
 
 use crate::directory::{Answer, DefensePolicy, Delivery, Identity, Mailbox, Question, Recipient, SignInRefusal};
+use crate::signing::Ring;
 
 /// A mailbox with all that belongs to it.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Accounts {
     others: BTreeMap<String, Delivery>,
     /// Addresses that accounts had before, by their keys.
     renamed: BTreeMap<String, MailAddress>,
+    /// The keys that sign.
+    pub keys: Ring,
 }
 
 impl Accounts {
@@ -112,6 +115,7 @@ impl Accounts {
                 })
             }
             Question::SendAllowance { .. } => Answer::SendAllowance(true),
+            Question::Sign(order) => Answer::Signed(order.carry_out(&self.keys)),
         }
     }
 

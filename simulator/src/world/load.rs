@@ -188,6 +188,11 @@ fn run(seed: u64, faults: Faults) -> Outcome {
     let mut accounts = plans::accounts();
     plans::add_team(&mut accounts);
     plan.journal.segment_bytes = 8 << 10;
+    // Signing takes its time, so only some worlds do it.
+    if seed.is_multiple_of(8) {
+        plan.signing = crate::signing::tests::signing();
+        accounts.keys = (*crate::signing::tests::ring()).clone();
+    }
     let mut world = World::new(seed, plan, accounts).unwrap();
     world.engine.set_faults(faults);
     let mut chance = world.chance.branch();

@@ -59,6 +59,7 @@ pub(crate) fn plan() -> Topology {
                 secret: b"secret".to_vec(),
             }),
         },
+        signing: crate::signing::Signing::default(),
         pools: crate::engine::Pools::default(),
         bounds: Bounds::STANDARD,
         journal: Options { segment_bytes: 64 << 10, ..Options::STANDARD },

@@ -183,7 +183,7 @@ fn a_wrong_password_and_a_store_that_is_off_are_told_apart() {
     assert!(talk.say(&mut world, "STAT").starts_with("+OK 0 0"));
 }
 
-fn submit(world: &mut World, recipients: &[&str]) -> String {
+pub(super) fn submit(world: &mut World, recipients: &[&str]) -> String {
     let mut talk = Talk::begin(world, "submission-1", Door::Submission, true);
     talk.hear(world);
     talk.say(world, "EHLO client.example");
@@ -306,7 +306,7 @@ fn an_automatic_reply_is_sent_once_a_day_to_people_only() {
     assert_eq!(replies(&mut world, &mail("office@acme.example", "")).len(), 2);
 }
 
-fn send_as(world: &mut World, from: &str, recipients: &[&str], text: &str) -> String {
+pub(super) fn send_as(world: &mut World, from: &str, recipients: &[&str], text: &str) -> String {
     let mut talk = Talk::begin(world, "mx-1", Door::Mx, false);
     talk.hear(world);
     talk.say(world, "EHLO client.example");

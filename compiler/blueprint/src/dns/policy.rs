@@ -1,6 +1,6 @@
 //! What a domain says about its mail: who may send it, who signs it, and how it wants to be written to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
@@ -8,6 +8,7 @@ use values::{HostName, Name, Network};
 
 use super::hosts;
 use crate::platform::{Blueprint, Mail, Role};
+use crate::roster::Roster;
 
 /// Octets of a policy that is published in one piece; a longer one is spread over several names.
 const POLICY_LENGTH: usize = 450;
@@ -37,6 +38,18 @@ pub fn signing(mail: &Mail, generation: u32) -> Vec<Selector> {
             Selector { algorithm: algorithm.clone(), name: format!("{letter}{generation}") }
         })
         .collect()
+}
+
+/// Returns the domains that mail is signed for, each with the domain whose keys do: a domain's other names are signed with its own.
+pub fn signers<'r>(blueprint: &'r Blueprint, roster: &'r Roster) -> BTreeMap<&'r HostName, &'r HostName> {
+    let mut found = BTreeMap::from([(&blueprint.service_domain, &blueprint.service_domain)]);
+    for own in [blueprint.operator.postmaster.domain(), blueprint.operator.abuse.domain()] {
+        found.insert(own, own);
+    }
+    for domain in &roster.domains {
+        found.extend(std::iter::once(&domain.name).chain(&domain.aliases).map(|name| (name, &domain.name)));
+    }
+    found
 }
 
 /// Returns the keys that are published: those that sign, those that will next, so that the world knows them before, and those

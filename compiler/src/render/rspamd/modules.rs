@@ -164,18 +164,6 @@ fn antivirus(blueprint: &Blueprint) -> Object {
     Object::default().set("clamav", scanner)
 }
 
-/// A domain that mail is signed for, and the domain whose keys do.
-fn signed<'r>(blueprint: &'r Blueprint, roster: &'r Roster) -> BTreeMap<&'r HostName, &'r HostName> {
-    let mut found = BTreeMap::from([(&blueprint.service_domain, &blueprint.service_domain)]);
-    for own in [blueprint.operator.postmaster.domain(), blueprint.operator.abuse.domain()] {
-        found.insert(own, own);
-    }
-    for domain in &roster.domains {
-        found.extend(std::iter::once(&domain.name).chain(&domain.aliases).map(|name| (name, &domain.name)));
-    }
-    found
-}
-
 fn key_path(reference: &SecretReference) -> String {
     format!("{KEYS}{}.pem", reference.name)
 }
@@ -206,7 +194,7 @@ pub(super) fn seeds() -> Vec<String> {
 /// Returns the keys that sign now, as files.
 pub(super) fn keys(blueprint: &Blueprint, roster: &Roster, generation: u32) -> BTreeMap<String, File> {
     let mut files = BTreeMap::new();
-    for signer in signed(blueprint, roster).into_values() {
+    for signer in policy::signers(blueprint, roster).into_values() {
         for selector in policy::signing(&blueprint.mail, generation) {
             let key = secret::dkim_key(&selector.algorithm, &selector.name, signer);
             let file = File { mode: 0o640, owner: format!("root:{USER}"), pieces: vec![Piece::Secret(key.clone())] };
@@ -232,7 +220,7 @@ fn signing(blueprint: &Blueprint, roster: &Roster, generation: u32) -> Object {
         return Object::default().set("enabled", false);
     }
     let mut domains = Object::default();
-    for (domain, signer) in signed(blueprint, roster) {
+    for (domain, signer) in policy::signers(blueprint, roster) {
         let keys = selectors(&blueprint.mail, signer, generation, |_| true);
         domains = domains.set(domain.as_str(), Object::default().set("selectors", Value::List(keys)));
     }
@@ -257,7 +245,7 @@ fn sealing(blueprint: &Blueprint, roster: &Roster, generation: u32) -> Object {
         return Object::default().set("sign_authenticated", false).set("sign_inbound", false).set("sign_local", false);
     }
     let mut domains = Object::default();
-    for (domain, signer) in signed(blueprint, roster) {
+    for (domain, signer) in policy::signers(blueprint, roster) {
         let keys = selectors(&blueprint.mail, signer, generation, |algorithm| algorithm.starts_with("rsa"));
         if let Some(Value::Object(key)) = keys.into_iter().next() {
             domains = domains.set(domain.as_str(), key);
