@@ -437,7 +437,8 @@ fn a_client_that_closes_its_half_after_talking_gets_every_reply() {
     let mut stream = plain(running.description(), "mx");
     let text = message("bob@bigmail.example", "alice@acme.example", "pipelined");
     exchange(&mut stream, "");
-    let all = "EHLO outside.example\r\nMAIL FROM:<bob@bigmail.example>\r\nRCPT TO:<alice@acme.example>\r\nDATA\r\n";
+    exchange(&mut stream, "EHLO outside.example\r\n");
+    let all = "MAIL FROM:<bob@bigmail.example>\r\nRCPT TO:<alice@acme.example>\r\nDATA\r\n";
     stream.write_all(all.as_bytes()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();

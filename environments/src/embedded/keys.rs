@@ -101,7 +101,8 @@ mod tests {
         assert!(records.iter().all(|record| *record == records[0]) && records[0].starts_with("v=DKIM1; k=ed25519; p="));
         assert_eq!(store().made(name).unwrap().record(), records[0]);
         // What cannot be kept is not signed with.
-        let blocked = KeyStore::new(folder.path().join("log/keys"), Spares::of(folder.path()), log.clone());
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let blocked = KeyStore::new(folder.path().join("file/keys"), Spares::of(folder.path()), log.clone());
         assert!(blocked.key(name).is_none());
         drop((first, blocked, log));
         writer.finish();
