@@ -39,9 +39,6 @@ use stage::{Play, Stage};
 /// Verbs that change the world for everybody: scenarios with one of them have it for themselves.
 const ALONE: [&str; 8] = ["advance", "fault", "heal", "migrate", "evacuate", "snapshot", "restore", "load"];
 
-/// Scenarios at a time.
-const BESIDE_EACH_OTHER: usize = 8;
-
 /// Why a step did not come to a good end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -113,7 +110,7 @@ impl Trial<'_> {
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..BESIDE_EACH_OTHER.min(beside.len()) {
+            for _ in 0..self.hands.at_once().min(beside.len()) {
                 scope.spawn(|| {
                     while let Some(&index) = beside.get(next.fetch_add(1, Ordering::Relaxed)) {
                         try_one(index);

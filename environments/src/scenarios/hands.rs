@@ -44,6 +44,12 @@ pub enum Whom {
 
 /// What only a backend can do. Each of these says so where it cannot.
 pub trait Hands: Sync {
+    /// Returns how many scenarios are tried at a time: daemons give up what takes longer than their settings allow, which
+    /// more than the environment has processors for would.
+    fn at_once(&self) -> usize {
+        8
+    }
+
     /// Lets time pass.
     fn advance(&self, _by: Duration) -> Result<(), Cannot> {
         Err(lacks("move time"))

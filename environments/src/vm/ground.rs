@@ -151,7 +151,17 @@ fn cannot(failure: &Failure) -> Cannot {
     Cannot::Failed(failure.to_string())
 }
 
+/// Scenarios at a time on emulated machines, where a lookup of a tenth of a second takes one.
+const EMULATED_AT_ONCE: usize = 2;
+
 impl Hands for Ground {
+    fn at_once(&self) -> usize {
+        match self.power.accelerator.instead {
+            Some(_) => EMULATED_AT_ONCE,
+            None => self.reach.at_once(),
+        }
+    }
+
     fn migrate(&self, node: &str, to: &str) -> Result<(), Cannot> {
         self.relocate(node, to).map(drop).map_err(|failure| cannot(&failure))
     }

@@ -259,7 +259,7 @@ pub(super) fn short(folder: &Path, name: &str) -> Result<(File, PathBuf), Failur
 /// Returns how much memory a node gets here, in MiB: as much as it is to have, up to what serves a few people well. What a machine
 /// does not touch takes none here.
 pub(super) fn memory(node: &Node) -> u64 {
-    (node.memory.as_bytes() >> 20).clamp(256, 1024)
+    (node.memory.as_bytes() >> 20).clamp(256, 512)
 }
 
 /// Returns the address of a node's network card: administered locally, from the range that QEMU's own tools use.
