@@ -3,6 +3,7 @@
 //! Each daemon has a folder, each of its files a file. Postfix for the mx is the pattern that the other daemons follow.
 
 pub mod backup;
+pub mod cards;
 pub mod clamav;
 pub mod control;
 pub mod dovecot;

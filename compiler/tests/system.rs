@@ -82,6 +82,34 @@ fn mail_leaves_by_outbound_nodes_alone() {
 }
 
 #[test]
+fn nodes_that_the_world_sees_have_its_card_and_its_router_in_production_alone() {
+    const FRONT: &str = "/etc/systemd/network/20-mailwright-front.network";
+    let [dev, _, production] = bundles().try_into().expect("three environments");
+    let has = |bundle: &Bundle| -> Vec<String> {
+        bundle.nodes.iter().filter(|(_, tree)| tree.files.contains_key(FRONT)).map(|(node, _)| node.clone()).collect()
+    };
+    assert_eq!(has(&dev), [""; 0]);
+    assert_eq!(has(&production), ["balancer-1", "balancer-2", "dns-1", "dns-2", "outbound-1", "outbound-2"]);
+    let text = |node: &str, path: &str| String::from_utf8(content(&production, node, path)).expect("it is text");
+    let outbound = text("outbound-1", FRONT);
+    for line in [
+        "Name=eth1",
+        "Address=203.0.113.4/28",
+        "Address=203.0.113.6/28",
+        "Gateway=203.0.113.1",
+        "PreferredSource=203.0.113.4",
+    ] {
+        assert!(outbound.lines().any(|said| said == line), "{line}: {outbound}");
+    }
+    // Keepalived gives those their addresses.
+    let balancer = text("balancer-1", FRONT);
+    assert!(!balancer.contains("Address=") && balancer.contains("Gateway=2001:db8:20::1\n"), "{balancer}");
+    // Who says to be inside and comes from there is not let in.
+    assert!(text("dns-1", "/etc/nftables.conf").contains("iifname \"eth1\" ip saddr @inside4 drop\n"));
+    assert!(!text("store-1", "/etc/nftables.conf").contains("eth1"));
+}
+
+#[test]
 fn systemd_finds_nothing_to_say_about_units_of_ours() {
     if !is_installed("/usr/bin/systemd-analyze") {
         return;

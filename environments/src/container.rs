@@ -296,7 +296,7 @@ fn plan(
         tunnel: network::tunnel(device, number, own),
         others: network::flood(device, others),
         network: match node {
-            Some(node) => network::node(order.blueprint, node),
+            Some(node) => network::front(order.blueprint, node) + &network::node(order.blueprint, node),
             None => network::fabric(order.blueprint, ""),
         },
         refuses: node.is_none(),

@@ -449,7 +449,7 @@ fn plan(order: &Order<'_>, node: &Node) -> Result<Plan, Failure> {
         mount,
         tree: order.folder.tree(name),
         programs: BTreeMap::from([(SERVE.to_owned(), order.program.to_owned())]),
-        network: network::node(order.blueprint, node),
+        network: network::front(order.blueprint, node) + &network::node(order.blueprint, node),
         processes: order.bundle.nodes.get(name).map(|tree| tree.processes.clone()).unwrap_or_default(),
     })
 }

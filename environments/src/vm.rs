@@ -150,7 +150,8 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
     let programs = programs::layer(order.cache, common.program)?;
     let (authority, _) = namespace::lay_out(common)?;
     let nodes = in_order(&common.blueprint.nodes);
-    let power = Power { image: order.image.clone(), programs, accelerator, boot: order.boot };
+    let world = common.blueprint.world;
+    let power = Power { image: order.image.clone(), programs, accelerator, boot: order.boot, world };
     let ground = Ground::of(&power, &nodes);
     // What could be stored later; who stores it is another process.
     folder.write_document(GROUND, &ground)?;

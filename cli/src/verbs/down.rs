@@ -9,7 +9,7 @@ use super::compiled::say;
 use crate::failure::{Exit, Failure};
 
 /// How long an environment may take to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// End an environment; mail and accounts stay.
 #[derive(clap::Args)]

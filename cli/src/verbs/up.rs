@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 /// How long a process that has failed may take to say why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long an environment may take to end.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+const STOP_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Bring an environment up and print its front doors and accounts to try.
 ///

@@ -30,9 +30,14 @@ pub fn inner(network: Network, cluster: usize, clusters: usize, role: Role, numb
     (u128::from(number) < block).then(|| network.nth(index.checked_mul(block)?.checked_add(number.into())?))?
 }
 
+/// Returns the address of the router that stands before a front network: the first.
+pub fn router(network: Network) -> Option<IpAddr> {
+    network.hosts().next()
+}
+
 /// Hands out the addresses that the world sees, in order, past those that are spoken for.
 ///
-/// The first address of a network is its router's.
+/// The first address of a network is its [`router`]'s.
 #[derive(Debug)]
 pub struct Front {
     free: Vec<IpAddr>,

@@ -10,11 +10,9 @@ use std::net::IpAddr;
 use blueprint::{Blueprint, Check, File, Node, Process, Role, Tree};
 use values::Name;
 
-use crate::render::place;
+use crate::render::{cards, place};
 
 const FILE: &str = "/etc/keepalived/keepalived.conf";
-/// The interface that nodes have.
-const INTERFACE: &str = "eth0";
 
 /// Seconds between two signs of life; three missed ones and the next takes over.
 const ADVERTISED: u64 = 1;
@@ -78,12 +76,17 @@ impl fmt::Display for Config {
     }
 }
 
+/// Tells whether a node has its front addresses of keepalived, and only as long as it is to have them.
+pub fn is_held(blueprint: &Blueprint, node: &Node) -> bool {
+    node.role == Role::Balancer && place::members(blueprint, &node.cluster, Role::Balancer).count() > 1
+}
+
 /// Returns what a balancer has that shares front addresses with others; nothing where it is the only one.
 pub fn tree(blueprint: &Blueprint, node: &Node) -> Tree {
-    let peers: Vec<&Node> = place::members(blueprint, &node.cluster, Role::Balancer).collect();
-    if peers.len() < 2 {
+    if !is_held(blueprint, node) {
         return Tree::default();
     }
+    let peers: Vec<&Node> = place::members(blueprint, &node.cluster, Role::Balancer).collect();
     let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<String>>();
     Tree {
         files: BTreeMap::from([(FILE.to_owned(), File::text(config(blueprint, node, &peers).to_string()))]),
@@ -134,6 +137,7 @@ fn config(blueprint: &Blueprint, node: &Node, peers: &[&Node]) -> Config {
             ],
         ),
     ];
+    let front = cards::of_fronts(blueprint);
     let own = peers.iter().position(|peer| peer.name == node.name).unwrap_or(0);
     // Clusters share a network, so each counts on from the one before.
     let before =
@@ -153,7 +157,7 @@ fn config(blueprint: &Blueprint, node: &Node, peers: &[&Node]) -> Config {
                 vec![Own("vrrp_instance"), instance(four, &holder.name)],
                 vec![
                     line(vec![Own("state"), Own("BACKUP")]),
-                    line(vec![Own("interface"), Own(INTERFACE)]),
+                    line(vec![Own("interface"), Own(cards::INNER)]),
                     line(vec![Own("virtual_router_id"), Number(u64::try_from(router).unwrap_or(1))]),
                     line(vec![Own("priority"), Number(priority)]),
                     line(vec![Own("advert_int"), Number(ADVERTISED)]),
@@ -164,7 +168,7 @@ fn config(blueprint: &Blueprint, node: &Node, peers: &[&Node]) -> Config {
                     ),
                     Item::Block(
                         vec![Own("virtual_ipaddress")],
-                        fronts.iter().map(|&address| line(vec![Held(address), Own("dev"), Own(INTERFACE)])).collect(),
+                        fronts.iter().map(|&address| line(vec![Held(address), Own("dev"), Own(front)])).collect(),
                     ),
                     Item::Block(vec![Own("track_process")], vec![line(vec![Own("haproxy")])]),
                 ],
@@ -182,6 +186,8 @@ fn instance(four: bool, node: &Name) -> Word {
 
 #[cfg(test)]
 mod tests {
+    use blueprint::platform::World;
+
     use super::*;
     use crate::render::sample;
 
@@ -213,6 +219,14 @@ mod tests {
         assert_eq!(priorities(&first), ["254", "234"]);
         assert_eq!(priorities(&second), ["234", "254"]);
         assert!(first.contains("203.0.113.7/32 dev eth0\n"), "{first}");
+    }
+
+    #[test]
+    fn the_real_world_sees_the_second_card() {
+        let mut blueprint = platform();
+        blueprint.world = World::Real;
+        let text = written(&blueprint, "balancer-1");
+        assert!(text.contains("203.0.113.7/32 dev eth1\n") && text.contains("interface eth0\n"), "{text}");
     }
 
     #[test]

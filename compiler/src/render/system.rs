@@ -14,7 +14,8 @@ use blueprint::{Blueprint, Check, File, Node, Piece, Role, Tree};
 use values::Name;
 
 use crate::decide::names::group_host;
-use crate::decide::secrets;
+use crate::decide::{addresses, secrets};
+use crate::render::{cards, keepalived};
 
 /// The certificates that nodes trust each other by, as PEM: the platform's own authority.
 pub const AUTHORITY: &str = "/etc/mailwright/authority.pem";
@@ -41,6 +42,9 @@ pub fn tree(blueprint: &Blueprint, node: &Node, role: &Tree) -> Tree {
         ("/etc/ssh/sshd_not_to_be_run", String::new()),
     ] {
         files.insert(path.to_owned(), File::text(content));
+    }
+    if let Some(front) = front_card(blueprint, node) {
+        files.insert("/etc/systemd/network/20-mailwright-front.network".to_owned(), File::text(front));
     }
     files.insert(format!("{}systemd-journal-upload.service.d/mailwright.conf", units::UNITS), File::text(UPLOAD_UNIT));
     if node.role == Role::Monitor {
@@ -122,7 +126,7 @@ fn journal_upload(blueprint: &Blueprint) -> String {
 
 /// Sets up the card of the inner network, the first that a machine has. All sites' networks are one wire, as hypervisors are told.
 ///
-/// Gap: addresses that the world sees are no part of it, since which router stands before them no specification says.
+/// Gap: nodes without a card to the world have no way out, since which router stands inside no specification says.
 fn networkd(blueprint: &Blueprint, node: &Node) -> String {
     let mut text =
         String::from("[Match]\nName=eth0\n\n[Network]\nDHCP=no\nIPv6AcceptRA=no\nLLMNR=no\nMulticastDNS=no\n");
@@ -141,6 +145,37 @@ fn networkd(blueprint: &Blueprint, node: &Node) -> String {
         let _ = write!(text, "\n[Route]\nDestination={network}\n{scope}{source}");
     }
     text
+}
+
+/// Sets up the card that the world sees, where a node has one: the addresses it has for itself, and the way out by the router, whose
+/// address is the first of each front network. Balancers that stand in for each other are given theirs by keepalived.
+fn front_card(blueprint: &Blueprint, node: &Node) -> Option<String> {
+    if blueprint.world == World::Simulated || node.front_addresses.is_empty() {
+        return None;
+    }
+    let site = blueprint.sites.iter().find(|site| site.name == node.site)?;
+    // Where keepalived gives it its addresses it has none at first, and is ready all the same.
+    let mut text = format!(
+        "[Match]\nName={}\n\n[Link]\nRequiredForOnline=carrier\n\n\
+         [Network]\nDHCP=no\nIPv6AcceptRA=no\nLLMNR=no\nMulticastDNS=no\n",
+        cards::FRONT
+    );
+    let is_shared = keepalived::is_held(blueprint, node);
+    for &front in &site.fronts {
+        let own: Vec<_> = node.front_addresses.iter().filter(|address| front.contains(**address)).collect();
+        if own.is_empty() {
+            continue;
+        }
+        for address in own.iter().filter(|_| !is_shared) {
+            let _ = writeln!(text, "\n[Address]\nAddress={address}/{}", front.prefix());
+        }
+        if let Some(router) = addresses::router(front) {
+            let source = own.first().filter(|_| !is_shared);
+            let source = source.map_or_else(String::new, |source| format!("PreferredSource={source}\n"));
+            let _ = write!(text, "\n[Route]\nGateway={router}\nGatewayOnLink=yes\n{source}");
+        }
+    }
+    Some(text)
 }
 
 /// Source: the kernel's documentation, `admin-guide/sysctl` and `networking/ip-sysctl`.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use blueprint::platform::World;
 use blueprint::{Blueprint, Node};
 
 /// The address of the world outside, which is also every node's way out; as in the embedded backend.
@@ -140,6 +141,9 @@ pub(crate) fn cut_tunnel(off: bool) -> &'static str {
 /// Returns how a node sets its own end up.
 pub(crate) fn node(blueprint: &Blueprint, node: &Node) -> String {
     let mut batch = String::from("link set lo up\n");
+    if blueprint.world == World::Real && !node.front_addresses.is_empty() {
+        batch.push_str("link set eth1 up\n");
+    }
     for address in node.addresses.iter().chain(&node.front_addresses) {
         let _ = writeln!(batch, "addr add {address}/{} dev eth0{}", bits(address), nodad(address));
     }
@@ -189,7 +193,20 @@ pub(crate) fn networkd(blueprint: &Blueprint, node: &Node) -> String {
 
 /// Returns how a node has its addresses where there is no wire: daemons' checkers look whether they could be taken.
 pub(crate) fn alone(blueprint: &Blueprint, planned: &Node) -> String {
-    format!("link add eth0 type veth peer name wire\nlink set wire up\n{}", node(blueprint, planned))
+    format!(
+        "link add eth0 type veth peer name wire\nlink set wire up\n{}{}",
+        front(blueprint, planned),
+        node(blueprint, planned)
+    )
+}
+
+/// Returns how a node has the card that production's daemons know the world by, where it has one; the world is on the other card, too,
+/// and this one leads nowhere.
+pub(crate) fn front(blueprint: &Blueprint, node: &Node) -> String {
+    match blueprint.world == World::Real && !node.front_addresses.is_empty() {
+        true => "link add eth1 type veth peer name front\nlink set front up\n".to_owned(),
+        false => String::new(),
+    }
 }
 
 /// Returns every network of the platform, inner ones and those the world sees.
@@ -222,6 +239,20 @@ mod tests {
             assert!(batch.contains(&format!("default via {WORLD} ")), "{batch}");
             assert!(batch.lines().all(|line| line.len() < 200));
         }
+    }
+
+    #[test]
+    fn only_in_the_real_world_a_node_has_a_card_for_it() {
+        let (mut blueprint, _, _) = crate::fixture::platform();
+        let mut planned = blueprint.nodes.first().unwrap().clone();
+        planned.front_addresses = vec!["203.0.113.2".parse().unwrap()];
+        assert_eq!(front(&blueprint, &planned), "");
+        assert!(!node(&blueprint, &planned).contains("eth1"));
+        blueprint.world = World::Real;
+        assert!(front(&blueprint, &planned).starts_with("link add eth1 "));
+        assert!(node(&blueprint, &planned).contains("link set eth1 up\n"));
+        planned.front_addresses.clear();
+        assert_eq!(front(&blueprint, &planned), "");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use blueprint::Node;
 use images::disk::{Item, disk};
 
 use super::Laid;
-use super::lane::{Beside, NETWORK};
+use super::lane::{Beside, FRONT_NETWORK, NETWORK};
 use super::machine::MachineFailure;
 use crate::failure::Failure;
 use crate::files;
@@ -68,7 +68,9 @@ pub(super) fn config_bytes(tree: &Path, node: &str, beside: &Beside) -> Result<V
 pub(super) fn manifest(tree: &Path) -> Result<Manifest, Failure> {
     let kept = files::read_json(&tree.join("manifest.json")).map_err(StateFailure::from)?;
     let mut manifest: Manifest = kept.unwrap_or_default();
-    manifest.files.remove(NETWORK);
+    for path in [NETWORK, FRONT_NETWORK] {
+        manifest.files.remove(path);
+    }
     Ok(manifest)
 }
 

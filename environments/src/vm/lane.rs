@@ -26,6 +26,9 @@ const EMULATED: &str = "clocksource=hpet no_timer_check panic=1 systemd.default_
 /// Where systemd-networkd reads how a test environment's wire is reached.
 pub(super) const NETWORK: &str = "/etc/systemd/network/10-mailwright.network";
 
+/// Where production's networkd reads how the world's card is set up.
+pub(super) const FRONT_NETWORK: &str = "/etc/systemd/network/20-mailwright-front.network";
+
 /// The unit by which the tool sees a machine that systemd runs.
 const AGENT: &str = "mailwright-agent.service";
 

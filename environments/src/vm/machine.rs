@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use blueprint::Node;
 use blueprint::ledger::Boot;
+use blueprint::platform::World;
 use sha2::{Digest as _, Sha256};
 
 use super::accelerator::Accelerator;
@@ -197,6 +198,8 @@ pub(super) struct Power {
     pub(super) programs: PathBuf,
     pub(super) accelerator: Accelerator,
     pub(super) boot: Boot,
+    /// Whether the platform is as the real world sees it.
+    pub(super) world: World,
 }
 
 impl Power {
@@ -324,6 +327,10 @@ impl Machine<'_> {
         say(&["-netdev", &format!("stream,id=wire,server=off,addr.type=unix,addr.path={}", named(NETWORK))]);
         let card = format!("virtio-net-pci,netdev=wire,romfile=,mac={},addr=9", card(self.node.name.as_str()));
         say(&["-device", &card]);
+        if power.world == World::Real && !self.node.front_addresses.is_empty() {
+            // What production's daemons know by its name leads nowhere here: the world is on the first card, too.
+            say(&["-netdev", "hubport,id=front,hubid=0", "-device", "virtio-net-pci,netdev=front,romfile=,addr=d"]);
+        }
         say(&["-device", "virtio-serial-pci,id=ports,addr=a"]);
         for (number, (name, port)) in [(CONTROL, node::CONTROL), (ENTRY, node::ENTRY)].into_iter().enumerate() {
             say(&["-chardev", &format!("socket,id={name},path={},server=on,wait=off", named(name))]);

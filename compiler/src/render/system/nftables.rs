@@ -11,7 +11,7 @@ use blueprint::{Blueprint, Node, Role, Tree};
 use values::Network;
 
 use crate::decide::ports;
-use crate::render::place;
+use crate::render::{cards, place};
 
 /// Where the file is.
 pub(super) const FILE: &str = "/etc/nftables.conf";
@@ -68,6 +68,12 @@ fn input(text: &mut String, blueprint: &Blueprint, node: &Node, tree: &Tree) {
          ct state vmap { established : accept, related : accept, invalid : drop }\n        \
          meta l4proto { icmp, ipv6-icmp } limit rate 100/second accept\n",
     );
+    if blueprint.world == World::Real && !node.front_addresses.is_empty() {
+        // Nobody is inside who comes from the world.
+        let card = cards::FRONT;
+        let _ = writeln!(text, "        iifname \"{card}\" ip saddr @inside4 drop");
+        let _ = writeln!(text, "        iifname \"{card}\" ip6 saddr @inside6 drop");
+    }
     let list = |ports: &BTreeSet<u16>| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     if !front.is_empty() {
         let _ = writeln!(text, "        tcp dport {{ {} }} accept", list(&front));
