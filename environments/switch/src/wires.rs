@@ -289,10 +289,19 @@ async fn wait_beside(shared: Arc<Shared>, port: Port, listener: UnixListener) {
 async fn machine(shared: Arc<Shared>, port: Port, listener: UnixListener, mut frames: mpsc::Receiver<Arc<[u8]>>) {
     let Some(handover) = shared.ports.get(port.0) else { return };
     let mut stream: Option<UnixStream> = None;
+    let mut was_there = false;
     loop {
         let mut connected = match stream.take() {
             Some(stream) => stream,
             None => tokio::select! {
+                biased;
+                // What comes for a machine that is gone is lost, and not for the one that comes later.
+                frame = frames.recv(), if was_there => {
+                    if frame.is_none() {
+                        return;
+                    }
+                    continue;
+                }
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
                     Err(_) => {
@@ -307,6 +316,7 @@ async fn machine(shared: Arc<Shared>, port: Port, listener: UnixListener, mut fr
                 }
             },
         };
+        was_there = true;
         shared.core().renewed(port);
         let (read, write) = connected.split();
         tokio::select! {
@@ -408,6 +418,36 @@ mod tests {
         again.write_all(&framed(&frame(1, 2, b"back"))).unwrap();
         assert_eq!(hear(&mut one), frame(1, 2, b"back"));
         assert!(switch.counters().delivered >= 3);
+    }
+
+    #[test]
+    fn what_comes_for_a_machine_that_is_gone_is_not_for_the_one_that_comes_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [folder.path().join("a"), folder.path().join("b")];
+        let wires = paths.iter().map(|path| Wire::Socket(path.clone())).collect();
+        let switch = Switch::start(wires, 1).unwrap();
+        let connect = |number: usize| {
+            let stream = StdStream::connect(&paths[number]).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            stream
+        };
+        let (mut one, mut other) = (connect(0), connect(1));
+        one.write_all(&framed(&frame(2, 1, b"hello"))).unwrap();
+        assert_eq!(hear(&mut other), frame(2, 1, b"hello"));
+        drop(other);
+        for _ in 0..10 {
+            one.write_all(&framed(&frame(2, 1, b"to nobody"))).unwrap();
+        }
+        let begun = Instant::now();
+        while switch.counters().delivered < 11 {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            std::thread::yield_now();
+        }
+        let mut again = connect(1);
+        again.write_all(&framed(&frame(1, 2, b"back"))).unwrap();
+        assert_eq!(hear(&mut one), frame(1, 2, b"back"));
+        one.write_all(&framed(&frame(2, 1, b"welcome"))).unwrap();
+        assert_eq!(hear(&mut again), frame(2, 1, b"welcome"));
     }
 
     #[test]
