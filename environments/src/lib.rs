@@ -25,6 +25,7 @@ mod container;
 mod description;
 mod embedded;
 mod failure;
+mod faults;
 mod fill;
 #[cfg(test)]
 mod fixture;

@@ -35,6 +35,7 @@ use crate::accounts::Passwords;
 use crate::container;
 use crate::embedded::{self, Authority, Bound, World};
 use crate::failure::Failure;
+use crate::faults::Faults;
 use crate::files;
 use crate::fill::Filler;
 use crate::launch::{Ended, Progress, Step};
@@ -129,7 +130,7 @@ impl Order<'_> {
 pub(crate) struct Namespace {
     // In the order in which they end.
     doors: Doors,
-    ground: Arc<Ground>,
+    faults: Faults<Ground>,
     world: Option<World>,
     runtime: Runtime,
     broke: watch::Receiver<Option<String>>,
@@ -281,7 +282,10 @@ pub(crate) fn start(mut order: Order<'_>, progress: &dyn Progress) -> Result<(Na
         processes: order.bundle.nodes.iter().map(|(node, tree)| (node.clone(), tree.processes.clone())).collect(),
         open: open.clone(),
         doors,
-        ground: Ground::new(order.blueprint, plans, (agents, fabric, stage), reach, log.clone()),
+        faults: Faults::new(
+            Ground::new(order.blueprint, plans, (agents, fabric, stage), reach, log.clone()),
+            log.clone(),
+        ),
         world: Some(world),
         runtime,
         broke,
@@ -522,11 +526,11 @@ impl Namespace {
         for node in &touched {
             let processes = order.bundle.nodes.get(node).map(|tree| tree.processes.clone()).unwrap_or_default();
             self.processes.insert(node.clone(), processes.clone());
-            self.ground.runs(node, processes.clone());
-            self.ground.agents().converge(node, processes)?;
+            self.faults.ground().runs(node, processes.clone());
+            self.faults.ground().agents().converge(node, processes)?;
         }
-        let mut changed = self.ground.agents().await_delivered(&touched, PATIENCE)?;
-        self.ground.agents().await_settled(PATIENCE)?;
+        let mut changed = self.faults.ground().agents().await_delivered(&touched, PATIENCE)?;
+        self.faults.ground().agents().await_settled(PATIENCE)?;
         changed.retain(|_, files| !files.is_empty());
         for (node, files) in &changed {
             progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
@@ -538,19 +542,20 @@ impl Namespace {
 
     /// Waits until the nodes that could wait are ready, too.
     pub(crate) fn await_rest(&self) -> Result<(), Failure> {
-        self.ground.agents().await_settled(PATIENCE)
+        self.faults.ground().agents().await_settled(PATIENCE)
     }
 
     /// Ends the platform: doors first, then the nodes, then the log.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.doors.close();
-        self.ground.stop(agents::FAREWELL);
+        self.faults.end();
+        self.faults.ground().stop(agents::FAREWELL);
         let stopped = self.world.take().map_or(Ok(()), World::stop);
         if let Some(log) = self.log.take() {
             log.write(Entry::now(Level::Info, None, "environment stopped"));
         }
         // Whoever writes to the log is gone before it is finished.
-        drop(self.ground);
+        drop(self.faults);
         self.idle.end();
         if let Some(keeping) = self.keeping.take() {
             let _ = keeping.join();

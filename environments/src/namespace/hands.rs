@@ -13,6 +13,7 @@ use values::{HostName, MailAddress};
 
 use super::Namespace;
 use crate::embedded;
+use crate::faults::Breakable;
 use crate::scenarios::{Cannot, Fault, Hands, Whom};
 use crate::vm;
 
@@ -155,7 +156,7 @@ fn content(written: &[u8]) -> Vec<u8> {
 
 impl Reach {
     /// Returns what is being delivered just now, by node and the queue's own name for it; a queue that cannot be read has nothing.
-    pub(super) fn under_way(&self) -> BTreeSet<(String, String)> {
+    pub(crate) fn under_way(&self) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         for (node, (_, inside)) in &self.queues {
             let queue = self.queue(inside).unwrap_or_default();
@@ -166,7 +167,7 @@ impl Reach {
     }
 
     /// Has every queue try what it holds once more; one that cannot does when its time comes.
-    pub(super) fn flush(&self) {
+    pub(crate) fn flush(&self) {
         for (_, inside) in self.queues.values() {
             let _ = inside.run(&["/usr/sbin/postqueue", "-f"]);
         }
@@ -179,11 +180,11 @@ impl Hands for Namespace {
     }
 
     fn fault(&self, fault: &Fault) -> Result<(), Cannot> {
-        self.ground.fault(fault)
+        self.faults.fault(fault)
     }
 
     fn heal(&self, whom: &Whom) -> Result<(), Cannot> {
-        self.ground.heal(whom)
+        self.faults.heal(whom)
     }
 
     fn advance(&self, by: Duration) -> Result<(), Cannot> {
@@ -192,36 +193,36 @@ impl Hands for Namespace {
     }
 
     fn held(&self, mailbox: &MailAddress) -> Result<Vec<Vec<u8>>, Cannot> {
-        Hands::held(&*self.ground.reach(), mailbox)
+        Hands::held(&*self.faults.ground().reach(), mailbox)
     }
 
     fn release(&self, mailbox: &MailAddress) -> Result<u64, Cannot> {
-        self.ground.reach().release(mailbox)
+        self.faults.ground().reach().release(mailbox)
     }
 
     fn queued(&self, role: Role) -> Result<u64, Cannot> {
-        self.ground.reach().queued(role)
+        self.faults.ground().reach().queued(role)
     }
 
     fn is_settled(&self, about: &BTreeSet<String>) -> Option<bool> {
-        self.ground.reach().is_settled(about)
+        self.faults.ground().reach().is_settled(about)
     }
 
     fn watch(&self) {
-        self.ground.watch();
+        self.faults.ground().watch();
     }
 
     fn trace(&self, since: SystemTime) -> Option<Vec<u8>> {
-        self.ground.trace(since)
+        self.faults.ground().trace(since)
     }
 
     fn source_of(&self, domain: &HostName) -> Result<IpAddr, Cannot> {
-        self.ground.reach().source_of(domain)
+        self.faults.ground().reach().source_of(domain)
     }
 }
 
 /// The daemons' time is the machine's: what is short is waited for, what is long cannot be had.
-fn advance(by: Duration) -> Result<(), Cannot> {
+pub(crate) fn advance(by: Duration) -> Result<(), Cannot> {
     if by > LONGEST_WAIT {
         let reason =
             "real daemons have the machine's own time, which nobody moves; more than ten seconds are not waited for";

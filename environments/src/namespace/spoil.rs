@@ -10,46 +10,13 @@ use std::process::{Command, Stdio};
 
 use blueprint::Role;
 
+use crate::faults::Spoil;
 use crate::scenarios::Cannot;
 
 /// The status by which a script says that this machine has no way to do it.
 const LACKS: i32 = 3;
 
-/// What is wrong with a node that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Spoil {
-    /// One packet of ten is lost.
-    Lossy,
-    /// Answers take long.
-    Slow,
-    /// There is no room on the disk.
-    Full,
-    /// The disk takes nothing, as after a fault that made the kernel turn it read-only.
-    Failing,
-}
-
 impl Spoil {
-    /// Returns what a scenario's word means.
-    pub(super) fn named(word: &str) -> Option<Self> {
-        Some(match word {
-            "lossy" => Self::Lossy,
-            "slow" => Self::Slow,
-            "disk-full" => Self::Full,
-            "disk-error" => Self::Failing,
-            _ => return None,
-        })
-    }
-
-    /// Returns what the log says of it.
-    pub(super) fn event(self) -> &'static str {
-        match self {
-            Self::Lossy => "network of the node loses packets",
-            Self::Slow => "network of the node is slow",
-            Self::Full => "disk of the node is full",
-            Self::Failing => "disk of the node takes nothing",
-        }
-    }
-
     /// Tells whether it can be done to a node of a role.
     pub(super) fn fits(self, role: Role) -> Result<(), Cannot> {
         match self {
