@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use blueprint::ledger::Boot;
 use blueprint::platform::COMMAND_LINE;
 use blueprint::{Bundle, File, Process, Tree};
+use environments::scenarios::{Cannot, Fault, Whom};
 use environments::{Backend, Description, Failure, Identity, LaunchRequest, Progress, Running, StateRoot, Step};
 use spec::{Asset, SourceFile, Sources, Trust};
 
@@ -297,6 +298,105 @@ fn a_machine_boots_the_image_takes_changes_is_stored_and_goes_on_as_itself() {
     running.stop().unwrap();
 }
 
+/// One test for all that breaks, since every boot counts.
+#[test]
+fn a_machine_is_broken_on_purpose_and_repaired() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(first) = request(state.path(), greeter("hello")) else { return };
+    let from = first.blueprint.nodes.first().unwrap().host.to_string();
+    let to = first.blueprint.hosts.iter().map(|host| host.name.to_string()).find(|host| *host != from).unwrap();
+    let begun = Instant::now();
+    let told = |what: &str| println!("{:5.1} s  {what}", begun.elapsed().as_secs_f64());
+    let running = up(first);
+    told("it is up");
+    let hands = running.hands();
+    assert_eq!(hands.can_break(), Ok(()));
+    let fault = |what: &str, whom: Whom, lasts: Option<Duration>| {
+        hands.fault(&Fault { what: what.to_owned(), whom, after: Duration::ZERO, lasts })
+    };
+    let breaks = |what: &str| fault(what, Whom::Node("mx-1".to_owned()), None).unwrap();
+    let greets = || line(&mut connect(running.description(), [127, 0, 0, 1])).ends_with("hello");
+    let starts = || inside(state.path(), "wc -l < /var/lib/starts");
+    hands.heal(&Whom::All).expect("nothing is broken");
+
+    // Its daemons are killed, and its first process starts them again.
+    let mut client = connect(running.description(), [127, 0, 0, 1]);
+    assert!(line(&mut client).ends_with("hello"));
+    breaks("crash");
+    assert_eq!(line(&mut client), "", "who was connected is let go");
+    wait_for("it greets again", greets);
+    assert_eq!(starts(), "2");
+    told("its daemons were killed");
+
+    // What is sent to a machine that is cut off arrives when it is heard again.
+    let mut client = connect(running.description(), [127, 0, 0, 1]);
+    assert!(line(&mut client).ends_with("hello"));
+    breaks("cut-off");
+    client.get_mut().write_all(b"over the water\r\n").unwrap();
+    client.get_mut().set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    assert_eq!(line(&mut client), "");
+    hands.heal(&Whom::All).unwrap();
+    client.get_mut().set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(line(&mut client), "250 1 over the water");
+    told("it was cut off");
+
+    // Loss and delay are seen by who is connected, who sees no more of it.
+    breaks("lossy");
+    breaks("slow");
+    let sent = Instant::now();
+    client.get_mut().write_all(b"through the noise\r\n").unwrap();
+    assert_eq!(line(&mut client), "250 2 through the noise");
+    assert!(sent.elapsed() >= Duration::from_millis(150));
+    hands.heal(&Whom::Node("mx-1".to_owned())).unwrap();
+    told("its network was bad");
+
+    // Its disk is full for whoever writes to it, and has room again.
+    let writes = "(head -c 1000000 /dev/zero >/var/lib/more) 2>/dev/null && echo room || echo none";
+    breaks("disk-full");
+    assert_eq!(inside(state.path(), writes), "none");
+    hands.heal(&Whom::All).unwrap();
+    assert_eq!(inside(state.path(), writes), "room");
+    told("its disk was full");
+
+    // Its disk takes nothing: whoever wants it written for good is told, and what was written before is there afterwards.
+    assert_eq!(inside(state.path(), "echo kept >/var/lib/before; sync"), "");
+    breaks("disk-error");
+    let late = "dd if=/dev/zero of=/var/lib/late count=1 conv=fsync 2>/dev/null && echo written || echo failed";
+    assert_eq!(inside(state.path(), late), "failed");
+    assert_eq!(inside(state.path(), late), "failed");
+    hands.heal(&Whom::All).unwrap();
+    assert!(greets());
+    assert_eq!(inside(state.path(), "cat /var/lib/before; ls /var/lib/late 2>/dev/null"), "kept");
+    // What nobody has asked to be kept for good is lost with the power.
+    assert_eq!(inside(state.path(), "sync; wc -l < /var/lib/starts"), "3");
+    told("its disk took nothing");
+
+    // Its new host loses its power, for a while: it comes back there by itself.
+    hands.migrate("mx-1", &to).unwrap();
+    let nothing = fault("power-off", Whom::Host(from.clone()), None);
+    assert_eq!(nothing, Err(Cannot::Lacks(format!("this environment has nothing of host {from}"))));
+    fault("power-off", Whom::Host(to.clone()), Some(Duration::from_secs(2))).unwrap();
+    // There is no power to be lost twice, and nothing else to break.
+    breaks("power-off");
+    for what in ["crash", "cut-off", "lossy", "disk-full", "disk-error"] {
+        breaks(what);
+    }
+    let Err(Cannot::Failed(refused)) = hands.migrate("mx-1", &from) else { panic!("what has no power cannot move") };
+    assert!(refused.contains("it has no power"), "{refused}");
+    let found =
+        || environments::find(&StateRoot::new(state.path()), &Identity::new(state.path(), "one")).unwrap().unwrap();
+    let refused = found().save_snapshot("dark").err().unwrap();
+    assert!(refused.to_string().contains("mx-1 has no power"), "{refused}");
+    wait_for("it greets again", || found().node_states().unwrap()["mx-1"].settled && greets());
+    let states = found().node_states().unwrap();
+    assert_eq!((states["mx-1"].machine, states["mx-1"].host.as_ref()), (true, Some(&to)));
+    hands.heal(&Whom::All).expect("all is well");
+    assert_eq!(starts(), "4");
+    told("it was without power");
+    running.stop().unwrap();
+    told("it has ended");
+}
+
 /// One mx as production boots it: systemd first, the distribution's units with what is rendered for them, production's words for the
 /// kernel.
 #[test]
@@ -329,6 +429,21 @@ fn a_machine_booted_with_stock_units_runs_what_its_disk_says_and_nothing_else() 
     assert_eq!(inside(state.path(), "postfix check 2>&1"), "");
     let log = std::fs::read_to_string(running.folder().log().join("events.jsonl")).unwrap();
     assert!(log.contains("starting the Postfix mail system"), "{log}");
+
+    if std::env::var_os("MAILWRIGHT_ALL").is_some() {
+        // Its daemons are killed, and systemd starts them again; who speaks for the machine is left alone.
+        let daemons = "systemctl show -P MainPID postfix@-.service postsrsd.service | grep .";
+        let before = inside(state.path(), daemons);
+        let (what, whom) = ("crash".to_owned(), Whom::Role("mx".to_owned()));
+        running.hands().fault(&Fault { what, whom, after: Duration::ZERO, lasts: None }).unwrap();
+        wait_for("they run again", || {
+            let now = inside(state.path(), daemons);
+            let others = now.lines().zip(before.lines()).filter(|(now, before)| now != before && *now != "0");
+            others.count() == 2
+        });
+        running.hands().heal(&Whom::All).unwrap();
+        println!("{:5.1} s  its daemons were killed", begun.elapsed().as_secs_f64());
+    }
     running.stop().unwrap();
     println!("{:5.1} s  it has ended", begun.elapsed().as_secs_f64());
 }

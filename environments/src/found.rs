@@ -296,6 +296,9 @@ impl Found {
         let (Some(blueprint), false) = (blueprint, machines.is_empty()) else {
             return Err(refused("the environment runs no virtual machines now").into());
         };
+        if let Some((node, _)) = machines.iter().find(|(_, process)| **process == 0) {
+            return Err(refused(&format!("{node} has no power")).into());
+        }
         let digest = self.record.as_ref().map(|record| record.blueprint.clone()).unwrap_or_default();
         crate::vm::save(&self.folder, &blueprint.nodes, &machines, name, digest)
     }

@@ -29,7 +29,7 @@ pub(crate) use listening::ports_of;
 pub use machine::run_machine;
 
 pub(crate) use contained::{SOCKET, STATE, TREE};
-pub(crate) use machine::{CONTROL, ENTRY};
+pub(crate) use machine::{CONTROL, ENTRY, FILLER};
 pub(crate) use protocol::{Awakening, ContainerPlan, MachinePlan, Order, Plan, Tidings};
 pub(crate) use runs::{Answer, Ask};
 pub(crate) use tree::{Item, Manifest, TreeFailure, below};

@@ -12,6 +12,7 @@ mod accelerator;
 mod apart;
 mod disks;
 mod entry;
+mod faults;
 mod fit;
 mod ground;
 mod lane;
@@ -20,6 +21,7 @@ pub(crate) mod moves;
 mod programs;
 mod qmp;
 pub(crate) mod snapshot;
+mod starter;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -32,13 +34,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use blueprint::ledger::Boot;
 use blueprint::{Node, Process, Role};
-use switch::{Switch, Wire};
+use switch::{Port, Switch, Wire};
 use tappers::{Interface, Tap};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::embedded::{self, World};
 use crate::failure::Failure;
+use crate::faults::Faults;
 use crate::launch::{Ended, Progress, Step};
 use crate::log::{Entry, Level, Log, LogWriter};
 use crate::namespace::agents::{Agents, Streams};
@@ -50,11 +53,12 @@ use crate::node::{Awakening, MachinePlan, Manifest, Order as NodeOrder};
 use crate::scenarios::Hands;
 use crate::state::{OpenDoor, StateFailure};
 
-use ground::Ground as Standing;
+use ground::{Ground as Standing, Site};
 use lane::Beside;
 use machine::{Begins, Machine, Power};
 use moves::Moved;
 use snapshot::{Ground, Restoring};
+use starter::Starter;
 
 pub use apart::{Disks, disks};
 pub use entry::enter;
@@ -120,7 +124,7 @@ impl Order<'_> {
 pub(crate) struct Vm {
     // In the order in which they end.
     doors: Doors,
-    ground: Standing,
+    faults: Faults<Standing>,
     world: Option<World>,
     _fabric: Fabric,
     runtime: Runtime,
@@ -151,7 +155,8 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
     let (authority, _) = namespace::lay_out(common)?;
     let nodes = in_order(&common.blueprint.nodes);
     let world = common.blueprint.world;
-    let power = Power { image: order.image.clone(), programs, accelerator, boot: order.boot, world };
+    let starter = Starter::new().map_err(|source| Failure::Thread { thread: "starter", source })?;
+    let power = Power { image: order.image.clone(), programs, accelerator, boot: order.boot, world, starter };
     let ground = Ground::of(&power, &nodes);
     // What could be stored later; who stores it is another process.
     folder.write_document(GROUND, &ground)?;
@@ -186,10 +191,15 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         progress.step(&Step::DoorOpened(door.clone()));
     }
     namespace::answering(&runtime, &open, &trust, common.patience.unwrap_or(ANSWERS))?;
+    let sites = nodes.iter().enumerate().map(|(place, node)| {
+        let network = network::node(common.blueprint, node);
+        // The first port is the world's.
+        (node.name.to_string(), Site::new(node, Port(place + 1), network, common.processes(node)))
+    });
     let standing = Standing::new(
-        (common.blueprint, &nodes),
+        (common.blueprint, sites.collect()),
         (agents, switch, power),
-        reach,
+        (reach, order.patience()),
         folder.clone(),
         (log.clone(), broken),
     );
@@ -199,7 +209,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         open: open.clone(),
         boot: order.boot,
         doors,
-        ground: standing,
+        faults: Faults::new(standing, log.clone()),
         world: Some(world),
         _fabric: fabric,
         runtime,
@@ -239,6 +249,25 @@ fn wire(order: &Order<'_>, nodes: &[&Node]) -> Result<(Fabric, Switch), Failure>
     Ok((fabric, switch))
 }
 
+/// How many machines come up at a time.
+fn together() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from) * 2
+}
+
+/// Takes a machine that was just switched on, and tells it what it is.
+fn introduce(
+    agents: &mut Agents,
+    control: (Child, UnixStream),
+    plan: MachinePlan,
+    log: &Log,
+    broken: &watch::Sender<Option<String>>,
+) -> Result<(), Failure> {
+    let node = plan.node.clone();
+    add(agents, &node, control, log, broken)?;
+    agents.expect(&node, &plan.processes);
+    agents.tell(&node, &NodeOrder::Boot(Box::new(plan)))
+}
+
 /// Switches machines on, a few at a time, and tells each what it is.
 fn switch_on(
     order: &Order<'_>,
@@ -250,7 +279,7 @@ fn switch_on(
     progress: &dyn Progress,
 ) -> Result<(), Failure> {
     let common = &order.common;
-    let together = std::thread::available_parallelism().map_or(2, usize::from) * 2;
+    let together = together();
     for (place, node) in nodes.iter().enumerate() {
         let name = node.name.as_str();
         let late = |failure| machine::told_of(failure, common.folder);
@@ -267,15 +296,8 @@ fn switch_on(
         let machine = Machine { folder: &folder, node, begins: Begins::Afresh };
         let child = machine.switch_on(power)?;
         let control = connect(child, &folder, name, Begins::Afresh)?;
-        add(agents, name, control, log, broken)?;
-        let plan = MachinePlan {
-            node: name.to_owned(),
-            network: network::node(common.blueprint, node),
-            processes: processes.clone(),
-            laid,
-        };
-        agents.expect(name, &processes);
-        agents.tell(name, &NodeOrder::Boot(Box::new(plan)))?;
+        let network = network::node(common.blueprint, node);
+        introduce(agents, control, MachinePlan { node: name.to_owned(), network, processes, laid }, log, broken)?;
         progress.step(&Step::Machine(format!("{name} switched on ({} of {})", place + 1, nodes.len())));
     }
     Ok(())
@@ -438,17 +460,17 @@ impl Vm {
 
     /// Returns what scenarios can do to it.
     pub(crate) fn hands(&self) -> &dyn Hands {
-        &self.ground
+        &self.faults
     }
 
     /// Moves a node to a host while it runs.
     pub(crate) fn relocate(&self, node: &str, to: &str) -> Result<Moved, Failure> {
-        self.ground.relocate(node, to)
+        self.faults.ground().relocate(node, to)
     }
 
     /// Moves every node of a host to others.
     pub(crate) fn evacuate(&self, host: &str) -> Result<Vec<Moved>, Failure> {
-        self.ground.evacuate(host)
+        self.faults.ground().evacuate(host)
     }
 
     /// Changes the platform while it runs, as [`namespace::Namespace::converge`] does; the trees go through the machines' ports.
@@ -470,18 +492,19 @@ impl Vm {
         for node in &touched {
             let processes = order.bundle.nodes.get(node).map(|tree| tree.processes.clone()).unwrap_or_default();
             self.processes.insert(node.clone(), processes.clone());
+            self.faults.ground().runs(node, processes.clone());
             let folder = machine::folder(order.folder, node)?;
             // What the machine boots from next time.
             let planned = order.blueprint.nodes.iter().find(|planned| planned.name.as_str() == node);
             let beside = planned.map(|planned| beside(self.boot, order, planned)).unwrap_or_default();
             let _ = disks::config(&order.folder.tree(node), &folder, node, &beside)?;
             let (manifest, files) = tree(&order.folder.tree(node))?;
-            let mut agents = self.ground.agents();
+            let mut agents = self.faults.ground().agents();
             agents.tell(node, &NodeOrder::Tree { manifest, files })?;
             agents.converge(node, processes)?;
         }
-        let mut changed = self.ground.agents().await_delivered(&touched, patience(self.boot))?;
-        self.ground.agents().await_settled(patience(self.boot))?;
+        let mut changed = self.faults.ground().agents().await_delivered(&touched, patience(self.boot))?;
+        self.faults.ground().agents().await_settled(patience(self.boot))?;
         changed.retain(|_, files| !files.is_empty());
         for (node, files) in &changed {
             progress.step(&Step::Changed { node: node.clone(), files: files.clone() });
@@ -494,12 +517,13 @@ impl Vm {
     /// Ends the platform: doors first, then the machines, then the log.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.doors.close();
-        self.ground.stop(farewell(self.boot));
+        self.faults.end();
+        self.faults.ground().stop(farewell(self.boot));
         let stopped = self.world.take().map_or(Ok(()), World::stop);
         if let Some(log) = self.log.take() {
             log.write(Entry::now(Level::Info, None, "environment stopped"));
         }
-        drop(self.ground);
+        drop(self.faults);
         if let Some(writer) = self.writer.take() {
             writer.finish();
         }

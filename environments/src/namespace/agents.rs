@@ -118,6 +118,8 @@ struct Known {
     lines: BTreeMap<(String, String), VecDeque<String>>,
     /// Nodes that have taken their tree over since they were told to last, with what has changed.
     delivered: BTreeMap<String, Vec<String>>,
+    /// Falls of daemons since they were ready last that nobody minds, by node and daemon.
+    forgiven: BTreeMap<(String, String), u32>,
     /// Nodes whose process is gone.
     gone: Vec<String>,
     /// Nodes that are taken away on purpose.
@@ -337,7 +339,7 @@ impl Agents {
     }
 
     /// Kills a node with everything in it, as a lack of power does; nobody takes it for broken.
-    pub(super) fn cut_power(&mut self, node: &str) {
+    pub(crate) fn cut_power(&mut self, node: &str) {
         let Some(place) = self.agents.iter().position(|agent| agent.node == node) else { return };
         let mut agent = self.agents.remove(place);
         let mut known = self.board.lock();
@@ -350,8 +352,9 @@ impl Agents {
         let _ = agent.reader.join();
         let mut known = self.board.lock();
         if let Some(state) = known.nodes.get_mut(node) {
-            *state = NodeState::default();
+            *state = NodeState { machine: state.machine, host: state.host.take(), ..NodeState::default() };
         }
+        known.forgiven.retain(|(of, _), _| of != node);
         write_status(&self.status, &known);
     }
 
@@ -365,7 +368,7 @@ impl Agents {
     }
 
     /// Takes note that a node which was taken away on purpose comes back.
-    pub(super) fn is_back(&self, node: &str) {
+    pub(crate) fn is_back(&self, node: &str) {
         self.board.lock().away.remove(node);
     }
 
@@ -477,6 +480,33 @@ impl Agents {
         self.await_settled_but(&BTreeSet::new(), patience, &|| true)
     }
 
+    /// Whether every daemon of every node is ready.
+    ///
+    /// - Errors: a node failed, or a daemon keeps falling over.
+    pub(crate) fn are_settled(&self) -> Result<bool, Failure> {
+        let trouble = self.board.lock().trouble();
+        match trouble {
+            Some(failure) => Err(failure),
+            None => Ok(self.agents.iter().all(|agent| self.is_settled(&agent.node))),
+        }
+    }
+
+    /// Forgets how often daemons have fallen so far, some nodes' apart: what they missed is there again, or soon will be.
+    pub(crate) fn forgive(&self, but: &BTreeSet<String>) {
+        let mut known = self.board.lock();
+        let nodes = known.nodes.iter().filter(|(node, _)| !but.contains(*node));
+        let falls = nodes.flat_map(|(node, state)| {
+            state.daemons.iter().map(|(name, daemon)| ((node.clone(), name.clone()), daemon.failures))
+        });
+        let falls: Vec<_> = falls.filter(|(_, falls)| *falls > 0).collect();
+        known.forgiven.extend(falls);
+    }
+
+    /// Whether every daemon of a node is ready.
+    pub(crate) fn is_settled(&self, node: &str) -> bool {
+        self.board.lock().nodes.get(node).is_some_and(|state| state.settled)
+    }
+
     /// Waits until every daemon of every node is ready, some nodes apart.
     ///
     /// - `go_on`: whether anybody still wants it.
@@ -583,7 +613,11 @@ impl Known {
             if let Some(reason) = &state.failed {
                 return Some(Failure::Node { node: node.clone(), reason: reason.clone() });
             }
-            let fallen = state.daemons.iter().find(|(_, daemon)| daemon.failures >= PATIENCE_FALLS);
+            let forgiven = |name: &String| self.forgiven.get(&(node.clone(), name.clone())).copied().unwrap_or(0);
+            let fallen = state
+                .daemons
+                .iter()
+                .find(|(name, daemon)| daemon.failures.saturating_sub(forgiven(name)) >= PATIENCE_FALLS);
             if let Some((name, daemon)) = fallen {
                 let how = daemon.how.clone().unwrap_or_else(|| "ended".to_owned());
                 return Some(self.fallen(node, name, how));
@@ -714,6 +748,7 @@ impl Reader {
                 if let Some(daemon) = state.daemons.get_mut(&process) {
                     daemon.failures = 0;
                 }
+                known.forgiven.remove(&(self.node.clone(), process.clone()));
                 self.log.write(entry(Level::Info, "daemon ready").with("process", process));
             }
             Tidings::Ended { process, how, failures } => {
@@ -781,6 +816,9 @@ mod tests {
         known.nodes.insert("mx-1".to_owned(), state);
         let said = VecDeque::from(["fatal: open /etc/postfix/main.cf".to_owned()]);
         known.lines.insert(("mx-1".to_owned(), "postfix".to_owned()), said);
+        known.forgiven.insert(("mx-1".to_owned(), "postfix".to_owned()), 1);
+        assert!(known.trouble().is_none(), "what it missed is there again since");
+        known.forgiven.clear();
         let failure = known.trouble().unwrap();
         assert!(failure.to_string().contains("postfix on mx-1: it ended with status 1"), "{failure}");
         assert!(failure.help().contains("fatal: open"), "{}", failure.help());

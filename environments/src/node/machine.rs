@@ -32,6 +32,9 @@ pub(crate) const CONTROL: &str = "mailwright.control";
 /// The port that commands are asked for on.
 pub(crate) const ENTRY: &str = "mailwright.entry";
 
+/// The folder that fills the disk of a machine which is to have no room; none is full when it boots.
+pub(crate) const FILLER: &str = "/var/lib/mailwright-filler";
+
 /// How long a port that is not connected is left alone.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -187,6 +190,8 @@ fn become_node(lane: Lane, plan: &MachinePlan, tell: &Tell) -> Result<(), String
             .map_err(|error| format!("could not set the host name: {error}"))?;
         network(IP, &plan.network)?;
     }
+    // What is not there need not go.
+    let _ = fs::remove_dir_all(FILLER);
     let root = Path::new("/");
     let gone = tree::settle(&plan.laid, root, &root.join(RECORD)).map_err(|failure| failure.to_string())?;
     tell(Tidings::Delivered { changed: gone });

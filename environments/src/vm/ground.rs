@@ -1,4 +1,4 @@
-//! What machines stand on while they run, and what can be done to them there: they are moved from host to host.
+//! What machines stand on while they run, and what can be done to them there: they are moved from host to host, and broken on purpose.
 //!
 //! A host is a name here: all machines are processes of this machine, and a node that moves goes on in another one.
 
@@ -7,64 +7,94 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use blueprint::{Blueprint, Node, Role};
+use blueprint::{Blueprint, Node, Process, Role};
 use switch::{Port, Switch};
 use tokio::sync::watch;
 use values::{HostName, MailAddress};
 
+use super::faults::Ailing;
 use super::machine::{Begins, Machine, MachineFailure, Power};
 use super::moves::{self, Moved};
 use crate::failure::Failure;
+use crate::faults::{Breakable, Faults};
 use crate::log::{Entry, Level, Log};
 use crate::namespace::agents::{Agents, Streams};
-use crate::namespace::hands::Reach;
-use crate::scenarios::{Cannot, Hands};
+use crate::namespace::hands::{Reach, advance};
+use crate::scenarios::{Cannot, Fault, Hands, Whom};
 use crate::state::Folder;
 
 /// What machines stand on.
 pub(super) struct Ground {
-    agents: Mutex<Agents>,
-    switch: Switch,
-    /// Where each node hangs on the switch.
-    ports: BTreeMap<String, Port>,
-    nodes: BTreeMap<String, Node>,
+    pub(super) agents: Mutex<Agents>,
+    pub(super) switch: Switch,
+    pub(super) sites: Mutex<BTreeMap<String, Site>>,
     /// Every host, and whatever stands on it.
     hosts: BTreeSet<String>,
-    /// The host of each node.
-    places: Mutex<BTreeMap<String, String>>,
-    power: Power,
-    reach: Reach,
-    folder: Folder,
-    log: Log,
-    broke: watch::Sender<Option<String>>,
+    pub(super) power: Power,
+    pub(super) reach: Mutex<Reach>,
+    /// How long machines may take to come up.
+    pub(super) patience: Duration,
+    pub(super) folder: Folder,
+    pub(super) log: Log,
+    pub(super) broke: watch::Sender<Option<String>>,
+    /// Held while a machine gets another process, or none.
+    pub(super) changing: Mutex<()>,
+    pub(super) ailing: Mutex<Ailing>,
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Where a machine stands, and what it is made of.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub(super) node: Node,
+    /// Where it hangs on the switch.
+    pub(super) port: Port,
+    /// The host that it is on now.
+    pub(super) host: String,
+    /// Commands for `ip -batch`, which give it its addresses.
+    pub(super) network: String,
+    /// What runs on it.
+    pub(super) processes: Vec<Process>,
+}
+
+impl Site {
+    pub(super) fn new(node: &Node, port: Port, network: String, processes: &[Process]) -> Self {
+        Self { node: node.clone(), port, host: node.host.to_string(), network, processes: processes.to_vec() }
+    }
+}
+
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Ground {
-    /// - `nodes`: in the order of their ports, the first of which is not theirs.
+    /// - `patience`: how long machines may take to come up.
     pub(super) fn new(
-        (blueprint, nodes): (&Blueprint, &[&Node]),
+        (blueprint, sites): (&Blueprint, BTreeMap<String, Site>),
         (agents, switch, power): (Agents, Switch, Power),
-        reach: Reach,
+        (reach, patience): (Reach, Duration),
         folder: Folder,
         (log, broke): (Log, watch::Sender<Option<String>>),
     ) -> Self {
-        let name = |node: &Node| node.name.to_string();
         Self {
             agents: Mutex::new(agents),
             switch,
-            ports: nodes.iter().enumerate().map(|(place, node)| (name(node), Port(place + 1))).collect(),
-            nodes: nodes.iter().map(|node| (name(node), (*node).clone())).collect(),
+            sites: Mutex::new(sites),
             hosts: blueprint.hosts.iter().map(|host| host.name.to_string()).collect(),
-            places: Mutex::new(nodes.iter().map(|node| (name(node), node.host.to_string())).collect()),
             power,
-            reach,
+            reach: Mutex::new(reach),
+            patience,
             folder,
             log,
             broke,
+            changing: Mutex::default(),
+            ailing: Mutex::default(),
+        }
+    }
+
+    /// Takes note of what a node runs from now on.
+    pub(super) fn runs(&self, node: &str, processes: Vec<Process>) {
+        if let Some(site) = held(&self.sites).get_mut(node) {
+            site.processes = processes;
         }
     }
 
@@ -81,21 +111,27 @@ impl Ground {
     ///
     /// - Errors: there is no such node or host, or it could not; it goes on where it was.
     pub(super) fn relocate(&self, node: &str, to: &str) -> Result<Moved, Failure> {
-        let (Some(planned), Some(port)) = (self.nodes.get(node), self.ports.get(node)) else {
-            return Err(Failure::NoSuchNode { node: node.to_owned(), nodes: self.nodes.keys().cloned().collect() });
+        // Nobody takes its power away meanwhile.
+        let _changing = held(&self.changing);
+        let Some(site) = held(&self.sites).get(node).cloned() else {
+            let nodes = held(&self.sites).keys().cloned().collect();
+            return Err(Failure::NoSuchNode { node: node.to_owned(), nodes });
         };
         let refused = |reason: String| MachineFailure::Move { node: node.to_owned(), reason };
         if !self.hosts.contains(to) {
             let hosts: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
             return Err(refused(format!("there is no host {to}; there are {}", hosts.join(", "))).into());
         }
-        let from = held(&self.places).get(node).cloned().unwrap_or_default();
+        let from = site.host.clone();
         if from == to {
             return Err(refused(format!("it is on {to} already")).into());
         }
+        if self.agents().process(node).is_none() {
+            return Err(refused("it has no power; heal it first".to_owned()).into());
+        }
         let folder = super::machine::folder(&self.folder, node)?;
-        let machine = Machine { folder: &folder, node: planned, begins: Begins::Beside };
-        let arrived = moves::go(&machine, &self.power, &self.switch, *port)?;
+        let machine = Machine { folder: &folder, node: &site.node, begins: Begins::Beside };
+        let arrived = moves::go(&machine, &self.power, &self.switch, site.port)?;
         let moved = Moved {
             node: node.to_owned(),
             from: from.clone(),
@@ -113,7 +149,9 @@ impl Ground {
         agents.replace_machine(node, process, streams, &self.log, &self.broke)?;
         agents.stands_on(node, to);
         drop(agents);
-        held(&self.places).insert(node.to_owned(), to.to_owned());
+        if let Some(site) = held(&self.sites).get_mut(node) {
+            to.clone_into(&mut site.host);
+        }
         let entry = Entry::now(Level::Info, Some(node), "machine moved").with("from", from).with("to", to);
         self.log.write(entry.with("still_milliseconds", moved.still_milliseconds));
         Ok(moved)
@@ -127,7 +165,8 @@ impl Ground {
         if !self.hosts.contains(host) {
             return Err(refused("there is no such host".to_owned()).into());
         }
-        let places = held(&self.places).clone();
+        let places: BTreeMap<String, String> =
+            held(&self.sites).iter().map(|(node, site)| (node.clone(), site.host.clone())).collect();
         let mut count: BTreeMap<&str, usize> =
             self.hosts.iter().filter(|other| *other != host).map(|other| (other.as_str(), 0)).collect();
         for place in places.values() {
@@ -147,50 +186,63 @@ impl Ground {
     }
 }
 
-fn cannot(failure: &Failure) -> Cannot {
+pub(super) fn cannot(failure: &Failure) -> Cannot {
     Cannot::Failed(failure.to_string())
 }
 
 /// Scenarios at a time on emulated machines, where a lookup of a tenth of a second takes one.
 const EMULATED_AT_ONCE: usize = 2;
 
-impl Hands for Ground {
+impl Hands for Faults<Ground> {
     fn at_once(&self) -> usize {
-        match self.power.accelerator.instead {
+        match self.ground().power.accelerator.instead {
             Some(_) => EMULATED_AT_ONCE,
-            None => self.reach.at_once(),
+            None => self.ground().reach().at_once(),
         }
     }
 
+    fn can_break(&self) -> Result<(), Cannot> {
+        Ok(())
+    }
+
+    fn fault(&self, fault: &Fault) -> Result<(), Cannot> {
+        Self::fault(self, fault)
+    }
+
+    fn heal(&self, whom: &Whom) -> Result<(), Cannot> {
+        Self::heal(self, whom)
+    }
+
     fn migrate(&self, node: &str, to: &str) -> Result<(), Cannot> {
-        self.relocate(node, to).map(drop).map_err(|failure| cannot(&failure))
+        self.ground().relocate(node, to).map(drop).map_err(|failure| cannot(&failure))
     }
 
     fn evacuate(&self, host: &str) -> Result<(), Cannot> {
-        Ground::evacuate(self, host).map(drop).map_err(|failure| cannot(&failure))
+        self.ground().evacuate(host).map(drop).map_err(|failure| cannot(&failure))
     }
 
     fn advance(&self, by: Duration) -> Result<(), Cannot> {
-        self.reach.advance(by)
+        // Nobody else waits for it meanwhile.
+        advance(by)
     }
 
     fn held(&self, mailbox: &MailAddress) -> Result<Vec<Vec<u8>>, Cannot> {
-        Hands::held(&self.reach, mailbox)
+        Hands::held(&*self.ground().reach(), mailbox)
     }
 
     fn release(&self, mailbox: &MailAddress) -> Result<u64, Cannot> {
-        self.reach.release(mailbox)
+        self.ground().reach().release(mailbox)
     }
 
     fn queued(&self, role: Role) -> Result<u64, Cannot> {
-        self.reach.queued(role)
+        self.ground().reach().queued(role)
     }
 
     fn is_settled(&self, about: &BTreeSet<String>) -> Option<bool> {
-        self.reach.is_settled(about)
+        self.ground().reach().is_settled(about)
     }
 
     fn source_of(&self, domain: &HostName) -> Result<IpAddr, Cannot> {
-        self.reach.source_of(domain)
+        self.ground().reach().source_of(domain)
     }
 }

@@ -30,7 +30,7 @@ pub(super) const NETWORK: &str = "/etc/systemd/network/10-mailwright.network";
 pub(super) const FRONT_NETWORK: &str = "/etc/systemd/network/20-mailwright-front.network";
 
 /// The unit by which the tool sees a machine that systemd runs.
-const AGENT: &str = "mailwright-agent.service";
+pub(super) const AGENT: &str = "mailwright-agent.service";
 
 /// The unit's file. It is there before anything else that could fail, and in the way of nothing.
 const AGENT_UNIT: &str = "[Unit]\nDescription=What a test environment sees this machine by\nDefaultDependencies=no\n\

@@ -15,6 +15,7 @@ use blueprint::platform::World;
 use sha2::{Digest as _, Sha256};
 
 use super::accelerator::Accelerator;
+use super::starter::Starter;
 use super::{disks, lane};
 use crate::failure::Failure;
 use crate::files;
@@ -200,6 +201,8 @@ pub(super) struct Power {
     pub(super) boot: Boot,
     /// Whether the platform is as the real world sees it.
     pub(super) world: World,
+    /// Whose end is the machines' end.
+    pub(super) starter: Starter,
 }
 
 impl Power {
@@ -273,7 +276,7 @@ pub(super) fn card(node: &str) -> String {
 }
 
 impl Machine<'_> {
-    /// Starts the machine; it ends with the thread that called this.
+    /// Starts the machine; it ends with who starts all of them.
     pub(super) fn switch_on(&self, power: &Power) -> Result<Child, Failure> {
         for name in [CONTROL, ENTRY, MONITOR] {
             files::remove(&self.folder.join(socket(name, self.begins))).map_err(StateFailure::from)?;
@@ -292,7 +295,7 @@ impl Machine<'_> {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0);
-        Ok(command.spawn().map_err(failed)?)
+        Ok(power.starter.start(command).map_err(failed)?)
     }
 
     /// Returns what QEMU is told.
