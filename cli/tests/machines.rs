@@ -434,8 +434,11 @@ fn a_machine_booted_with_stock_units_runs_what_its_disk_says_and_nothing_else() 
         // Its daemons are killed, and systemd starts them again; who speaks for the machine is left alone.
         let daemons = "systemctl show -P MainPID postfix@-.service postsrsd.service | grep .";
         let before = inside(state.path(), daemons);
-        let (what, whom) = ("crash".to_owned(), Whom::Role("mx".to_owned()));
-        running.hands().fault(&Fault { what, whom, after: Duration::ZERO, lasts: None }).unwrap();
+        let breaks = |what: &str| {
+            let (what, whom) = (what.to_owned(), Whom::Role("mx".to_owned()));
+            running.hands().fault(&Fault { what, whom, after: Duration::ZERO, lasts: None }).unwrap();
+        };
+        breaks("crash");
         wait_for("they run again", || {
             let now = inside(state.path(), daemons);
             let others = now.lines().zip(before.lines()).filter(|(now, before)| now != before && *now != "0");
@@ -443,6 +446,10 @@ fn a_machine_booted_with_stock_units_runs_what_its_disk_says_and_nothing_else() 
         });
         running.hands().heal(&Whom::All).unwrap();
         println!("{:5.1} s  its daemons were killed", begun.elapsed().as_secs_f64());
+        breaks("power-off");
+        running.hands().heal(&Whom::All).unwrap();
+        assert_eq!(inside(state.path(), "systemctl is-active postfix@-.service postsrsd.service"), "active\nactive");
+        println!("{:5.1} s  it was without power", begun.elapsed().as_secs_f64());
     }
     running.stop().unwrap();
     println!("{:5.1} s  it has ended", begun.elapsed().as_secs_f64());

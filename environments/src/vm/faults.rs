@@ -49,6 +49,9 @@ const DELAY_MICROSECONDS: u64 = 75_000;
 /// QEMU's name for a disk that takes nothing.
 const FAILING: &str = "failing";
 
+/// An error of input or output, as QEMU takes it (errno(3)).
+const EIO: u8 = 5;
+
 /// The status by which a script says that the machine has no way to do it.
 const LACKS: i32 = 3;
 
@@ -59,7 +62,7 @@ pub(super) struct Ailing {
     lossy: BTreeSet<Port>,
     slow: BTreeSet<Port>,
     /// Nodes whose disk takes nothing.
-    failing: BTreeSet<String>,
+    pub(super) failing: BTreeSet<String>,
     /// Nodes that were switched on again and have not been ready since.
     coming: BTreeSet<String>,
 }
@@ -80,7 +83,7 @@ impl Ailing {
 }
 
 impl Ground {
-    fn site(&self, node: &str) -> Option<Site> {
+    pub(super) fn site(&self, node: &str) -> Option<Site> {
         held(&self.sites).get(node).cloned()
     }
 
@@ -142,15 +145,17 @@ impl Ground {
 
     /// Ends what nodes with a queue still believe to be connections to a machine. Where that fails, mail goes on when they lose patience.
     fn tell_of_return(&self, site: &Site) {
-        let queues: Vec<String> = self.reach().queues.keys().cloned().collect();
+        let mut queues: Vec<String> = self.reach().queues.keys().cloned().collect();
+        // Who comes up himself believes nothing yet.
+        queues.retain(|node| !held(&self.ailing).coming.contains(node));
         let script = leaves(&site.node.addresses);
-        for node in queues.iter().filter(|node| *node != site.node.name.as_str()) {
-            let _ = self.inside(node, &script);
+        for node in queues {
+            let _ = self.inside(&node, &script);
         }
     }
 
     /// Has a machine's state disk fail every write from now on.
-    fn fail_disk(&self, node: &str) -> Result<(), Failure> {
+    pub(super) fn fail_disk(&self, node: &str) -> Result<(), Failure> {
         let refused = |reason: &str| MachineFailure::Refused { node: node.to_owned(), reason: reason.to_owned() };
         let mut monitor = Monitor::open(&self.folder.machine(node), node)?;
         let disks = monitor.ask("query-block", &json!({}))?;
@@ -160,9 +165,9 @@ impl Ground {
         let (Some(image), Some(device)) = (told("/inserted/node-name"), told("/qdev")) else {
             return Err(refused("it has no state disk").into());
         };
-        let every_write = json!([{ "event": "none", "iotype": "write", "errno": 5 }]);
-        let failing =
-            json!({ "driver": "blkdebug", "node-name": FAILING, "image": image, "inject-error": every_write });
+        let writes = ["write", "write-zeroes", "discard"];
+        let errors = writes.map(|what| json!({ "event": "none", "iotype": what, "errno": EIO }));
+        let failing = json!({ "driver": "blkdebug", "node-name": FAILING, "image": image, "inject-error": errors });
         monitor.ask("blockdev-add", &failing)?;
         monitor.ask("qom-set", &json!({ "path": device, "property": "drive", "value": FAILING }))?;
         Ok(())

@@ -113,7 +113,7 @@ impl Ground {
     pub(super) fn relocate(&self, node: &str, to: &str) -> Result<Moved, Failure> {
         // Nobody takes its power away meanwhile.
         let _changing = held(&self.changing);
-        let Some(site) = held(&self.sites).get(node).cloned() else {
+        let Some(site) = self.site(node) else {
             let nodes = held(&self.sites).keys().cloned().collect();
             return Err(Failure::NoSuchNode { node: node.to_owned(), nodes });
         };
@@ -151,6 +151,10 @@ impl Ground {
         drop(agents);
         if let Some(site) = held(&self.sites).get_mut(node) {
             to.clone_into(&mut site.host);
+        }
+        if held(&self.ailing).failing.contains(node) {
+            // Its disk has not become a better one.
+            self.fail_disk(node)?;
         }
         let entry = Entry::now(Level::Info, Some(node), "machine moved").with("from", from).with("to", to);
         self.log.write(entry.with("still_milliseconds", moved.still_milliseconds));
