@@ -375,6 +375,9 @@ fn a_machine_is_broken_on_purpose_and_repaired() {
     hands.migrate("mx-1", &to).unwrap();
     let nothing = fault("power-off", Whom::Host(from.clone()), None);
     assert_eq!(nothing, Err(Cannot::Lacks(format!("this environment has nothing of host {from}"))));
+    let mut client = connect(running.description(), [127, 0, 0, 1]);
+    assert!(line(&mut client).ends_with("hello"));
+    let dark = Instant::now();
     fault("power-off", Whom::Host(to.clone()), Some(Duration::from_secs(2))).unwrap();
     // There is no power to be lost twice, and nothing else to break.
     breaks("power-off");
@@ -390,6 +393,8 @@ fn a_machine_is_broken_on_purpose_and_repaired() {
     wait_for("it greets again", || found().node_states().unwrap()["mx-1"].settled && greets());
     let states = found().node_states().unwrap();
     assert_eq!((states["mx-1"].machine, states["mx-1"].host.as_ref()), (true, Some(&to)));
+    assert_eq!(line(&mut client), "", "who was connected is told, although nobody bade farewell");
+    assert!(dark.elapsed() < PATIENCE);
     hands.heal(&Whom::All).expect("all is well");
     assert_eq!(starts(), "4");
     told("it was without power");

@@ -28,6 +28,7 @@ use std::future::Future;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Child;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -126,7 +127,7 @@ pub(crate) struct Vm {
     doors: Doors,
     faults: Faults<Standing>,
     world: Option<World>,
-    _fabric: Fabric,
+    _fabric: Arc<Fabric>,
     runtime: Runtime,
     broke: watch::Receiver<Option<String>>,
     log: Option<Log>,
@@ -165,6 +166,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         restoring.world(folder, &nodes)?;
     }
     let (fabric, switch) = wire(order, &nodes)?;
+    let fabric = Arc::new(fabric);
     let world = World::start(&common.world(), authority, fabric.inside()?, runtime.handle(), &log, &broken, progress)?;
     fabric.ip(&network::silent(world.unreachable()))?;
     let mut agents = Agents::none_yet(folder.nodes_document());
@@ -198,7 +200,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
     });
     let standing = Standing::new(
         (common.blueprint, sites.collect()),
-        (agents, switch, power),
+        (agents, (switch, Arc::clone(&fabric)), power),
         (reach, order.patience()),
         folder.clone(),
         (log.clone(), broken),

@@ -11,14 +11,15 @@
 //!
 //! Cut off or slow, a machine does not know of it; the weather is as bad there and back as on namespaces what comes in or goes out. What is
 //! written when the disk begins to fail is on it, or not, as after a loss of power: the rest of its journal is not. A machine that
-//! loses its power bids nobody farewell: who waits for its answer would do so for minutes, so that nodes with a queue are told when it is
-//! switched on again.
+//! loses its power bids nobody farewell: who waits for its answer would do so for minutes, so that nodes with a queue, and whoever came
+//! through a door, are told when it is switched on again.
 //!
 //! Source: QEMU QMP Reference Manual of 7.2 (`blockdev-add` with `blkdebug`, `qom-set` of a disk's `drive`); ext4's handling of an aborted
 //! journal (Documentation/admin-guide/ext4.rst); fallocate(1); kill(1); cgroups(7); ss(8).
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::process::Command;
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
@@ -143,7 +144,8 @@ impl Ground {
         Ok(())
     }
 
-    /// Ends what nodes with a queue still believe to be connections to a machine. Where that fails, mail goes on when they lose patience.
+    /// Ends what nodes with a queue, and clients at doors, still believe to be connections to a machine. Where that fails, they go on
+    /// when they lose patience.
     fn tell_of_return(&self, site: &Site) {
         let mut queues: Vec<String> = self.reach().queues.keys().cloned().collect();
         // Who comes up himself believes nothing yet.
@@ -152,6 +154,9 @@ impl Ground {
         for node in queues {
             let _ = self.inside(&node, &script);
         }
+        let all: Vec<IpAddr> = site.node.addresses.iter().chain(&site.node.front_addresses).copied().collect();
+        let script = leaves(&all);
+        let _ = self.fabric.within(move || Command::new("/bin/sh").args(["-c", &script]).output());
     }
 
     /// Has a machine's state disk fail every write from now on.

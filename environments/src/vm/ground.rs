@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use blueprint::{Blueprint, Node, Process, Role};
@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::faults::{Breakable, Faults};
 use crate::log::{Entry, Level, Log};
 use crate::namespace::agents::{Agents, Streams};
+use crate::namespace::fabric::Fabric;
 use crate::namespace::hands::{Reach, advance};
 use crate::scenarios::{Cannot, Fault, Hands, Whom};
 use crate::state::Folder;
@@ -27,6 +28,8 @@ use crate::state::Folder;
 pub(super) struct Ground {
     pub(super) agents: Mutex<Agents>,
     pub(super) switch: Switch,
+    /// The world's end of the wire.
+    pub(super) fabric: Arc<Fabric>,
     pub(super) sites: Mutex<BTreeMap<String, Site>>,
     /// Every host, and whatever stands on it.
     hosts: BTreeSet<String>,
@@ -70,7 +73,7 @@ impl Ground {
     /// - `patience`: how long machines may take to come up.
     pub(super) fn new(
         (blueprint, sites): (&Blueprint, BTreeMap<String, Site>),
-        (agents, switch, power): (Agents, Switch, Power),
+        (agents, (switch, fabric), power): (Agents, (Switch, Arc<Fabric>), Power),
         (reach, patience): (Reach, Duration),
         folder: Folder,
         (log, broke): (Log, watch::Sender<Option<String>>),
@@ -78,6 +81,7 @@ impl Ground {
         Self {
             agents: Mutex::new(agents),
             switch,
+            fabric,
             sites: Mutex::new(sites),
             hosts: blueprint.hosts.iter().map(|host| host.name.to_string()).collect(),
             power,
