@@ -135,7 +135,7 @@ impl Bench {
         self.client("send");
         let cold = begun.elapsed().as_secs_f64();
         row(&format!("round {round}: cold ({boot}), nothing to a message read over IMAP"), &format!("{cold:.1} s"));
-        Memory::at_rest().told(&format!("round {round}"));
+        Memory::at_rest(&self.path("state")).told(&format!("round {round}"));
         let address = ["--repository", repository, "--env", environment];
         let (saved, _) = self.call(&[&["snapshot", "save", "bench"][..], &address].concat());
         row(&format!("round {round}: stored while it runs"), &format!("{saved:.1} s"));
@@ -147,7 +147,7 @@ impl Bench {
         self.client("read");
         let read = begun.elapsed().as_secs_f64();
         row(&format!("round {round}: from the snapshot to a message read over IMAP"), &format!("{read:.1} s"));
-        Memory::at_rest().told(&format!("round {round}, after that"));
+        Memory::at_rest(&self.path("state")).told(&format!("round {round}, after that"));
         self.call(&["down", repository, "--env", environment]);
         self.reference(round);
     }
@@ -186,12 +186,15 @@ struct Memory {
 
 impl Memory {
     /// Waits until machines have given back what they no longer need, which they do some seconds after they have come up.
-    fn at_rest() -> Self {
+    ///
+    /// - `state`: the folder that they run below.
+    fn at_rest(state: &Path) -> Self {
         std::thread::sleep(REST);
         let (mut machines, mut guests, mut emulators, mut held) = (0, 0, 0, 0);
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            if !name.starts_with("qemu-system-x86") {
+            let is_ours = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|place| place.starts_with(state));
+            if !name.starts_with("qemu-system-x86") || !is_ours {
                 continue;
             }
             machines += 1;
