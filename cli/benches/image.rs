@@ -193,7 +193,7 @@ impl Bench {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", script, "mkosi"]);
         command.args(["-d", "debian", "-r", &self.distribution, "-m", &mirror, "--format", "tar"]);
-        command.args(["--nspawn-keep-unit=yes", "--package", &names.join(",")]);
+        command.args(["--compress-output=no", "--nspawn-keep-unit=yes", "--package", &names.join(",")]);
         command.arg("--cache").arg(self.path("mkosi.cache")).arg("--skeleton-tree").arg(self.path("skeleton"));
         command.arg("--extra-tree").arg(self.path("extra")).arg("--output").arg(self.path("mkosi.tar")).args(more);
         fs::create_dir_all(self.path("extra/etc")).ok()?;
