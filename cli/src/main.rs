@@ -7,6 +7,7 @@ mod folders;
 mod git;
 mod kept;
 mod ledger;
+mod own_namespace;
 mod pins;
 mod problems;
 mod repository;

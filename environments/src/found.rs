@@ -358,7 +358,7 @@ impl Found {
         let told = self.ask(Signal::USR2, patience)?;
         match told.reason {
             None => Ok(self.folder.document(moves::MOVED)?.unwrap_or_default()),
-            Some(reason) => Err(Failure::Broke { reason }),
+            Some(reason) => Err(crate::vm::MachineFailure::Unmoved { reason }.into()),
         }
     }
 

@@ -22,7 +22,7 @@ use super::address::from_environments;
 use super::compiled::{self, say};
 use super::up::{self, Manner};
 use crate::failure::{Exit, Failure};
-use crate::{folders, ledger, repository};
+use crate::{folders, ledger, own_namespace, repository};
 
 /// Carry scenarios out and say what does not hold.
 ///
@@ -229,6 +229,7 @@ fn on_fresh(
     output: Output,
     told: &shown::Told,
 ) -> Result<Ran, Failure> {
+    own_namespace::enter(plan.arguments.backend.as_ref().unwrap_or(&output.launch.backend))?;
     let state = FreshState::new()?;
     let manner = Manner {
         backend: plan.arguments.backend.clone(),

@@ -24,7 +24,7 @@ use super::address::{self, from_environments};
 use super::compiled::{self, say};
 use super::plan;
 use crate::failure::{Exit, Failure};
-use crate::{folders, repository};
+use crate::{folders, own_namespace, repository};
 
 /// How long a background process may take until everything answers.
 const PATIENCE: Duration = Duration::from_secs(1200);
@@ -275,6 +275,7 @@ fn serve(
     tell: bool,
     ready: &dyn Fn(&Description) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
+    own_namespace::enter(manner.backend.as_ref().unwrap_or(&output.launch.backend))?;
     let state = StateRoot::new(folders::state()?);
     let environment = output.launch.environment.to_string();
     let request = request(repository, output, state, manner)?;

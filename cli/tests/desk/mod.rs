@@ -20,6 +20,8 @@ pub struct Desk {
     folder: tempfile::TempDir,
     /// Where the program finds a container engine, as `DOCKER_HOST` says it.
     pub engine: Option<String>,
+    /// Who calls the program, where that is somebody else.
+    user: Option<u32>,
     running: Vec<(PathBuf, String)>,
 }
 
@@ -42,7 +44,7 @@ pub fn has(program: &str) -> bool {
 impl Desk {
     /// Clears a desk.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), engine: None, running: Vec::new() }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), engine: None, user: None, running: Vec::new() }
     }
 
     /// Returns a path on the desk.
@@ -62,9 +64,29 @@ impl Desk {
         to
     }
 
+    /// Has the program be called by a user who is not root, and to whom all that is on the desk belongs. Takes root.
+    pub fn lend_to(&mut self, user: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.folder.path(), open).expect("a folder of ours");
+        std::fs::copy(env!("CARGO_BIN_EXE_mailwright"), self.path("mailwright")).expect("a copy");
+        let whom = format!("{user}:{user}");
+        let given = Command::new("chown").args(["-R", &whom]).arg(self.folder.path()).status();
+        assert!(given.is_ok_and(|status| status.success()), "root gives the desk away");
+        self.user = Some(user);
+    }
+
     /// Prepares a call of the program with this desk's state folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailwright"));
+        let mut command = match self.user {
+            None => Command::new(env!("CARGO_BIN_EXE_mailwright")),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command.args([format!("--reuid={user}"), format!("--regid={user}")]).args(["--clear-groups", "--"]);
+                command.arg(self.path("mailwright")).env("HOME", self.folder.path());
+                command
+            }
+        };
         command
             .args(arguments)
             .env("XDG_STATE_HOME", self.path("state"))

@@ -28,8 +28,7 @@ fn judged(root: bool, tap: bool, there: impl Fn(&str) -> bool) -> Vec<Lack> {
     if !root {
         lack(
             "the world around the machines takes a network namespace".to_owned(),
-            "run it as `unshare --user --map-root-user mailwright up …`, with sudo, or with `--backend embedded`"
-                .to_owned(),
+            "users may make no namespaces here: run it with sudo, or with `--backend embedded`".to_owned(),
         );
     }
     if !tap {

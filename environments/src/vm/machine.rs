@@ -98,6 +98,12 @@ pub enum MachineFailure {
         /// Why.
         reason: String,
     },
+    /// Who serves the environment moves nothing, or no more.
+    #[error("{reason}")]
+    Unmoved {
+        /// What it said.
+        reason: String,
+    },
     /// A machine runs, and was never heard of.
     #[error("{node} did not come up within {seconds} s: its machine runs and says nothing")]
     Hangs {
@@ -133,7 +139,7 @@ impl MachineFailure {
                 "see what there is with `mailwright snapshot list`; without one, `mailwright up` begins from the state disks"
                     .to_owned()
             }
-            Self::Move { .. } => "it goes on where it was; see `mailwright status` and `mailwright logs`".to_owned(),
+            Self::Move { .. } | Self::Unmoved { .. } => "it goes on where it was; see `mailwright status` and `mailwright logs`".to_owned(),
             Self::Hangs { console, lines, .. } => {
                 let next = format!("a slow machine is given longer by `--ready-within`; see {}", console.display());
                 match lines.is_empty() {
