@@ -65,8 +65,11 @@ fn machines_take_no_root() {
     desk.lend_to(NOBODY);
     let (repository, kept) = (repository.to_str().unwrap().to_owned(), kept.to_str().unwrap().to_owned());
 
-    let up = desk.up_with(Path::new(&repository), "qa", &["--backend", "vm", "--image", &kept]);
+    let up = desk.up_with(Path::new(&repository), "qa", &["--backend", "vm", "--image", &kept, "--timings"]);
     assert_eq!(up["backend"], "vm");
+    let events: Vec<&str> = up["timings"].as_array().unwrap().iter().filter_map(|it| it["event"].as_str()).collect();
+    let whole = ["environment begins", "nodes are begun", "every daemon behind a door is ready", "every door answers"];
+    assert_eq!(events.iter().copied().filter(|event| whole.contains(event)).collect::<Vec<_>>(), whole);
     let first = greeting(&up);
     assert!(first.starts_with("220 mx-1."), "{first}");
     let address = ["--repository", &repository, "--env", "qa"];

@@ -143,6 +143,8 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
     let common = &order.common;
     let folder = common.folder;
     let (log, writer) = Log::open(&folder.log()).map_err(StateFailure::from)?;
+    let told = |what| log.write(Entry::now(Level::Info, None, what));
+    told("environment begins");
     let mut bound = embedded::open_ports(common.launch, common.before, &common.avoid)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -174,6 +176,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         None => switch_on(order, &nodes, &power, &mut agents, &log, &broken, progress)?,
         Some(restoring) => go_on(order, (&nodes, &power, restoring), &mut agents, &log, &broken, progress)?,
     }
+    told("nodes are begun");
     let reach = reach(order);
     let trust = embedded::trust(&folder.authority())?;
     let mut ways = Vec::new();
@@ -185,6 +188,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
     }
     let late = |failure| machine::told_of(failure, folder);
     agents.await_settled_but(&BTreeSet::new(), order.patience(), &|| progress.goes_on()).map_err(late)?;
+    told("every daemon behind a door is ready");
     let open: Vec<OpenDoor> = ways.iter().map(|way| way.bound.door.clone()).collect();
     let doors = Doors::open(ways, doors::lines(&common.launch.internet), fabric.inside()?, log.clone())?;
     for door in &open {
@@ -193,6 +197,7 @@ pub(crate) fn start(order: &Order<'_>, progress: &dyn Progress) -> Result<(Vm, V
         progress.step(&Step::DoorOpened(door.clone()));
     }
     namespace::answering(&runtime, &open, &trust, common.patience.unwrap_or(ANSWERS))?;
+    told("every door answers");
     let sites = nodes.iter().enumerate().map(|(place, node)| {
         let network = network::node(common.blueprint, node);
         // The first port is the world's.
